@@ -1,0 +1,148 @@
+/* Everything that crosses between the BPF programs, the user-space build of the packet core and the daemons: table
+ * layouts, limits, counters, the tunnel header's private field. C11 and C++20; the only definition of any of it.
+ *
+ * All tables are arrays that user space maps into its memory (BPF_F_MMAPABLE): the daemons write them with plain
+ * stores, and the same layout serves the user-space data plane and the tests. What has to change as a whole is
+ * prepared beside the live part and switched by one aligned store:
+ *   - the VIP table has two halves; gh_state.vip_half names the live one;
+ *   - a ring is written to an idle area of the slot table; one 64-bit store to gh_group.ring switches to it.
+ * An idle part is reused only after a grace period (DataPlane::wait_for_readers).
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#ifdef __cplusplus
+#define GH_STATIC_ASSERT static_assert
+#else
+#define GH_STATIC_ASSERT _Static_assert
+#endif
+
+/* Limits. A table's index is always checked against its limit before use. */
+enum {
+  GH_MAX_NODES = 4096,     /* node ids are 1..GH_MAX_NODES-1; 0 means "none" */
+  GH_MAX_VIPS = 512,       /* VIP numbers are 0..GH_MAX_VIPS-1 */
+  GH_MAX_GROUPS = 64,      /* sets of nodes that VIPs share: one ring each */
+  GH_VIP_LINES = 1024,     /* lines in one half of the VIP table; a power of two */
+  GH_HOPS = 4,             /* the owner and up to three owners before it */
+  GH_MAX_LISTENERS = 64,
+  GH_MAX_WORKERS = 64,     /* of one node */
+  GH_TUNNEL_PORT = 6080,   /* GUE */
+};
+
+/* ---- The slot: a hop list in one 64-bit word ----
+ * Bits 0..15 the current owner, 16..31 the owner before it, and so on; unused places are 0 and last. */
+static inline __u64 gh_slot(__u16 owner, __u16 second, __u16 third, __u16 fourth) {
+  return (__u64)owner | (__u64)second << 16 | (__u64)third << 32 | (__u64)fourth << 48;
+}
+static inline __u16 gh_slot_hop(__u64 slot, int place) { return (__u16)(slot >> (16 * place)); }
+
+/* ---- The ring of a group, switched by one store ---- */
+static inline __u64 gh_ring(__u32 base, __u16 epoch) { return (__u64)base | (__u64)epoch << 32 | 1ULL << 63; }
+static inline __u32 gh_ring_base(__u64 ring) { return (__u32)ring; } /* first slot in the slot table */
+static inline __u16 gh_ring_epoch(__u64 ring) { return (__u16)(ring >> 32); }
+static inline int gh_ring_is_set(__u64 ring) { return (ring >> 63) != 0; }
+
+struct gh_group {
+  __u64 ring;
+};
+GH_STATIC_ASSERT(sizeof(struct gh_group) == 8, "gh_group");
+
+/* An IP address as two words of memory in network byte order; IPv4 as ::ffff:a.b.c.d. */
+struct gh_address {
+  __u64 high;
+  __u64 low;
+};
+
+/* ---- The VIP table: our own two-choice hash of 64-byte lines ----
+ * An entry with port 0 and protocol 0 says that the address belongs to some VIP: it gives fragments and other
+ * packets without ports a name of their own among the verdicts. */
+struct gh_vip_entry {
+  struct gh_address address;
+  __be16 port;
+  __u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, or 0 */
+  __u8 is_used;
+  __u16 vip;      /* number: index of its counters; on a node: listener number */
+  __u16 group;
+  __u64 reserved;
+};
+GH_STATIC_ASSERT(sizeof(struct gh_vip_entry) == 32, "gh_vip_entry");
+
+struct gh_vip_line {
+  struct gh_vip_entry entry[2];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_vip_line) == 64, "gh_vip_line");
+
+/* ---- A node: where its packets go ---- */
+struct gh_node {
+  struct gh_address address; /* outer destination; all zero: unknown */
+  __u8 is_v4;
+  __u8 reserved[47];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_node) == 64, "gh_node");
+
+/* ---- One per data plane ---- */
+struct gh_state {
+  __u64 hash_key[4];        /* from the site secret: clients cannot aim at a slot */
+  struct gh_address source_v4; /* outer source for IPv4 nodes, in mapped form */
+  struct gh_address source_v6; /* outer source for IPv6 nodes */
+  __u32 vip_half;           /* 0 or 1: the live half of the VIP table */
+  __u32 slots;              /* of every ring */
+  __u32 mtu;                /* largest outer IP packet, bytes; 0: no limit */
+  __u32 self;               /* on a node: its id */
+  __u32 workers;            /* on a node: worker places in use, 1..GH_MAX_WORKERS */
+  __u32 reserved[7];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_state) == 112, "gh_state");
+
+/* ---- The tunnel: GUE variant 0 (draft-ietf-intarea-gue), 12 bytes after the UDP header ----
+ * No optional fields; the private field is the epoch of the ring and the rest of the slot's hop list, so that its
+ * size never depends on the state of the fleet. A stock Linux GUE receiver skips it by the header length. */
+struct gh_gue {
+  __u8 version_length; /* version 0, header length 2 words beyond the first: 0x02 */
+  __u8 protocol;       /* IPPROTO_IPIP or IPPROTO_IPV6 */
+  __be16 flags;        /* 0 */
+  __be16 epoch;
+  __be16 hops[3];      /* earlier owners still to be asked, newest first; 0: none */
+} __attribute__((packed, aligned(2)));
+GH_STATIC_ASSERT(sizeof(struct gh_gue) == 12, "gh_gue");
+
+/* ---- Verdicts: every packet gets exactly one, and every one is counted ----
+ * GH_VERDICT(name, action, text): action is what the adapter does. */
+enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
+
+#define GH_VERDICTS(GH_VERDICT)                                                                     \
+  GH_VERDICT(NOT_VIP, GH_PASS, "not_vip", "not addressed to a VIP: left to the host untouched")     \
+  GH_VERDICT(FORWARDED, GH_TRANSMIT, "forwarded", "tunnelled to the owner of its slot")             \
+  GH_VERDICT(TRUNCATED, GH_PASS, "truncated", "ends before its headers do: left to the host")       \
+  GH_VERDICT(VIP_NO_PORTS, GH_PASS, "vip_no_ports", "to a VIP's address, neither TCP nor UDP")      \
+  GH_VERDICT(VIP_FRAGMENT, GH_DROP, "vip_fragment", "fragment of a packet to a VIP's address")      \
+  GH_VERDICT(VIP_EXTENSION, GH_DROP, "vip_extension", "IPv6 extension header on a VIP's packet")    \
+  GH_VERDICT(VIP_NO_RING, GH_DROP, "vip_no_ring", "the VIP has no ring, or its slot no node")       \
+  GH_VERDICT(VIP_TOO_BIG, GH_DROP, "vip_too_big", "longer than the fabric's MTU with its tunnel")   \
+  GH_VERDICT(NO_HEADROOM, GH_DROP, "no_headroom", "the driver left no room for the outer header")   \
+  GH_VERDICT(NODE_NOT_TUNNEL, GH_PASS, "node_not_tunnel", "node: not our tunnel, left to the host") \
+  GH_VERDICT(NODE_STRANGER, GH_DROP, "node_stranger", "node: tunnel packet from outside the fleet") \
+  GH_VERDICT(NODE_BAD_TUNNEL, GH_DROP, "node_bad_tunnel", "node: tunnel header is not ours")        \
+  GH_VERDICT(NODE_DELIVERED, GH_PASS, "node_delivered", "node: decapsulated, no earlier owner left") \
+  GH_VERDICT(NODE_OWNED, GH_PASS, "node_owned", "node: decapsulated, the flow is here or opens")    \
+  GH_VERDICT(NODE_SENT_ON, GH_TRANSMIT, "node_sent_on", "node: to an earlier owner of the slot")    \
+  GH_VERDICT(NODE_HOP_UNKNOWN, GH_PASS, "node_hop_unknown", "node: no address for the next hop, delivered here")
+
+enum gh_verdict {
+#define GH_ENUM(name, action, text, help) GH_##name,
+  GH_VERDICTS(GH_ENUM)
+#undef GH_ENUM
+  GH_VERDICT_COUNT
+};
+enum { GH_VERDICT_STRIDE = 32 }; /* counters of one CPU: whole cache lines */
+GH_STATIC_ASSERT((int)GH_VERDICT_COUNT <= (int)GH_VERDICT_STRIDE, "raise GH_VERDICT_STRIDE");
+
+/* ---- Counters: one region per CPU, index = cpu * limit + number ---- */
+struct gh_traffic {
+  __u64 packets;
+  __u64 bytes; /* of the IP packet, without Ethernet and tunnel headers */
+};
+
+/* ---- Probes: the L4 host marks a probe's socket; the tc program tunnels what carries the mark to that node ---- */
+enum { GH_PROBE_MARK = 0x47480000, GH_PROBE_MASK = 0x7fff0000 }; /* low 16 bits: node id */

@@ -1,0 +1,73 @@
+// What is said over a control channel. L7 supervisors dial in to every L4 host; the command line dials in to either
+// tier; workers talk to their supervisor. l4/ and l7/ meet here and nowhere else.
+//
+// method      from → to              kind      params → result
+// hello       node → L4 host         request   Hello → {}            refused: unknown node id, wrong certificate name
+// health      node → L4 host         notify    NodeReport            once a second and after every change
+// drain       CLI → either, L4 → node  request {node, on: bool} → {} the node keeps the state and reports it to all
+// config      L4 host → node         request   {text} → {digest}     refused with all findings: nothing changes
+// reload      CLI → either           request   {} → {digest, nodes}  re-reads the file; an L4 host passes it on to its nodes
+// status      CLI → either           request   {} → SiteStatus       (see README for the fields)
+// explain     CLI → either           request   {method, url, headers} → {route, pool, why: [...]}; L4 asks a node
+// explain_packet  CLI → L4 host      request   {source, vip} → {slot, hops, node, ...}
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/address.h"
+#include "common/result.h"
+
+namespace gatehouse::control {
+
+inline constexpr int kProtocolVersion = 1;
+
+struct Hello {
+  int protocol = kProtocolVersion;
+  std::uint16_t node = 0;         // config::Node::id
+  std::string name;
+  IpAddress address;
+  std::string version;            // of the software
+  std::uint64_t config_digest = 0;
+  std::uint32_t workers = 0;
+};
+
+struct WorkerReport {
+  std::uint32_t index = 0;
+  std::int32_t pid = 0;
+  std::uint64_t restarts = 0;     // of this index, since the supervisor began
+  std::uint64_t connections = 0;  // open client connections now
+  std::uint64_t accepted = 0;     // since the worker began, as all below
+  std::uint64_t requests = 0;
+  std::uint64_t responses_5xx = 0;
+};
+
+struct BackendReport {
+  std::string pool;
+  Endpoint address;
+  bool is_healthy = true;
+  std::string reason;             // why not, in the words of the last failed check
+  std::uint64_t requests = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t in_flight = 0;
+};
+
+struct NodeReport {
+  std::uint16_t node = 0;
+  bool is_draining = false;
+  std::uint64_t config_digest = 0;
+  std::uint64_t connections = 0;
+  std::vector<WorkerReport> workers;
+  std::vector<BackendReport> backends;
+};
+
+nlohmann::json to_json(const Hello& hello);
+nlohmann::json to_json(const NodeReport& report);
+// Errors name the field and what it should be.
+Result<Hello> hello_from_json(const nlohmann::json& json);
+Result<NodeReport> node_report_from_json(const nlohmann::json& json);
+
+}  // namespace gatehouse::control

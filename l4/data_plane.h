@@ -1,0 +1,36 @@
+// A data plane: the tables that forward, wherever they live (BPF maps for XDP, plain memory for DPDK and tests).
+// Whoever owns the plane owns the memory; writers go through TableWriter, readers may read at any time.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "bpf/abi.h"
+#include "common/result.h"
+
+namespace gatehouse::l4 {
+
+struct Tables {
+  gh_state* state = nullptr;
+  std::span<gh_vip_line> vip_lines;   // two halves of GH_VIP_LINES
+  std::span<gh_group> groups;         // GH_MAX_GROUPS
+  std::span<std::uint64_t> slots;     // ring areas of state->slots each
+  std::span<gh_node> nodes;           // GH_MAX_NODES
+  std::span<std::uint64_t> verdicts;  // cpus * GH_VERDICT_STRIDE
+  std::span<gh_traffic> vip_traffic;  // cpus * GH_MAX_VIPS
+  std::span<gh_traffic> node_traffic; // cpus * GH_MAX_NODES
+};
+
+class DataPlane {
+ public:
+  virtual ~DataPlane() = default;
+  virtual const Tables& tables() = 0;
+  // Returns when no packet that started before the call is still being processed.
+  virtual void wait_for_readers() = 0;
+  // True when the tables were found in use (pinned by an earlier process) and forward already.
+  virtual bool was_adopted() const = 0;
+};
+
+}  // namespace gatehouse::l4

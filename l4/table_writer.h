@@ -1,0 +1,42 @@
+// Writes a data plane's tables so that no packet sees half of a change (the switching rules are in bpf/abi.h). One
+// writer per plane; not thread-safe; works the same over BPF maps and plain memory. After an adoption it reads the
+// tables to learn which half and which ring areas are live.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/address.h"
+#include "common/result.h"
+#include "l4/data_plane.h"
+
+namespace gatehouse::l4 {
+
+struct VipEntry {
+  IpAddress address;
+  std::uint16_t port = 0;
+  std::uint8_t protocol = 0;  // IPPROTO_TCP or IPPROTO_UDP
+  std::uint16_t vip = 0;      // number, < GH_MAX_VIPS
+  std::uint16_t group = 0;    // < GH_MAX_GROUPS
+};
+
+class TableWriter {
+ public:
+  explicit TableWriter(DataPlane& plane);
+
+  // `key` comes from the site secret; every L4 host of a site must use the same.
+  void set_identity(const IpAddress& source_v4, const IpAddress& source_v6, std::span<const std::uint64_t, 4> key,
+                    std::uint32_t mtu);
+  void set_node(std::uint16_t id, const IpAddress& address);  // also changes the address of a known node
+  void remove_node(std::uint16_t id);                         // only when no ring names it any more
+  // Replaces the whole VIP table at one stroke. Fails, changing nothing, when the table is too full.
+  Status set_vips(std::span<const VipEntry> vips);
+  // Replaces the ring of `group` at one stroke. ring.size() must be state->slots.
+  Status set_ring(std::uint16_t group, std::span<const std::uint64_t> ring, std::uint16_t epoch);
+
+ private:
+  DataPlane& plane_;
+};
+
+}  // namespace gatehouse::l4

@@ -1,0 +1,50 @@
+// A worker: one process, one thread, one event loop; listeners, client connections, backend pools. It is told what
+// to serve by set_runtime/set_listeners and knows nothing of the control protocol (worker_main.cc connects the two).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/event_loop.h"
+#include "common/fd.h"
+#include "l7/board.h"
+
+namespace gatehouse::l7 {
+
+class Runtime;
+
+struct WorkerIdentity {
+  std::uint32_t index = 0;      // place on the board
+  std::string node;             // node name, for the access log
+};
+
+// A listening socket of a configured listener. A listener may have several (addresses, or one for steering).
+struct ListenerSocket {
+  std::string listener;         // config::Listener::name
+  std::string key;              // stays the same across reloads for the same socket
+  Fd socket;
+};
+
+class Worker {
+ public:
+  Worker(EventLoop& loop, Board& board, WorkerIdentity identity);
+  ~Worker();
+
+  // New connections and new requests use it at once; a request that has begun ends with the one it began with.
+  void set_runtime(std::shared_ptr<const Runtime> runtime);
+  // Adds the sockets whose key is new (closing others passed in) and closes those whose key is absent.
+  void set_listeners(std::vector<ListenerSocket> sockets);
+  void set_access_log(Fd file);  // append mode; lines are written once per turn
+  // Stops accepting (pending connections of the accept queue are still served), finishes exchanges, closes idle
+  // keep-alive connections, then calls on_drained; at the latest after `timeout`.
+  void drain(Duration timeout, std::function<void()> on_drained);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gatehouse::l7
