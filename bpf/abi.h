@@ -91,7 +91,8 @@ struct gh_state {
   __u32 mtu;                /* largest outer IP packet, bytes; 0: no limit */
   __u32 self;               /* on a node: its id */
   __u32 workers;            /* on a node: worker places in use, 1..GH_MAX_WORKERS */
-  __u32 reserved[7];
+  __u32 listener_half;      /* on a node: the live half of the listener table */
+  __u32 reserved[6];
 };
 GH_STATIC_ASSERT(sizeof(struct gh_state) == 112, "gh_state");
 

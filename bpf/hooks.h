@@ -1,0 +1,36 @@
+/* What the packet core asks of its surroundings. An adapter (XDP: maps.h, user space: l4/user_tables.cc) defines these
+ * as static inline functions in the translation unit that includes the core; there is no other seam.
+ *
+ * gh_tables is the adapter's own: a null pointer under XDP, where the tables are maps, a struct of pointers elsewhere.
+ * Every table function returns NULL for an index outside the table. */
+#pragma once
+
+#include "bpf/wire.h"
+
+struct gh_tables;
+
+/* The packet being handled: all that is readable, Ethernet header first. `context` is the adapter's own. */
+struct gh_packet {
+  __u8 *start;
+  __u8 *end;
+  void *context;
+};
+
+static inline const struct gh_state *gh_get_state(struct gh_tables *tables);
+static inline const struct gh_vip_line *gh_get_vip_line(struct gh_tables *tables, __u32 index);
+static inline const struct gh_group *gh_get_group(struct gh_tables *tables, __u32 index);
+static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index);
+static inline const struct gh_node *gh_get_node(struct gh_tables *tables, __u32 id);
+
+/* Counters of this CPU. */
+static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict verdict);
+static inline void gh_count_vip(struct gh_tables *tables, __u32 vip, __u32 bytes);
+static inline void gh_count_node(struct gh_tables *tables, __u32 id, __u32 bytes);
+
+/* Moves the start of the packet by `bytes` (negative: room before it) and sets start and end anew; what was derived from
+ * them is void. Returns 0, or non-zero when the driver left no such room, the packet then being unchanged. */
+static inline int gh_move_start(struct gh_packet *packet, int bytes);
+
+/* On a node: does the kernel know the TCP flow whose IP header is at `ip` and TCP header at `tcp`? Both have been checked
+ * to be readable for the size of their structs. */
+static inline int gh_owns_flow(struct gh_packet *packet, __u8 *ip, __u8 *tcp, int is_v4);
