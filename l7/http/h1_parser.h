@@ -55,9 +55,15 @@ class BodyReader {
   bool finish_at_close();
 
  private:
-  enum class State : std::uint8_t { kDone, kLength, kUntilClose, kChunkSize, kChunkExtension, kChunkSizeEnd, kChunkData,
-                                    kChunkDataEnd, kChunkDataLineFeed, kTrailerStart, kTrailerLine, kTrailerLineEnd,
-                                    kTrailerEnd };
+  enum class State : std::uint8_t {
+    kDone, kLength, kUntilClose,
+    kChunkSize, kChunkExtension, kChunkSizeEnd, kChunkData, kChunkDataEnd, kChunkDataLineFeed,
+    kTrailerStart, kTrailerName, kTrailerLine, kTrailerLineEnd, kTrailerEnd
+  };
+  const char* step_framing(char c);
+  const char* step_trailer(char c);
+  const char* enter(State state);
+
   State state_ = State::kDone;
   std::uint64_t remaining_ = 0;
   std::uint32_t line_bytes_ = 0;    // of the chunk-size line or trailer section: bounded

@@ -61,6 +61,8 @@ struct Response {
 
 // ASCII case-insensitive equality.
 bool equals_ignoring_case(std::string_view left, std::string_view right);
+// Whether a comma-separated list (Connection, Transfer-Encoding …) has `token` as a member, in any case.
+bool has_member(std::string_view list, std::string_view token);
 // Hop-by-hop by RFC 9110 §7.6.1 (Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade)
 // or named by `connection`, the value of a Connection field.
 bool is_hop_by_hop(std::string_view name, std::string_view connection);

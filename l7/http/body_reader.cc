@@ -1,0 +1,120 @@
+#include <algorithm>
+
+#include "l7/http/characters.h"
+#include "l7/http/h1_parser.h"
+
+namespace gatehouse::l7::http {
+namespace {
+
+constexpr std::uint8_t kMaxSizeDigits = 15;           // a chunk below 2^60 bytes
+constexpr std::uint32_t kMaxLineBytes = 4 * 1024;     // of chunk extensions
+constexpr std::uint32_t kMaxTrailerBytes = 16 * 1024;
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+BodyReader::BodyReader(Framing framing, std::uint64_t content_length) {
+  switch (framing) {
+    case Framing::kNone: state_ = State::kDone; break;
+    case Framing::kLength:
+      state_ = content_length ? State::kLength : State::kDone;
+      remaining_ = content_length;
+      break;
+    case Framing::kChunked: state_ = State::kChunkSize; break;
+    case Framing::kUntilClose: state_ = State::kUntilClose; break;
+  }
+}
+
+bool BodyReader::is_done() const { return state_ == State::kDone; }
+
+bool BodyReader::finish_at_close() {
+  if (state_ == State::kUntilClose) state_ = State::kDone;
+  return state_ == State::kDone;
+}
+
+// One character of chunk framing (RFC 9112 §7.1); nullptr, or why it is refused.
+const char* BodyReader::step_framing(char c) {
+  switch (state_) {
+    case State::kChunkSize:
+      if (const int digit = hex_value(c); digit >= 0) {
+        if (++size_digits_ > kMaxSizeDigits) return "chunk size too large";
+        remaining_ = remaining_ << 4 | static_cast<std::uint64_t>(digit);
+        return nullptr;
+      }
+      if (size_digits_ == 0) return "chunk without a size";
+      if (c == '\r') return enter(State::kChunkSizeEnd);
+      if (c == ';' || c == ' ' || c == '\t') return enter(State::kChunkExtension);
+      return "character not allowed in a chunk size";
+    case State::kChunkExtension:
+      if (++line_bytes_ > kMaxLineBytes) return "chunk extension too long";
+      if (c == '\r') return enter(State::kChunkSizeEnd);
+      return is_a(c, kValue) ? nullptr : "control character in a chunk extension";
+    case State::kChunkSizeEnd:
+      if (c != '\n') return "carriage return without line feed after a chunk size";
+      return enter(remaining_ ? State::kChunkData : State::kTrailerStart);
+    case State::kChunkDataEnd: return c == '\r' ? enter(State::kChunkDataLineFeed) : "chunk longer than its size";
+    case State::kChunkDataLineFeed:
+      size_digits_ = 0;
+      return c == '\n' ? enter(State::kChunkSize) : "chunk longer than its size";
+    default: return step_trailer(c);
+  }
+}
+
+const char* BodyReader::step_trailer(char c) {
+  if (++line_bytes_ > kMaxTrailerBytes) return "trailer section too large";
+  switch (state_) {
+    case State::kTrailerStart:
+      if (c == '\r') return enter(State::kTrailerEnd);
+      return is_a(c, kToken) ? enter(State::kTrailerName) : "character not allowed in a trailer field name";
+    case State::kTrailerName:
+      if (c == ':') return enter(State::kTrailerLine);
+      return is_a(c, kToken) ? nullptr : "character not allowed in a trailer field name";
+    case State::kTrailerLine:
+      if (c == '\r') return enter(State::kTrailerLineEnd);
+      return is_a(c, kValue) ? nullptr : "control character in a trailer field";
+    case State::kTrailerLineEnd:
+      return c == '\n' ? enter(State::kTrailerStart) : "carriage return without line feed in a trailer";
+    default: return c == '\n' ? enter(State::kDone) : "carriage return without line feed in a trailer";
+  }
+}
+
+const char* BodyReader::enter(State state) {
+  if (state == State::kTrailerStart && state_ == State::kChunkSizeEnd) line_bytes_ = 0;
+  if (state == State::kChunkSize) line_bytes_ = 0;
+  state_ = state;
+  return nullptr;
+}
+
+BodyReader::Step BodyReader::next(std::string_view bytes) {
+  Step step;
+  while (step.consumed < bytes.size() && state_ != State::kDone) {
+    const std::string_view rest = bytes.substr(step.consumed);
+    if (state_ == State::kUntilClose) {
+      step.data = rest;
+      step.consumed = bytes.size();
+      return step;
+    }
+    if (state_ == State::kLength || state_ == State::kChunkData) {
+      step.data = rest.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, rest.size())));
+      step.consumed += step.data.size();
+      remaining_ -= step.data.size();
+      if (remaining_ == 0) state_ = state_ == State::kLength ? State::kDone : State::kChunkDataEnd;
+      return step;
+    }
+    if (const char* reason = step_framing(rest.front())) {
+      step.is_malformed = true;
+      step.reason = reason;
+      return step;
+    }
+    ++step.consumed;
+  }
+  return step;
+}
+
+}  // namespace gatehouse::l7::http
