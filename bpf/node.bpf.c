@@ -71,13 +71,13 @@ int decapsulate(struct xdp_md *context) {
 /* The listener of (address, port, protocol), in the half of the table that is live; -1: not ours. */
 static inline int gh_find_listener(const struct gh_state *node, const struct gh_address *address, __be16 port,
                                    __u8 protocol) {
-  const __u64 hash = gh_table_hash(address, (__u32)port << 8 | protocol);
+  const __u64 hash = gh_entry_hash(address, port, protocol);
   const __u32 base = (node->listener_half & 1) * GH_VIP_LINES;
-  __u32 index = base + ((__u32)(hash >> 40) & (GH_VIP_LINES - 1));
+  __u32 index = base + gh_first_line(hash);
   const struct gh_vip_entry *entry;
   entry = gh_match_line((struct gh_vip_line *)bpf_map_lookup_elem(&listener_lines, &index), address, port, protocol);
   if (entry) return entry->vip;
-  index = base + ((__u32)(hash >> 20) & (GH_VIP_LINES - 1));
+  index = base + gh_second_line(hash);
   entry = gh_match_line((struct gh_vip_line *)bpf_map_lookup_elem(&listener_lines, &index), address, port, protocol);
   return entry ? entry->vip : -1;
 }

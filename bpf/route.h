@@ -21,12 +21,12 @@ static inline const struct gh_vip_entry *gh_match_line(const struct gh_vip_line 
 /* The entry of (address, port, protocol); port and protocol 0 ask whether the address is in the table at all. */
 static inline const struct gh_vip_entry *gh_find_vip(struct gh_tables *tables, const struct gh_state *state,
                                                      const struct gh_address *address, __be16 port, __u8 protocol) {
-  const __u64 hash = gh_table_hash(address, (__u32)port << 8 | protocol);
+  const __u64 hash = gh_entry_hash(address, port, protocol);
   const __u32 base = (state->vip_half & 1) * GH_VIP_LINES;
   const struct gh_vip_entry *entry;
-  entry = gh_match_line(gh_get_vip_line(tables, base + ((__u32)(hash >> 40) & (GH_VIP_LINES - 1))), address, port, protocol);
+  entry = gh_match_line(gh_get_vip_line(tables, base + gh_first_line(hash)), address, port, protocol);
   if (entry) return entry;
-  return gh_match_line(gh_get_vip_line(tables, base + ((__u32)(hash >> 20) & (GH_VIP_LINES - 1))), address, port, protocol);
+  return gh_match_line(gh_get_vip_line(tables, base + gh_second_line(hash)), address, port, protocol);
 }
 
 struct gh_routed {

@@ -1,6 +1,6 @@
 // Writes a data plane's tables so that no packet sees half of a change (the switching rules are in bpf/abi.h). One
-// writer per plane; not thread-safe; works the same over BPF maps and plain memory. After an adoption it reads the
-// tables to learn which half and which ring areas are live.
+// writer per plane; not thread-safe; works the same over BPF maps and plain memory. It keeps no state: which half and
+// which ring areas are live stands in the tables, so that an adopted plane needs nothing special.
 #pragma once
 
 #include <cstdint>
