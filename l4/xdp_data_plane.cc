@@ -1,0 +1,142 @@
+#include "l4/xdp_data_plane.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/membarrier.h>
+#include <net/if.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bpf/probe.skel.h"
+#include "bpf/xdp.skel.h"
+#include "common/bpf_object.h"
+#include "common/log.h"
+
+namespace gatehouse::l4 {
+namespace {
+
+struct ProbeHook {
+  explicit ProbeHook(const std::string& interface) {
+    hook.ifindex = static_cast<int>(if_nametoindex(interface.c_str()));
+    hook.attach_point = BPF_TC_EGRESS;
+    options.handle = 1;
+    options.priority = 1;
+  }
+  bpf_tc_hook hook = {.sz = sizeof(bpf_tc_hook)};
+  bpf_tc_opts options = {.sz = sizeof(bpf_tc_opts)};
+};
+
+// Makes the size of `map` a multiple for each CPU.
+void size_per_cpu(bpf_map* map) {
+  const auto cpus = static_cast<__u32>(libbpf_num_possible_cpus());
+  bpf_map__set_max_entries(map, bpf_map__max_entries(map) * cpus);
+}
+
+template <typename T>
+Status map_table(const bpf_map* map, std::span<T>& table) {
+  const auto memory = map_memory(map);
+  if (!memory) return memory.error();
+  table = {reinterpret_cast<T*>(memory->data()), memory->size() / sizeof(T)};
+  return {};
+}
+
+}  // namespace
+
+struct XdpDataPlane::Programs {
+  xdp_bpf* xdp = nullptr;
+  probe_bpf* probe = nullptr;
+  ~Programs() {
+    probe_bpf__destroy(probe);
+    xdp_bpf__destroy(xdp);
+  }
+};
+
+XdpDataPlane::XdpDataPlane(Options options) : options_(std::move(options)), programs_(std::make_unique<Programs>()) {}
+XdpDataPlane::~XdpDataPlane() = default;
+
+Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options) {
+  if (const Status prepared = prepare_pin_folder(options.pin_folder); !prepared) return prepared.error();
+  std::unique_ptr<XdpDataPlane> plane(new XdpDataPlane(options));
+  Programs& programs = *plane->programs_;
+  programs.xdp = xdp_bpf__open();
+  if (!programs.xdp) return system_error("cannot open the XDP program");
+  auto& maps = programs.xdp->maps;
+  bpf_map__set_max_entries(maps.slots, options.ring_slots * kRingAreas);
+  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic}) size_per_cpu(map);
+  const auto adopted = adopt_or_pin_maps(programs.xdp->obj, options.pin_folder);
+  if (!adopted) return adopted.error();
+  plane->was_adopted_ = *adopted;
+  if (const int code = xdp_bpf__load(programs.xdp)) {
+    return bpf_error("the kernel refuses the XDP program (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)", code);
+  }
+  if (const Status mapped = plane->map_tables(); !mapped) return mapped.error();
+  plane->tables_.state->slots = options.ring_slots;
+  return plane;
+}
+
+Status XdpDataPlane::map_tables() {
+  const auto& maps = programs_->xdp->maps;
+  std::span<gh_state> state;
+  const Status results[] = {
+      map_table(maps.state, state),
+      map_table(maps.vip_lines, tables_.vip_lines),
+      map_table(maps.groups, tables_.groups),
+      map_table(maps.slots, tables_.slots),
+      map_table(maps.nodes, tables_.nodes),
+      map_table(maps.verdicts, tables_.verdicts),
+      map_table(maps.vip_traffic, tables_.vip_traffic),
+      map_table(maps.node_traffic, tables_.node_traffic),
+  };
+  for (const Status& result : results) {
+    if (!result) return result.error();
+  }
+  tables_.state = state.data();
+  return {};
+}
+
+Status XdpDataPlane::attach() {
+  Programs& programs = *programs_;
+  const Status attached = attach_xdp(programs.xdp->progs.balance, options_.interface, options_.pin_folder + "/link_xdp");
+  if (!attached) return attached.error();
+
+  programs.probe = probe_bpf__open();
+  if (!programs.probe) return system_error("cannot open the probe program");
+  auto& maps = programs.probe->maps;
+  bpf_map__reuse_fd(maps.state, bpf_map__fd(programs.xdp->maps.state));
+  bpf_map__reuse_fd(maps.nodes, bpf_map__fd(programs.xdp->maps.nodes));
+  if (const int code = probe_bpf__load(programs.probe)) return bpf_error("the kernel refuses the probe program", code);
+  ProbeHook probe(options_.interface);
+  const int hooked = bpf_tc_hook_create(&probe.hook);
+  if (hooked != 0 && hooked != -EEXIST) return bpf_error("cannot add clsact to " + options_.interface, hooked);
+  probe.options.prog_fd = bpf_program__fd(programs.probe->progs.probe);
+  probe.options.flags = BPF_TC_F_REPLACE;
+  if (const int code = bpf_tc_attach(&probe.hook, &probe.options)) {
+    return bpf_error("cannot attach the probe program to " + options_.interface, code);
+  }
+  return {};
+}
+
+void XdpDataPlane::detach(const Options& options) {
+  remove_pins(options.pin_folder);
+  ProbeHook probe(options.interface);
+  bpf_tc_detach(&probe.hook, &probe.options);
+}
+
+void XdpDataPlane::wait_for_readers() {
+  // A global memory barrier is an RCU grace period, and XDP programs run inside RCU read sections.
+  GH_CHECK(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0);
+}
+
+int XdpDataPlane::program_fd() const { return bpf_program__fd(programs_->xdp->progs.balance); }
+
+Result<int> XdpDataPlane::test_run(std::vector<std::uint8_t>& packet) {
+  std::vector<std::uint8_t> output(packet.size() + 256);
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet.data(), .data_out = output.data(),
+              .data_size_in = static_cast<__u32>(packet.size()), .data_size_out = static_cast<__u32>(output.size()));
+  if (const int code = bpf_prog_test_run_opts(program_fd(), &run)) return bpf_error("test run", code);
+  output.resize(run.data_size_out);
+  packet = std::move(output);
+  return static_cast<int>(run.retval);
+}
+
+}  // namespace gatehouse::l4
