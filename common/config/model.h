@@ -33,6 +33,7 @@ struct Vip {
 struct L4Host {
   std::string name;
   IpAddress address;           // outer source of tunnelled packets
+  std::optional<IpAddress> address_v6;  // towards IPv6 nodes, when `address` is IPv4
   std::string interface;       // where XDP is attached
   std::optional<Endpoint> control;  // where nodes dial in over TCP with mutual TLS; none: Unix socket only
 };
