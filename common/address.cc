@@ -23,7 +23,7 @@ IpAddress IpAddress::from_v4(const std::uint8_t (&octets)[4]) {
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   char terminated[INET6_ADDRSTRLEN];
-  if (text.empty() || text.size() >= sizeof terminated) return std::nullopt;
+  if (text.empty() || text.size() >= sizeof terminated || text.find('\0') != text.npos) return std::nullopt;
   std::memcpy(terminated, text.data(), text.size());
   terminated[text.size()] = '\0';
   std::uint8_t octets[4];
@@ -55,7 +55,7 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
   const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
   const auto address = IpAddress::parse(host);
-  if (!address || bracketed == address->is_v4()) return std::nullopt;
+  if (!address || bracketed == address->is_v4() || (!bracketed && host.find(':') != host.npos)) return std::nullopt;
   Endpoint endpoint{*address, 0};
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), endpoint.port);
   if (error != std::errc() || digits.empty() || end != digits.data() + digits.size()) return std::nullopt;

@@ -1,0 +1,164 @@
+#include "common/control/messages.h"
+
+#include <limits>
+
+namespace gatehouse::control {
+namespace {
+
+using Json = nlohmann::json;
+
+// Reads fields of one object; the first that is missing or wrong becomes the error.
+class FieldReader {
+ public:
+  FieldReader(const Json& object, std::string what) : object_(object), what_(std::move(what)) {
+    if (!object.is_object()) refuse("", "an object");
+  }
+
+  template <typename T>
+  void number(const char* name, T& out) {
+    const Json* value = find(name);
+    const bool is_good = value && value->is_number_integer() &&
+                         (value->is_number_unsigned()
+                              ? value->get<std::uint64_t>() <= std::numeric_limits<T>::max()
+                              : std::numeric_limits<T>::is_signed &&
+                                    value->get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min()));
+    if (!is_good) return refuse(name, "a number up to " + std::to_string(std::numeric_limits<T>::max()));
+    out = static_cast<T>(value->get<std::int64_t>());
+    if (value->is_number_unsigned()) out = static_cast<T>(value->get<std::uint64_t>());
+  }
+  void text(const char* name, std::string& out) {
+    const Json* value = find(name);
+    if (!value || !value->is_string()) return refuse(name, "a text");
+    out = value->get<std::string>();
+  }
+  void flag(const char* name, bool& out) {
+    const Json* value = find(name);
+    if (!value || !value->is_boolean()) return refuse(name, "true or false");
+    out = value->get<bool>();
+  }
+  template <typename T, typename Parse>
+  void parsed(const char* name, T& out, const char* expected, Parse parse) {
+    std::string written;
+    text(name, written);
+    const auto value = parse(written);
+    if (!value) return refuse(name, expected);
+    out = *value;
+  }
+  template <typename T, typename Parse>
+  void list(const char* name, std::vector<T>& out, Parse parse) {
+    const Json* value = find(name);
+    if (!value || !value->is_array()) return refuse(name, "a list");
+    for (const Json& element : *value) {
+      auto item = parse(element);
+      if (!item) {
+        if (error_.empty()) error_ = item.error().message;
+        return;
+      }
+      out.push_back(std::move(*item));
+    }
+  }
+  template <typename T>
+  Result<T> finish(T value) const {
+    if (!error_.empty()) return Error{error_};
+    return value;
+  }
+
+ private:
+  const Json* find(const char* name) const {
+    if (!object_.is_object()) return nullptr;
+    const auto found = object_.find(name);
+    return found == object_.end() ? nullptr : &*found;
+  }
+  void refuse(const std::string& name, const std::string& expected) {
+    if (error_.empty()) error_ = what_ + (name.empty() ? "" : "." + name) + ": expected " + expected;
+  }
+
+  const Json& object_;
+  std::string what_;
+  std::string error_;
+};
+
+Result<WorkerReport> worker_from_json(const Json& json) {
+  WorkerReport worker;
+  FieldReader reader(json, "worker");
+  reader.number("index", worker.index);
+  reader.number("pid", worker.pid);
+  reader.number("restarts", worker.restarts);
+  reader.number("connections", worker.connections);
+  reader.number("accepted", worker.accepted);
+  reader.number("requests", worker.requests);
+  reader.number("responses_5xx", worker.responses_5xx);
+  return reader.finish(worker);
+}
+
+Result<BackendReport> backend_from_json(const Json& json) {
+  BackendReport backend;
+  FieldReader reader(json, "backend");
+  reader.text("pool", backend.pool);
+  reader.parsed("address", backend.address, "address:port", [](const std::string& text) { return Endpoint::parse(text); });
+  reader.flag("is_healthy", backend.is_healthy);
+  reader.text("reason", backend.reason);
+  reader.number("requests", backend.requests);
+  reader.number("failures", backend.failures);
+  reader.number("in_flight", backend.in_flight);
+  return reader.finish(backend);
+}
+
+Json to_json(const WorkerReport& worker) {
+  return {{"index", worker.index},       {"pid", worker.pid},           {"restarts", worker.restarts},
+          {"connections", worker.connections}, {"accepted", worker.accepted}, {"requests", worker.requests},
+          {"responses_5xx", worker.responses_5xx}};
+}
+
+Json to_json(const BackendReport& backend) {
+  return {{"pool", backend.pool},         {"address", to_string(backend.address)}, {"is_healthy", backend.is_healthy},
+          {"reason", backend.reason},     {"requests", backend.requests},          {"failures", backend.failures},
+          {"in_flight", backend.in_flight}};
+}
+
+}  // namespace
+
+Json to_json(const Hello& hello) {
+  return {{"protocol", hello.protocol}, {"node", hello.node},       {"name", hello.name},
+          {"address", to_string(hello.address)}, {"version", hello.version}, {"config_digest", hello.config_digest},
+          {"workers", hello.workers}};
+}
+
+Json to_json(const NodeReport& report) {
+  Json workers = Json::array(), backends = Json::array();
+  for (const WorkerReport& worker : report.workers) workers.push_back(to_json(worker));
+  for (const BackendReport& backend : report.backends) backends.push_back(to_json(backend));
+  return {{"node", report.node},
+          {"is_draining", report.is_draining},
+          {"config_digest", report.config_digest},
+          {"connections", report.connections},
+          {"workers", std::move(workers)},
+          {"backends", std::move(backends)}};
+}
+
+Result<Hello> hello_from_json(const Json& json) {
+  Hello hello;
+  FieldReader reader(json, "hello");
+  reader.number("protocol", hello.protocol);
+  reader.number("node", hello.node);
+  reader.text("name", hello.name);
+  reader.parsed("address", hello.address, "an IP address", [](const std::string& text) { return IpAddress::parse(text); });
+  reader.text("version", hello.version);
+  reader.number("config_digest", hello.config_digest);
+  reader.number("workers", hello.workers);
+  return reader.finish(hello);
+}
+
+Result<NodeReport> node_report_from_json(const Json& json) {
+  NodeReport report;
+  FieldReader reader(json, "health");
+  reader.number("node", report.node);
+  reader.flag("is_draining", report.is_draining);
+  reader.number("config_digest", report.config_digest);
+  reader.number("connections", report.connections);
+  reader.list("workers", report.workers, worker_from_json);
+  reader.list("backends", report.backends, backend_from_json);
+  return reader.finish(std::move(report));
+}
+
+}  // namespace gatehouse::control
