@@ -40,8 +40,8 @@ void Timer::arm(EventLoop& loop, Duration delay, void* owner, Callback callback)
   loop_ = &loop;
   owner_ = owner;
   callback_ = callback;
-  // The loop's clock stands still within a turn and ticks round down: one tick more keeps "never early" true.
-  deadline_tick_ = loop.tick_of(loop.now_ + std::max(delay, Duration(0))) + 1;
+  // Not loop.now(): that stands still within a turn, however long it takes. Ticks round down, hence one more.
+  deadline_tick_ = loop.tick_of(EventLoop::Clock::now() + std::max(delay, Duration(0))) + 1;
   loop.link(this);
 }
 

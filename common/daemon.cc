@@ -1,0 +1,50 @@
+#include "common/daemon.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace gatehouse {
+
+Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** argv, const std::vector<std::string>& names,
+                                                              const std::vector<std::string>& switches) {
+  std::map<std::string, std::string> flags;
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    const std::string name = flag.starts_with("--") ? flag.substr(2) : "";
+    if (std::find(switches.begin(), switches.end(), name) != switches.end()) {
+      flags[name] = "true";
+    } else if (std::find(names.begin(), names.end(), name) == names.end()) {
+      std::string known;
+      for (const std::string& each : names) known += " --" + each + " VALUE";
+      for (const std::string& each : switches) known += " --" + each;
+      return Error{"unknown flag \"" + flag + "\"; known:" + known};
+    } else if (i + 1 == argc) {
+      return Error{flag + " needs a value"};
+    } else {
+      flags[name] = argv[++i];
+    }
+  }
+  return flags;
+}
+
+DaemonSignals::DaemonSignals(EventLoop& loop, std::function<void()> on_end, std::function<void()> on_reload)
+    : on_end_(std::move(on_end)), on_reload_(std::move(on_reload)) {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, number);
+  sigprocmask(SIG_BLOCK, &wanted, nullptr);
+  fd_ = Fd(signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  GH_CHECK(fd_.is_open());
+  watch_.start<&DaemonSignals::on_ready>(loop, fd_.get(), EPOLLIN, this);
+}
+
+void DaemonSignals::on_ready(std::uint32_t) {
+  signalfd_siginfo info;
+  while (read(fd_.get(), &info, sizeof info) == sizeof info) info.ssi_signo == SIGHUP ? on_reload_() : on_end_();
+}
+
+}  // namespace gatehouse

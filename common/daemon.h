@@ -1,0 +1,31 @@
+// What both daemons' main() share: flags, signals, the end.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/event_loop.h"
+#include "common/result.h"
+
+namespace gatehouse {
+
+// "--name VALUE" flags. `switches` take no value. Errors say which flags exist.
+Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** argv, const std::vector<std::string>& names,
+                                                              const std::vector<std::string>& switches);
+
+// SIGTERM and SIGINT end, SIGHUP reloads; SIGPIPE is ignored. Made before any other thread or child.
+class DaemonSignals {
+ public:
+  DaemonSignals(EventLoop& loop, std::function<void()> on_end, std::function<void()> on_reload);
+
+ private:
+  void on_ready(std::uint32_t events);
+  Fd fd_;
+  Watch watch_;
+  std::function<void()> on_end_;
+  std::function<void()> on_reload_;
+};
+
+}  // namespace gatehouse
