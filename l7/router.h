@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,14 +27,32 @@ class Router {
   struct Reason {
     std::size_t route;
     bool is_match;
-    std::string why;  // "host \"a.example\" is not \"shop.example\""
+    std::string why;  // "host is not a.example"
   };
   std::vector<Reason> explain(std::string_view host, std::string_view path) const;
-  // Pairs (route, the earlier route that takes everything it could): for `gatehouse check`.
-  std::vector<std::pair<std::size_t, std::size_t>> shadowed() const;
 
  private:
-  std::vector<config::Route> routes_;
+  // One host pattern of one route, in the order of all.
+  struct Candidate {
+    std::size_t route;
+    std::size_t rank;
+    std::string host;         // lower case; ".example" for "*.example"; empty: any
+    bool is_wildcard;
+    bool is_exact_path;
+    std::string path;         // or prefix, without a trailing '/'
+  };
+  using ByHost = std::map<std::string, std::vector<std::size_t>, std::less<>>;  // → candidates, best first
+
+  static bool takes_path(const Candidate& candidate, std::string_view path);
+  static bool goes_before(const Candidate& left, const Candidate& right, const std::vector<config::Route>& routes);
+  void add(const config::Route& route, std::size_t index, const std::string& host);
+  std::size_t first_match(const ByHost& hosts, std::string_view host, std::string_view path) const;
+  static std::string explain_one(const Candidate& candidate, std::string_view host, std::string_view path);
+
+  std::vector<Candidate> candidates_;  // in order
+  ByHost exact_;
+  ByHost wildcards_;
+  ByHost any_;  // one entry: ""
 };
 
 }  // namespace gatehouse::l7

@@ -1,6 +1,6 @@
-// The immutable snapshot that requests are served from: routes, pools, TLS contexts, made from one Config. Shared
-// by the requests that began with it (the only shared_ptr of the L7 tier). Building it touches no file: certificates
-// come as PEM text, because workers may not read keys.
+// The immutable snapshot that requests are served from: routes, pools, TLS contexts, made from one Config. Shared by the
+// connections that use it (the only shared_ptr of the L7 tier). Building it touches no file: certificates come as PEM
+// text, because workers may not read keys.
 #pragma once
 
 #include <memory>
@@ -9,9 +9,14 @@
 
 #include "common/config/model.h"
 #include "common/result.h"
-#include "l7/board.h"
+#include "l7/http/h1_parser.h"
+#include "l7/router.h"
 
 namespace gatehouse::l7 {
+
+class Pool;
+class TlsContext;
+struct WorkerContext;
 
 // The PEM texts of one config::Certificate.
 struct KeyPair {
@@ -24,10 +29,41 @@ using Certificates = std::vector<std::vector<KeyPair>>;
 
 // Reads the files that `config` names. Errors name the file and the listener.
 Result<Certificates> read_certificates(const config::Config& config);
+// Whether TLS contexts can be made of them: what build_runtime would say.
+Status check_certificates(const config::Config& config, const Certificates& certificates);
 
-class Runtime;
-// Fails with the reason when a certificate or key is not usable; the caller keeps the snapshot that it has.
-Result<std::shared_ptr<const Runtime>> build_runtime(config::Config config, const Certificates& certificates,
-                                                     Board& board);
+// The listener that answers the L4 hosts' probes: every node has it, no config names it.
+inline constexpr std::string_view kProbeListener = "(probe)";
+
+class Runtime {
+ public:
+  struct Listener {
+    config::Listener config;
+    std::unique_ptr<TlsContext> tls;  // nullptr: clear text
+    http::HeadLimits limits;
+    bool is_probe = false;
+  };
+
+  // Fails with the reason when a certificate or key is not usable; the caller keeps the snapshot that it has.
+  static Result<std::shared_ptr<const Runtime>> build(config::Config config, const Certificates& certificates,
+                                                      WorkerContext& context);
+  ~Runtime();
+
+  const config::Config& config() const { return config_; }
+  const Router& router() const { return router_; }
+  const Listener* find_listener(std::string_view name) const;
+  // The pool of a route. Its choices have state: pools belong to the worker, not to the snapshot's readers.
+  Pool& pool_of(std::size_t route) const { return *pool_of_route_[route]; }
+
+ private:
+  explicit Runtime(config::Config config);
+  Status add_listener(const config::Listener& listener, const std::vector<KeyPair>& pairs);
+
+  config::Config config_;
+  Router router_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<Pool>> pools_;
+  std::vector<Pool*> pool_of_route_;
+};
 
 }  // namespace gatehouse::l7

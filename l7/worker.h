@@ -1,5 +1,5 @@
 // A worker: one process, one thread, one event loop; listeners, client connections, backend pools. It is told what
-// to serve by set_runtime/set_listeners and knows nothing of the control protocol (worker_main.cc connects the two).
+// to serve by set_config/set_listeners and knows nothing of the control protocol (worker_main.cc connects the two).
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,9 @@
 #include "common/event_loop.h"
 #include "common/fd.h"
 #include "l7/board.h"
+#include "l7/runtime.h"
 
 namespace gatehouse::l7 {
-
-class Runtime;
 
 struct WorkerIdentity {
   std::uint32_t index = 0;      // place on the board
@@ -33,8 +32,9 @@ class Worker {
   Worker(EventLoop& loop, Board& board, WorkerIdentity identity);
   ~Worker();
 
-  // New connections and new requests use it at once; a request that has begun ends with the one it began with.
-  void set_runtime(std::shared_ptr<const Runtime> runtime);
+  // New connections and new requests use it at once; a request that has begun ends with the one it began with. Returns
+  // the config's digest; an Error (a certificate is not usable) changes nothing.
+  Result<std::uint64_t> set_config(config::Config config, const Certificates& certificates);
   // Adds the sockets whose key is new (closing others passed in) and closes those whose key is absent.
   void set_listeners(std::vector<ListenerSocket> sockets);
   void set_access_log(Fd file);  // append mode; lines are written once per turn

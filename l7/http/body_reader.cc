@@ -49,8 +49,11 @@ const char* BodyReader::step_framing(char c) {
       }
       if (size_digits_ == 0) return "chunk without a size";
       if (c == '\r') return enter(State::kChunkSizeEnd);
-      if (c == ';' || c == ' ' || c == '\t') return enter(State::kChunkExtension);
-      return "character not allowed in a chunk size";
+      [[fallthrough]];
+    case State::kChunkSizeSpace:
+      if (c == ';') return enter(State::kChunkExtension);
+      if (c != ' ' && c != '\t') return "character not allowed in a chunk size";
+      return ++line_bytes_ > kMaxLineBytes ? "chunk extension too long" : enter(State::kChunkSizeSpace);
     case State::kChunkExtension:
       if (++line_bytes_ > kMaxLineBytes) return "chunk extension too long";
       if (c == '\r') return enter(State::kChunkSizeEnd);

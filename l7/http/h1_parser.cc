@@ -270,10 +270,14 @@ Refusal check_host(const Gathered& gathered, Request& request) {
 ParseResult refused(const Refusal& refusal) { return {refusal.status, 0, refusal.reason}; }
 
 // The head is not complete: may it still become one within the limits?
-ParseResult judge_incomplete(std::string_view bytes, std::size_t scanned, const HeadLimits& limits) {
+ParseResult judge_incomplete(std::string_view bytes, std::size_t start, std::size_t scanned, const HeadLimits& limits) {
   // While the start line is unfinished nothing but it has been scanned.
-  if (scanned == 0 && bytes.size() > limits.max_uri_bytes + 64) {
-    return {ParseStatus::kUriTooLong, 0, "the request line is too long"};
+  if (scanned == start) {
+    const std::size_t target = bytes.find(' ', start);
+    const std::size_t end = target == std::string_view::npos ? target : std::min(bytes.find(' ', target + 1), bytes.size());
+    if (target != std::string_view::npos && end - target - 1 > limits.max_uri_bytes) {
+      return {ParseStatus::kUriTooLong, 0, "the request target is too long"};
+    }
   }
   if (bytes.size() >= limits.max_bytes)
     return {ParseStatus::kFieldsTooLarge, 0, "the header section is too large"};
@@ -303,11 +307,11 @@ ParseResult parse_request(std::string_view bytes, const HeadLimits& limits, std:
   const HeadEnd end = find_head_end(bytes, start, scanned);
   if (end.is_malformed)
     return {ParseStatus::kMalformed, 0, "line feed without carriage return, or an empty request line"};
-  if (end.length == 0) return judge_incomplete(bytes, scanned, limits);
+  if (end.length == 0) return judge_incomplete(bytes, start, scanned, limits);
 
   const std::string_view head = bytes.substr(start, end.length - start);
   const std::size_t line_end = head.find('\n');
-  request.authority = {};
+  request.authority = request.query = {};
   Refusal refusal = parse_request_line(head.substr(0, line_end - 1), limits.max_uri_bytes, request);
   if (refusal.is_set()) return refused(refusal);
   if (end.length > limits.max_bytes)
@@ -368,6 +372,7 @@ ParseResult parse_response(std::string_view bytes, const HeadLimits& limits, std
     if (bytes.size() < limits.max_bytes) return {};
     return {ParseStatus::kFieldsTooLarge, 0, "the header section is too large"};
   }
+  if (end.length > limits.max_bytes) return {ParseStatus::kFieldsTooLarge, 0, "the header section is too large"};
   const std::string_view head = bytes.substr(0, end.length);
   const std::size_t line_end = head.find('\n');
   Gathered gathered;

@@ -57,7 +57,7 @@ class BodyReader {
  private:
   enum class State : std::uint8_t {
     kDone, kLength, kUntilClose,
-    kChunkSize, kChunkExtension, kChunkSizeEnd, kChunkData, kChunkDataEnd, kChunkDataLineFeed,
+    kChunkSize, kChunkSizeSpace, kChunkExtension, kChunkSizeEnd, kChunkData, kChunkDataEnd, kChunkDataLineFeed,
     kTrailerStart, kTrailerName, kTrailerLine, kTrailerLineEnd, kTrailerEnd
   };
   const char* step_framing(char c);

@@ -1,0 +1,51 @@
+// The access log: one JSON object per exchange and line. Lines are gathered in memory and written once per turn of the
+// loop, each write a whole number of lines, to a file opened for appending: workers share it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/event_loop.h"
+#include "common/fd.h"
+
+namespace gatehouse::l7 {
+
+struct AccessRecord {
+  std::string_view time;
+  std::string_view request_id;
+  std::string_view client;
+  std::string_view method;
+  std::string_view host;
+  std::string_view path;
+  std::string_view route;
+  std::string_view pool;
+  std::string_view backend;
+  std::string_view node;
+  std::string_view error;        // empty: none
+  std::uint32_t worker = 0;
+  std::uint16_t status = 0;      // 0: the client got none
+  std::uint64_t duration_us = 0;
+  std::uint64_t bytes = 0;       // of the response body
+};
+
+class AccessLog {
+ public:
+  explicit AccessLog(EventLoop& loop) : loop_(loop) {}
+  void set_file(Fd file) { file_ = std::move(file); }
+  bool is_on() const { return file_.is_open(); }
+  void add(const AccessRecord& record);
+  void flush();
+
+ private:
+  EventLoop& loop_;
+  Fd file_;
+  std::string lines_;
+  std::uint64_t lost_ = 0;
+};
+
+// Appends `text` to `out` as the inside of a JSON string. Bytes that are not UTF-8 become U+FFFD: a log that cannot be
+// read is worth less than an exact byte.
+void append_json_text(std::string& out, std::string_view text);
+
+}  // namespace gatehouse::l7

@@ -1,0 +1,89 @@
+#include "l7/backend/backend.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "l7/worker_context.h"
+
+namespace gatehouse::l7 {
+namespace {
+
+constexpr Duration kAvoidance{1'000};
+
+}  // namespace
+
+bool Backend::is_avoided() const { return context_.loop.now() < avoided_until_; }
+void Backend::avoid() { avoided_until_ = context_.loop.now() + kAvoidance; }
+
+std::unique_ptr<BackendConnection> Backend::take_idle(Exchange& exchange) {
+  if (idle_.empty()) return nullptr;
+  std::unique_ptr<BackendConnection> connection = std::move(idle_.back());
+  idle_.pop_back();
+  connection->lease_to(exchange);
+  count_lease(1);
+  return connection;
+}
+
+std::unique_ptr<BackendConnection> Backend::connect(Exchange& exchange) {
+  sockaddr_storage storage;
+  const socklen_t length = to_sockaddr(address_, storage);
+  Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.is_open()) return nullptr;
+  const int on = 1;
+  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 && errno != EINPROGRESS) return nullptr;
+  auto connection = std::make_unique<BackendConnection>(context_.loop, *this, make_tcp_stream(std::move(socket), true), context_.buffers);
+  connection->lease_to(exchange);
+  count_lease(1);
+  return connection;
+}
+
+void Backend::give_back(std::unique_ptr<BackendConnection> connection, bool is_reusable, std::uint32_t max_idle,
+                        Duration idle_timeout) {
+  count_lease(-1);
+  const bool is_kept = is_reusable && idle_.size() < max_idle && !connection->wire().has_failed() &&
+                       !connection->wire().is_hung_up() && connection->wire().input().is_empty();
+  if (!is_kept) {
+    connection->detach();
+    context_.retire(std::move(connection));
+    return;
+  }
+  connection->rest(context_.loop, idle_timeout);
+  idle_.push_back(std::move(connection));
+}
+
+void Backend::drop_idle(BackendConnection& connection) {
+  const auto found = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle.get() == &connection; });
+  if (found == idle_.end()) return;
+  connection.detach();
+  context_.retire(std::move(*found));
+  idle_.erase(found);
+}
+
+void Backend::count_request() {
+  if (cell_) cell_->requests.fetch_add(1, std::memory_order_relaxed);
+}
+void Backend::count_failure() {
+  if (cell_) cell_->failures.fetch_add(1, std::memory_order_relaxed);
+}
+void Backend::count_lease(int change) {
+  leased_ += static_cast<std::uint32_t>(change);
+  if (cell_) cell_->in_flight[context_.index].store(leased_, std::memory_order_relaxed);
+}
+
+Backend& BackendSet::find_or_add(std::string_view pool, const Endpoint& address) {
+  const std::uint64_t key = backend_key(pool, address);
+  std::unique_ptr<Backend>& backend = backends_[key];
+  if (!backend) backend = std::make_unique<Backend>(context_, address, context_.board.backend(key));
+  return *backend;
+}
+
+void BackendSet::sweep() {
+  std::erase_if(backends_, [](const auto& entry) { return entry.second->is_unused(); });
+}
+
+}  // namespace gatehouse::l7

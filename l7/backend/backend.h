@@ -1,0 +1,83 @@
+// A backend as one worker sees it: its idle connections, and its cell on the board, where all workers of the node agree on
+// health and counts. BackendSet keeps them across reloads: a backend that stays in the config keeps its connections.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/address.h"
+#include "common/event_loop.h"
+#include "l7/backend/connection.h"
+#include "l7/board.h"
+
+namespace gatehouse::l7 {
+
+struct WorkerContext;
+
+class Backend {
+ public:
+  Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell) : context_(context), address_(address), cell_(cell) {}
+
+  const Endpoint& address() const { return address_; }
+  bool is_healthy() const { return !cell_ || cell_->is_healthy.load(std::memory_order_relaxed) != 0; }
+  // After a connection was refused or reset others are preferred for a while, until the health check knows.
+  bool is_avoided() const;
+  void avoid();
+
+  // An idle connection, the one used last; nullptr when there is none.
+  std::unique_ptr<BackendConnection> take_idle(Exchange& exchange);
+  // A new one, still connecting; nullptr with errno when not even a socket can be had.
+  std::unique_ptr<BackendConnection> connect(Exchange& exchange);
+  // Ends a lease. A connection that cannot be used again is closed.
+  void give_back(std::unique_ptr<BackendConnection> connection, bool is_reusable, std::uint32_t max_idle, Duration idle_timeout);
+  void drop_idle(BackendConnection& connection);
+
+  void count_request();
+  void count_failure();
+  bool is_unused() const { return pins_ == 0 && leased_ == 0; }
+
+ private:
+  friend class BackendPin;
+  void count_lease(int change);
+
+  WorkerContext& context_;
+  Endpoint address_;
+  BackendCell* cell_;  // nullptr when the board is full: then only this worker's own experience counts
+  std::vector<std::unique_ptr<BackendConnection>> idle_;
+  EventLoop::Clock::time_point avoided_until_{};
+  std::uint32_t pins_ = 0;
+  std::uint32_t leased_ = 0;
+};
+
+// Keeps a backend in its set for as long as some snapshot names it.
+class BackendPin {
+ public:
+  explicit BackendPin(Backend& backend) : backend_(&backend) { ++backend.pins_; }
+  BackendPin(BackendPin&& other) noexcept : backend_(std::exchange(other.backend_, nullptr)) {}
+  BackendPin& operator=(BackendPin&&) = delete;
+  ~BackendPin() {
+    if (backend_) --backend_->pins_;
+  }
+  Backend& operator*() const { return *backend_; }
+  Backend* operator->() const { return backend_; }
+
+ private:
+  Backend* backend_;
+};
+
+class BackendSet {
+ public:
+  explicit BackendSet(WorkerContext& context) : context_(context) {}
+  Backend& find_or_add(std::string_view pool, const Endpoint& address);
+  // Forgets backends that no snapshot names and no exchange uses.
+  void sweep();
+
+ private:
+  WorkerContext& context_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Backend>> backends_;
+};
+
+}  // namespace gatehouse::l7

@@ -1,0 +1,56 @@
+// Heads that go out, written anew from the parsed form: hop-by-hop fields are gone, framing and forwarding fields are
+// ours, everything else keeps its name, value and order (RFC 9110 §7.6, RFC 9112 §6).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "l7/buffer.h"
+#include "l7/http/message.h"
+
+namespace gatehouse::l7::http {
+
+// What we tell a backend about the client.
+struct Forwarding {
+  std::string_view client;      // address without port: "203.0.113.7", "2001:db8::7"
+  std::string_view protocol;    // "http" or "https"
+  std::string_view via;         // "1.1 n1"
+  std::string_view request_id;  // ours, or the client's when it is trusted
+  bool is_trusted = false;      // the client is a proxy whose forwarding fields are kept and added to
+};
+
+// How a response's connection goes on, for its Connection field.
+enum class Persistence : std::uint8_t { kSilent, kKeepAlive, kClose };
+
+struct ResponseStyle {
+  Framing framing = Framing::kNone;  // on the client side; kNone keeps a Content-Length (HEAD, 304)
+  Persistence persistence = Persistence::kSilent;
+  std::string_view via;
+  std::string_view request_id;
+};
+
+// All three append to `output` and return false, leaving it as it was, when the head does not fit even a large block.
+// `length` is that of the received head: it bounds what is written.
+bool write_request_head(Buffer& output, const Request& request, std::size_t length, const Forwarding& forwarding);
+bool write_response_head(Buffer& output, const Response& response, std::size_t length, const ResponseStyle& style);
+
+// An answer of our own, with a text body of one line (none for HEAD).
+struct OwnAnswer {
+  std::uint16_t status = 500;
+  std::string_view text;
+  std::string_view date;        // IMF-fixdate
+  bool is_head = false;
+  bool is_keep_alive = false;
+};
+bool write_own_answer(Buffer& output, const OwnAnswer& answer, const ResponseStyle& style);
+
+// The standard phrase: "Not Found". Empty for codes we never send.
+std::string_view reason_phrase(std::uint16_t status);
+
+// The framing of a chunk of `size` bytes into `out` (at least 18 bytes); returns its length.
+std::size_t write_chunk_size(char* out, std::size_t size);
+inline constexpr std::size_t kMaxChunkFraming = 18 + 2;  // size line and the CRLF after the data
+inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+}  // namespace gatehouse::l7::http

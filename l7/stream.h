@@ -1,0 +1,39 @@
+// A byte stream over one socket, clear or TLS: never blocks, owns the socket. Buffers and readiness are Wire's.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "common/fd.h"
+
+namespace gatehouse::l7 {
+
+enum class StreamStatus {
+  kDone,
+  kBlocked,  // try again after the next event
+  kClosed,   // end of the peer's bytes
+  kFailed,
+};
+
+struct StreamResult {
+  StreamStatus status = StreamStatus::kDone;
+  std::size_t bytes = 0;
+  bool is_drained = false;  // of a read: the kernel had no more at that moment
+};
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual int fd() const = 0;
+  virtual StreamStatus open() = 0;  // connected, handshake done; called at every event until then
+  virtual StreamResult read(char* data, std::size_t size) = 0;
+  virtual StreamResult write(const char* data, std::size_t size) = 0;
+  virtual void close_output() = 0;  // says that no more follows; reading goes on
+  virtual std::string failure() const = 0;
+};
+
+// `is_connecting`: connect() was called and has not finished.
+std::unique_ptr<Stream> make_tcp_stream(Fd socket, bool is_connecting);
+
+}  // namespace gatehouse::l7

@@ -1,0 +1,49 @@
+// One socket of a worker with its two buffers and what is known of its readiness. Watched edge-triggered once in its
+// life: readiness is remembered here until a read or write says otherwise, so that a side that is paused for the other's
+// sake costs no system call to pause or resume.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "l7/buffer.h"
+#include "l7/stream.h"
+
+namespace gatehouse::l7 {
+
+class Wire {
+ public:
+  Wire(BufferPool& pool, std::unique_ptr<Stream> stream) : input_(pool), output_(pool), stream_(std::move(stream)) {}
+
+  int fd() const { return stream_->fd(); }
+  void note(std::uint32_t epoll_events);
+  StreamStatus open() { return stream_->open(); }
+
+  Buffer& input() { return input_; }
+  Buffer& output() { return output_; }
+  // Reads once into the input's room. False when nothing came: blocked, no room, at_end() or has_failed().
+  bool fill();
+  // Writes what the output has. False when nothing left.
+  bool flush();
+  void close_output() { stream_->close_output(); }
+
+  bool is_at_end() const { return is_at_end_; }       // the peer will send nothing more
+  bool has_failed() const { return has_read_failed_ || has_write_failed_; }
+  bool is_hung_up() const { return is_hung_up_; }     // reset, or closed in both directions
+  std::string failure() const { return stream_->failure(); }
+
+ private:
+  Buffer input_;
+  Buffer output_;
+  std::unique_ptr<Stream> stream_;
+  bool is_readable_ = true;
+  bool is_writable_ = true;
+  bool may_end_ = false;  // the kernel has seen the peer's end: only reading to it tells
+  bool is_at_end_ = false;
+  bool has_read_failed_ = false;
+  bool has_write_failed_ = false;  // an answer may have come before: reading goes on
+  bool is_hung_up_ = false;
+};
+
+}  // namespace gatehouse::l7

@@ -1,0 +1,142 @@
+#include "l7/worker.h"
+
+#include <algorithm>
+
+#include "l7/client_connection.h"
+#include "l7/listener.h"
+#include "l7/worker_context.h"
+
+namespace gatehouse::l7 {
+
+WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name)
+    : loop(event_loop), board(shared_board), index(worker_index), node(std::move(node_name)),
+      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), access_log(event_loop), backends(*this) {}
+
+// Connections use the rest of the context: they go first.
+WorkerContext::~WorkerContext() {
+  clients.clear();
+  retired_clients_.clear();
+  retired_backends_.clear();
+}
+
+void WorkerContext::adopt(std::unique_ptr<ClientConnection> connection) {
+  ClientConnection& adopted = *connection;
+  adopted.place = clients.size();
+  clients.push_back(std::move(connection));
+  adopted.advance();
+}
+
+void WorkerContext::retire(ClientConnection& connection) {
+  defer_clearing();
+  std::erase(resumed_, &connection);
+  const std::size_t place = connection.place;
+  retired_clients_.push_back(std::move(clients[place]));
+  if (place + 1 < clients.size()) {
+    clients[place] = std::move(clients.back());
+    clients[place]->place = place;
+  }
+  clients.pop_back();
+}
+
+void WorkerContext::retire(std::unique_ptr<BackendConnection> connection) {
+  defer_clearing();
+  retired_backends_.push_back(std::move(connection));
+}
+
+void WorkerContext::defer_clearing() {
+  if (!retired_clients_.empty() || !retired_backends_.empty()) return;
+  loop.defer([this] {
+    // Ending a client connection may retire a backend's.
+    std::exchange(retired_clients_, {}).clear();
+    retired_backends_.clear();
+  });
+}
+
+void WorkerContext::resume_later(ClientConnection& connection) {
+  if (connection.is_resumed) return;
+  connection.is_resumed = true;
+  if (resumed_.empty()) loop.defer([this] { run_resumed(); });
+  resumed_.push_back(&connection);
+}
+
+void WorkerContext::run_resumed() {
+  for (std::size_t count = resumed_.size(); count > 0 && !resumed_.empty(); --count) {
+    ClientConnection* connection = resumed_.front();
+    resumed_.erase(resumed_.begin());
+    connection->is_resumed = false;
+    connection->advance();
+  }
+  if (!resumed_.empty()) loop.defer([this] { run_resumed(); });
+}
+
+class Worker::Impl {
+ public:
+  Impl(EventLoop& loop, Board& board, WorkerIdentity identity) : context(loop, board, identity.index, std::move(identity.node)) {}
+
+  void drain(Duration timeout, std::function<void()> on_drained) {
+    on_drained_ = std::move(on_drained);
+    context.is_draining = true;
+    for (const auto& listener : listeners) listener->accept_all();
+    listeners.clear();
+    end_.arm<&Impl::on_timeout>(context.loop, timeout, this);
+    check();
+  }
+
+  WorkerContext context;
+  std::vector<std::unique_ptr<Listener>> listeners;
+
+ private:
+  static constexpr Duration kCheck{20};
+
+  void check() {
+    // drain() of one may end it, which moves another into its place.
+    for (std::size_t i = context.clients.size(); i > 0; --i) {
+      if (i <= context.clients.size()) context.clients[i - 1]->drain();
+    }
+    if (context.clients.empty()) return on_timeout();
+    check_.arm<&Impl::check>(context.loop, kCheck, this);
+  }
+  void on_timeout() {
+    check_.cancel();
+    end_.cancel();
+    if (on_drained_) std::exchange(on_drained_, nullptr)();
+  }
+
+  Timer check_;
+  Timer end_;
+  std::function<void()> on_drained_;
+};
+
+Worker::Worker(EventLoop& loop, Board& board, WorkerIdentity identity)
+    : impl_(std::make_unique<Impl>(loop, board, std::move(identity))) {}
+Worker::~Worker() = default;
+
+Result<std::uint64_t> Worker::set_config(config::Config config, const Certificates& certificates) {
+  auto runtime = Runtime::build(std::move(config), certificates, impl_->context);
+  if (!runtime) return runtime.error();
+  impl_->context.runtime = std::move(*runtime);
+  impl_->context.backends.sweep();
+  return impl_->context.runtime->config().digest;
+}
+
+void Worker::set_listeners(std::vector<ListenerSocket> sockets) {
+  auto& listeners = impl_->listeners;
+  const auto is_wanted = [&sockets](const std::unique_ptr<Listener>& listener) {
+    return std::any_of(sockets.begin(), sockets.end(), [&](const ListenerSocket& socket) { return socket.key == listener->key(); });
+  };
+  for (const auto& listener : listeners) {
+    if (!is_wanted(listener)) listener->accept_all();
+  }
+  std::erase_if(listeners, [&](const auto& listener) { return !is_wanted(listener); });
+  for (ListenerSocket& socket : sockets) {
+    const bool is_known = std::any_of(listeners.begin(), listeners.end(), [&](const auto& known) { return known->key() == socket.key; });
+    if (is_known) continue;
+    listeners.push_back(std::make_unique<Listener>(impl_->context, socket.listener, socket.key, std::move(socket.socket)));
+  }
+}
+
+void Worker::set_access_log(Fd file) { impl_->context.access_log.set_file(std::move(file)); }
+
+void Worker::drain(Duration timeout, std::function<void()> on_drained) { impl_->drain(timeout, std::move(on_drained)); }
+
+}  // namespace gatehouse::l7

@@ -1,0 +1,58 @@
+// What everything in a worker shares: one per process, made by Worker, handed down by reference. There are no globals.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/event_loop.h"
+#include "l7/access_log.h"
+#include "l7/backend/backend.h"
+#include "l7/board.h"
+#include "l7/buffer.h"
+#include "l7/http/message.h"
+#include "l7/request_id.h"
+#include "l7/wall_clock.h"
+
+namespace gatehouse::l7 {
+
+class ClientConnection;
+class Runtime;
+
+struct WorkerContext {
+  WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name);
+  ~WorkerContext();
+
+  // Destroys at the end of the turn: how an object ends from inside its own callback.
+  void retire(std::unique_ptr<BackendConnection> connection);
+  void adopt(std::unique_ptr<ClientConnection> connection);
+  void retire(ClientConnection& connection);
+  // Calls connection.advance() in the next turn: for one that could go on for long and lets others have their turn.
+  void resume_later(ClientConnection& connection);
+
+  EventLoop& loop;
+  Board& board;
+  std::uint32_t index;
+  std::string node;
+  std::string via;  // "1.1 n1"
+  BufferPool buffers;
+  WallClock clock;
+  RequestIds request_ids;
+  AccessLog access_log;
+  BackendSet backends;
+  std::shared_ptr<const Runtime> runtime;
+  bool is_draining = false;
+  std::vector<std::unique_ptr<ClientConnection>> clients;
+  // Where heads are parsed to: one at a time, used up before anything else is read.
+  http::Request request;
+  http::Response response;
+
+ private:
+  void defer_clearing();
+  void run_resumed();
+  std::vector<std::unique_ptr<BackendConnection>> retired_backends_;
+  std::vector<std::unique_ptr<ClientConnection>> retired_clients_;
+  std::vector<ClientConnection*> resumed_;
+};
+
+}  // namespace gatehouse::l7
