@@ -1,0 +1,95 @@
+#include "l7/board.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <new>
+
+namespace gatehouse::l7 {
+
+struct Board::Layout {
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6401;  // last byte: version
+  std::uint64_t magic;
+  std::uint64_t size;
+  std::array<WorkerCell, kMaxWorkers> workers;
+  std::array<BackendCell, kMaxBackends> backends;
+};
+
+std::uint64_t backend_key(std::string_view pool, const Endpoint& backend) {
+  std::uint64_t key = 14695981039346656037ull;  // FNV-1a
+  const auto add = [&key](std::uint8_t byte) { key = (key ^ byte) * 1099511628211ull; };
+  for (const char c : pool) add(static_cast<std::uint8_t>(c));
+  add(0);
+  for (const std::uint8_t byte : backend.address.bytes) add(byte);
+  add(static_cast<std::uint8_t>(backend.port >> 8));
+  add(static_cast<std::uint8_t>(backend.port));
+  return key ? key : 1;
+}
+
+Result<std::unique_ptr<Board>> Board::open(const std::string& file) {
+  const Fd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.is_open()) return system_error("cannot open the board " + file);
+  struct stat info{};
+  if (fstat(fd.get(), &info) != 0 || ftruncate(fd.get(), sizeof(Layout)) != 0) return system_error("cannot size " + file);
+  void* memory = mmap(nullptr, sizeof(Layout), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) return system_error("cannot map " + file);
+  auto* layout = static_cast<Layout*>(memory);
+  const bool fits = static_cast<std::size_t>(info.st_size) == sizeof(Layout) && layout->magic == Layout::kMagic &&
+                    layout->size == sizeof(Layout);
+  if (!fits) {
+    layout = new (memory) Layout{};
+    layout->size = sizeof(Layout);
+    layout->magic = Layout::kMagic;
+  }
+  return std::unique_ptr<Board>(new Board(layout));
+}
+
+std::unique_ptr<Board> Board::anonymous() {
+  void* memory = mmap(nullptr, sizeof(Layout), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  GH_CHECK(memory != MAP_FAILED);
+  return std::unique_ptr<Board>(new Board(new (memory) Layout{}));
+}
+
+Board::~Board() { munmap(layout_, sizeof(Layout)); }
+
+WorkerCell& Board::worker(std::uint32_t index) {
+  GH_CHECK(index < kMaxWorkers);
+  return layout_->workers[index];
+}
+
+BackendCell* Board::backend(std::uint64_t key) {
+  for (BackendCell& cell : layout_->backends) {
+    if (cell.key.load(std::memory_order_acquire) == key) return &cell;
+  }
+  for (BackendCell& cell : layout_->backends) {
+    std::uint64_t free = 0;
+    if (!cell.key.compare_exchange_strong(free, key)) continue;
+    cell.is_healthy.store(1, std::memory_order_relaxed);
+    return &cell;
+  }
+  return nullptr;
+}
+
+void Board::clear_worker(std::uint32_t index) {
+  WorkerCell& cell = worker(index);
+  for (auto* count : {&cell.started, &cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx}) {
+    count->store(0, std::memory_order_relaxed);
+  }
+  cell.pid.store(0, std::memory_order_relaxed);
+  for (BackendCell& backend : layout_->backends) backend.in_flight[index].store(0, std::memory_order_relaxed);
+}
+
+void Board::keep_only(const std::vector<std::uint64_t>& keys) {
+  for (BackendCell& cell : layout_->backends) {
+    const std::uint64_t key = cell.key.load(std::memory_order_relaxed);
+    if (key == 0 || std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+    cell.requests.store(0, std::memory_order_relaxed);
+    cell.failures.store(0, std::memory_order_relaxed);
+    for (auto& count : cell.in_flight) count.store(0, std::memory_order_relaxed);
+    cell.key.store(0, std::memory_order_release);
+  }
+}
+
+}  // namespace gatehouse::l7

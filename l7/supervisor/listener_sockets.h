@@ -1,0 +1,30 @@
+// Listening sockets of one worker, made by the supervisor and handed over. For VIPs they are bound to a loopback address
+// that nobody uses and get their connections by steering; for `addresses` each worker has its own in a reuseport group.
+// The supervisor keeps no copy: when the worker dies its sockets die, and the kernel gives new connections to the others.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/fd.h"
+#include "common/result.h"
+#include "l7/supervisor/steering.h"
+
+namespace gatehouse::l7 {
+
+struct WantedSocket {
+  std::string listener;   // config::Listener::name, or kProbeListener
+  std::string key;        // equal keys: the same socket goes on serving
+  bool is_steered = false;
+  Endpoint address;       // where it is bound; steered: family only
+};
+
+// What a worker of `config` listens on. `is_node`: there are VIPs and probes to serve.
+std::vector<WantedSocket> wanted_sockets(const config::Config& config, bool is_node);
+
+// `steering` may be nullptr when nothing is steered.
+Result<Fd> make_listener_socket(const WantedSocket& wanted, const config::Config& config, std::uint32_t worker, Steering* steering);
+
+}  // namespace gatehouse::l7

@@ -1,0 +1,22 @@
+// What a node answers to `gatehouse status` and `gatehouse explain`: pure functions of what it knows.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/control/messages.h"
+#include "common/result.h"
+#include "l7/supervisor/steering.h"
+
+namespace gatehouse::l7 {
+
+// The fields are those of README.md, "gatehouse status --json".
+nlohmann::json node_status(const config::Config& config, const config::Node& node, const control::NodeReport& report,
+                           const std::vector<Steering::Count>& verdicts);
+
+// {method, url, headers} → {route, pool, status, why: [{route, is_match, why}], backends}. url: "https://host/path", or a
+// path with a Host header.
+Result<nlohmann::json> explain_request(const config::Config& config, const nlohmann::json& params, const control::NodeReport& report);
+
+}  // namespace gatehouse::l7

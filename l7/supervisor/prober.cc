@@ -1,0 +1,79 @@
+#include "l7/supervisor/prober.h"
+
+#include "common/log.h"
+
+namespace gatehouse::l7 {
+namespace {
+
+std::string fingerprint_of(const config::Health& health) {
+  std::string text = health.path + "\n" + health.host + "\n" + health.body_contains;
+  for (const auto status : health.status) text += "\n" + std::to_string(status);
+  for (const Duration time : {health.interval, health.timeout}) text += "\n" + to_string(time);
+  return text + "\n" + std::to_string(health.rise) + "\n" + std::to_string(health.fall);
+}
+
+}  // namespace
+
+Prober::Prober(EventLoop& loop, Board& board, std::function<void()> on_change)
+    : loop_(loop), board_(board), on_change_(std::move(on_change)) {}
+
+void Prober::set_config(const config::Config& config) {
+  std::map<std::uint64_t, Checked> kept;
+  order_.clear();
+  std::int64_t count = 0;
+  for (const config::Pool& pool : config.pools) {
+    for (const config::Backend& backend : pool.backends) {
+      const std::uint64_t key = backend_key(pool.name, backend.address);
+      Checked checked{pool.name, backend.address, fingerprint_of(pool.health), board_.backend(key), nullptr};
+      const auto known = checked_.find(key);
+      const bool goes_on = known != checked_.end() && known->second.fingerprint == checked.fingerprint;
+      if (goes_on) checked = std::move(known->second);
+      order_.push_back(key);
+      Checked& place = kept[key] = std::move(checked);
+      if (!goes_on) start(place, pool, Duration(count++ % 16 * 7));
+    }
+  }
+  checked_ = std::move(kept);
+  board_.keep_only(order_);
+}
+
+void Prober::start(Checked& checked, const config::Pool& pool, Duration offset) {
+  if (pool.health.path.empty()) {
+    if (checked.cell) checked.cell->is_healthy.store(1, std::memory_order_relaxed);
+    return;
+  }
+  const std::uint64_t key = backend_key(checked.pool, checked.address);
+  checked.check = std::make_unique<HealthCheck>(loop_, buffers_, pool.health, checked.address, offset, [this, key] { publish(key); });
+}
+
+void Prober::publish(std::uint64_t key) {
+  const Checked& checked = checked_.at(key);
+  const bool is_healthy = checked.check->is_healthy();
+  if (!checked.cell || checked.cell->is_healthy.exchange(is_healthy ? 1 : 0) == (is_healthy ? 1u : 0u)) return on_change_();
+  log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address), is_healthy ? "healthy" : "unhealthy: ",
+           checked.check->reason());
+  on_change_();
+}
+
+std::vector<control::BackendReport> Prober::report() const {
+  std::vector<control::BackendReport> reports;
+  for (const std::uint64_t key : order_) {
+    const Checked& checked = checked_.at(key);
+    control::BackendReport report;
+    report.pool = checked.pool;
+    report.address = checked.address;
+    if (checked.check) {
+      report.is_healthy = checked.check->is_decided() && checked.check->is_healthy();
+      report.reason = checked.check->is_decided() ? checked.check->reason() : "not checked yet";
+    }
+    if (checked.cell) {
+      report.requests = checked.cell->requests.load(std::memory_order_relaxed);
+      report.failures = checked.cell->failures.load(std::memory_order_relaxed);
+      for (const auto& count : checked.cell->in_flight) report.in_flight += count.load(std::memory_order_relaxed);
+    }
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+}  // namespace gatehouse::l7

@@ -1,0 +1,43 @@
+// Health of all backends of a config: one HealthCheck per backend and pool, once per node, its verdict on the board. A
+// reload keeps the checks, and with them the verdicts, of backends that stay.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/control/messages.h"
+#include "l7/board.h"
+#include "l7/supervisor/health_check.h"
+
+namespace gatehouse::l7 {
+
+class Prober {
+ public:
+  Prober(EventLoop& loop, Board& board, std::function<void()> on_change);
+  void set_config(const config::Config& config);
+  std::vector<control::BackendReport> report() const;
+
+ private:
+  struct Checked {
+    std::string pool;
+    Endpoint address;
+    std::string fingerprint;  // of the health options: another one starts anew
+    BackendCell* cell = nullptr;
+    std::unique_ptr<HealthCheck> check;  // nullptr: not checked
+  };
+  void start(Checked& checked, const config::Pool& pool, Duration offset);
+  void publish(std::uint64_t key);
+
+  EventLoop& loop_;
+  Board& board_;
+  std::function<void()> on_change_;
+  BufferPool buffers_;
+  std::map<std::uint64_t, Checked> checked_;
+  std::vector<std::uint64_t> order_;  // of the config
+};
+
+}  // namespace gatehouse::l7

@@ -1,0 +1,229 @@
+#include "l7/supervisor/steering.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/membarrier.h>
+#include <netinet/in.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <set>
+
+#include "bpf/abi.h"
+#include "bpf/hash.h"
+#include "bpf/node.skel.h"
+#include "bpf/wire.h"
+#include "common/bpf_object.h"
+#include "common/check.h"
+#include "l7/runtime.h"
+
+namespace gatehouse::l7 {
+namespace {
+
+gh_address to_table_address(const IpAddress& address) {
+  gh_address table;
+  std::memcpy(&table, address.bytes.data(), sizeof table);
+  return table;
+}
+
+gh_vip_entry make_entry(const IpAddress& address, std::uint16_t port, std::uint8_t protocol, std::uint16_t number) {
+  gh_vip_entry entry{};
+  entry.address = to_table_address(address);
+  entry.port = gh_be16(port);
+  entry.protocol = protocol;
+  entry.is_used = 1;
+  entry.vip = number;
+  return entry;
+}
+
+// Fills the half of a table that no packet looks at, then switches to it.
+Status replace_half(gh_vip_line* lines, __u32& live_half, const std::vector<gh_vip_entry>& entries, const char* what) {
+  const __u32 idle = 1 - (live_half & 1);
+  gh_vip_line* half = lines + idle * GH_VIP_LINES;
+  std::memset(half, 0, GH_VIP_LINES * sizeof(gh_vip_line));
+  for (const gh_vip_entry& entry : entries) {
+    if (gh_place(half, entry) != 0) return Error{std::string("the table of ") + what + " is full at " + std::to_string(entries.size())};
+  }
+  std::atomic_ref<__u32>(live_half).store(idle, std::memory_order_release);
+  GH_CHECK(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0);  // an RCU grace period: see l4/xdp_data_plane.cc
+  return {};
+}
+
+const config::Vip* find_vip(const config::Config& config, const std::string& name) {
+  for (const config::Vip& vip : config.vips) {
+    if (vip.name == name) return &vip;
+  }
+  return nullptr;
+}
+
+std::string number_key(const std::string& listener, bool is_v4) { return listener + (is_v4 ? "/4" : "/6"); }
+
+// Calls visit(listener, vip) for each VIP that a listener takes.
+template <typename Visit>
+void for_each_steered(const config::Config& config, Visit visit) {
+  for (const config::Listener& listener : config.listeners) {
+    for (const std::string& name : listener.vips) {
+      if (const config::Vip* vip = find_vip(config, name)) visit(listener, *vip);
+    }
+  }
+}
+
+const std::string kProbeName(kProbeListener);
+
+}  // namespace
+
+struct Steering::Programs {
+  node_bpf* node = nullptr;
+  ~Programs() { node_bpf__destroy(node); }
+};
+
+Steering::Steering(Options options) : options_(std::move(options)), programs_(std::make_unique<Programs>()) {}
+Steering::~Steering() = default;
+
+Result<std::unique_ptr<Steering>> Steering::open(const Options& options) {
+  if (const Status prepared = prepare_pin_folder(options.pin_folder); !prepared) return prepared.error();
+  std::unique_ptr<Steering> steering(new Steering(options));
+  node_bpf* node = steering->programs_->node = node_bpf__open();
+  if (!node) return system_error("cannot open the node's programs");
+  bpf_map__set_max_entries(node->maps.verdicts, GH_VERDICT_STRIDE * static_cast<__u32>(libbpf_num_possible_cpus()));
+  const auto adopted = adopt_or_pin_maps(node->obj, options.pin_folder);
+  if (!adopted) return adopted.error();
+  if (const int code = node_bpf__load(node)) {
+    return bpf_error("the kernel refuses the node's programs (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)", code);
+  }
+  if (const Status mapped = steering->map_tables(); !mapped) return mapped.error();
+  if (!*adopted) {
+    GH_CHECK(getrandom(steering->state_->hash_key, sizeof steering->state_->hash_key, 0) == sizeof steering->state_->hash_key);
+  }
+  return steering;
+}
+
+Status Steering::map_tables() {
+  const auto& maps = programs_->node->maps;
+  const auto map = [](const bpf_map* table, auto*& pointer) -> Status {
+    const auto memory = map_memory(table);
+    if (!memory) return memory.error();
+    pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(memory->data());
+    return {};
+  };
+  for (const Status& status : {map(maps.state, state_), map(maps.vip_lines, fleet_lines_), map(maps.nodes, nodes_),
+                               map(maps.listener_lines, listener_lines_), map(maps.verdicts, verdicts_)}) {
+    if (!status) return status;
+  }
+  verdict_count_ = bpf_map__max_entries(maps.verdicts);
+  return {};
+}
+
+Status Steering::set_config(const config::Config& config, std::uint32_t workers) {
+  state_->self = options_.node.id;
+  state_->mtu = config.site.fabric_mtu;
+  const gh_address self = to_table_address(options_.node.address);
+  (options_.node.address.is_v4() ? state_->source_v4 : state_->source_v6) = self;
+  if (const Status written = write_fleet(config); !written) return written;
+  numbers_ = number_listeners(config);
+  if (const Status written = write_listeners(config); !written) return written;
+  std::atomic_ref<__u32>(state_->workers).store(workers, std::memory_order_release);
+  return {};
+}
+
+// Only the fleet may send tunnel packets, and hops lead to its nodes.
+Status Steering::write_fleet(const config::Config& config) {
+  std::vector<gh_vip_entry> fleet;
+  for (const config::L4Host& host : config.l4_hosts) {
+    fleet.push_back(make_entry(host.address, 0, 0, 0));
+    if (host.address_v6) fleet.push_back(make_entry(*host.address_v6, 0, 0, 0));
+  }
+  std::vector<gh_node> nodes(GH_MAX_NODES);
+  for (const config::Node& node : config.nodes) {
+    fleet.push_back(make_entry(node.address, 0, 0, 0));
+    nodes[node.id].address = to_table_address(node.address);
+    nodes[node.id].is_v4 = node.address.is_v4() ? 1 : 0;
+  }
+  std::memcpy(nodes_, nodes.data(), GH_MAX_NODES * sizeof(gh_node));
+  return replace_half(fleet_lines_, state_->vip_half, fleet, "L4 hosts and nodes");
+}
+
+// What is in the live table keeps its number, also that of a supervisor before us: its workers' sockets are there.
+std::map<std::string, std::uint32_t> Steering::number_listeners(const config::Config& config) const {
+  std::map<std::string, std::uint32_t> numbers;
+  std::set<std::uint32_t> taken;
+  const auto keep = [&](const std::string& key, const IpAddress& address, std::uint16_t port) {
+    const gh_vip_line* half = listener_lines_ + (state_->listener_half & 1) * GH_VIP_LINES;
+    const gh_address wanted = to_table_address(address);
+    for (std::uint32_t line = 0; line < GH_VIP_LINES; ++line) {
+      for (const gh_vip_entry& entry : half[line].entry) {
+        const bool is_it = entry.is_used && entry.address.high == wanted.high && entry.address.low == wanted.low &&
+                           entry.port == gh_be16(port) && !taken.contains(entry.vip);
+        if (is_it && numbers.emplace(key, entry.vip).second) taken.insert(entry.vip);
+      }
+    }
+  };
+  const auto add = [&](const std::string& key) {
+    std::uint32_t number = 0;
+    while (taken.contains(number)) ++number;
+    if (numbers.emplace(key, number).second) taken.insert(number);
+  };
+  const std::string probe = number_key(kProbeName, config.probe.address.is_v4());
+  keep(probe, config.probe.address, config.probe.port);
+  for_each_steered(config, [&](const config::Listener& listener, const config::Vip& vip) {
+    keep(number_key(listener.name, vip.address.is_v4()), vip.address, vip.port);
+  });
+  add(probe);
+  for_each_steered(config, [&](const config::Listener& listener, const config::Vip& vip) {
+    add(number_key(listener.name, vip.address.is_v4()));
+  });
+  return numbers;
+}
+
+Status Steering::write_listeners(const config::Config& config) {
+  std::vector<gh_vip_entry> entries;
+  const auto number_of = [this](const std::string& listener, const IpAddress& address) {
+    return static_cast<std::uint16_t>(numbers_.at(number_key(listener, address.is_v4())));
+  };
+  entries.push_back(make_entry(config.probe.address, config.probe.port, IPPROTO_TCP, number_of(kProbeName, config.probe.address)));
+  for_each_steered(config, [&](const config::Listener& listener, const config::Vip& vip) {
+    entries.push_back(make_entry(vip.address, vip.port, IPPROTO_TCP, number_of(listener.name, vip.address)));
+  });
+  const bool fits = std::all_of(entries.begin(), entries.end(), [](const gh_vip_entry& entry) { return entry.vip < GH_MAX_LISTENERS; });
+  if (!fits) return Error{"more than " + std::to_string(GH_MAX_LISTENERS) + " listeners with VIPs (each address family counts)"};
+  return replace_half(listener_lines_, state_->listener_half, entries, "VIPs");
+}
+
+Status Steering::set_socket(const std::string& listener, bool is_v4, std::uint32_t worker, int socket) {
+  const auto number = numbers_.find(number_key(listener, is_v4));
+  GH_CHECK(number != numbers_.end() && worker < GH_MAX_WORKERS);
+  const std::uint32_t index = number->second * GH_MAX_WORKERS + worker;
+  const std::uint64_t value = static_cast<std::uint64_t>(socket);
+  const int map = bpf_map__fd(programs_->node->maps.sockets);
+  if (bpf_map_update_elem(map, &index, &value, BPF_ANY) != 0) return system_error("cannot steer connections of " + listener);
+  return {};
+}
+
+Status Steering::attach() {
+  const Status steered = attach_sk_lookup(programs_->node->progs.steer, options_.pin_folder + "/link_steer");
+  if (!steered) return steered;
+  return attach_xdp(programs_->node->progs.decapsulate, options_.node.interface, options_.pin_folder + "/link_xdp");
+}
+
+void Steering::detach(const std::string& pin_folder) { remove_pins(pin_folder); }
+
+std::vector<Steering::Count> Steering::verdicts() const {
+  static constexpr const char* kNames[] = {
+#define GH_NAME(name, action, text, help) text,
+      GH_VERDICTS(GH_NAME)
+#undef GH_NAME
+  };
+  std::vector<Count> counts;
+  for (std::size_t verdict = 0; verdict < GH_VERDICT_COUNT; ++verdict) {
+    std::uint64_t sum = 0;
+    for (std::size_t place = verdict; place < verdict_count_; place += GH_VERDICT_STRIDE) sum += verdicts_[place];
+    if (sum) counts.push_back({kNames[verdict], sum});
+  }
+  return counts;
+}
+
+}  // namespace gatehouse::l7

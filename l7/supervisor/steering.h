@@ -1,0 +1,63 @@
+// The node's BPF programs (bpf/node.bpf.c): packets out of the tunnel, new connections to workers. Everything is pinned and
+// outlives the supervisor; the next one adopts it with the sockets that living workers have in it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/result.h"
+
+struct gh_state;
+struct gh_vip_line;
+struct gh_node;
+
+namespace gatehouse::l7 {
+
+class Steering {
+ public:
+  struct Options {
+    std::string pin_folder;
+    config::Node node;
+  };
+  static Result<std::unique_ptr<Steering>> open(const Options& options);
+  ~Steering();
+
+  // Fleet, addresses and workers as `config` has them: before attach() and at every reload. Listeners get numbers that they
+  // keep for as long as one of their VIPs is in the table.
+  Status set_config(const config::Config& config, std::uint32_t workers);
+  Status attach();
+  static void detach(const std::string& pin_folder);
+
+  // Makes `socket` the one that connections of `listener` (VIPs of one family) get at `worker`.
+  Status set_socket(const std::string& listener, bool is_v4, std::uint32_t worker, int socket);
+
+  struct Count {
+    std::string name;
+    std::uint64_t packets;
+  };
+  std::vector<Count> verdicts() const;
+
+ private:
+  struct Programs;
+  explicit Steering(Options options);
+  Status map_tables();
+  std::map<std::string, std::uint32_t> number_listeners(const config::Config& config) const;
+  Status write_listeners(const config::Config& config);
+  Status write_fleet(const config::Config& config);
+
+  Options options_;
+  std::unique_ptr<Programs> programs_;
+  gh_state* state_ = nullptr;
+  gh_vip_line* fleet_lines_ = nullptr;
+  gh_vip_line* listener_lines_ = nullptr;
+  gh_node* nodes_ = nullptr;
+  const std::uint64_t* verdicts_ = nullptr;
+  std::size_t verdict_count_ = 0;
+  std::map<std::string, std::uint32_t> numbers_;  // "listener/4" → number
+};
+
+}  // namespace gatehouse::l7

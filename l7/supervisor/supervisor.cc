@@ -1,0 +1,245 @@
+#include "l7/supervisor/supervisor.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "common/config/load.h"
+#include "common/log.h"
+#include "l7/supervisor/node_status.h"
+
+namespace gatehouse::l7 {
+namespace {
+
+using control::Json;
+
+// For the L4 hosts to take a node out of its rings, once it has said that it is leaving.
+constexpr Duration kFarewell{500};
+
+}  // namespace
+
+Status Supervisor::start() {
+  config::Loaded loaded = config::load_file(options_.config_file);
+  if (!loaded.is_valid()) return Error{loaded.errors()};
+  for (const config::Finding& finding : loaded.findings) log_warn("{}", finding.text);
+  config_ = std::move(loaded.config);
+  if (const Status adopted = adopt_node(config_); !adopted) return adopted;
+  auto certificates = read_certificates(config_);
+  if (!certificates) return certificates.error();
+  if (const Status checked = check_certificates(config_, *certificates); !checked) return checked;
+  std::error_code error;
+  std::filesystem::create_directories(options_.state_folder, error);
+  if (error) return Error{"cannot make the state folder " + options_.state_folder + ": " + error.message()};
+  // Workers reach their socket in it as another user; everything in it has its own mode.
+  chmod(options_.state_folder.c_str(), 0711);
+  if (const Status listening = listen(); !listening) return listening;
+  if (const Status opened = open_board_and_steering(config_); !opened) return opened;
+  is_draining_ = access(drain_file().c_str(), F_OK) == 0;
+  prober_ = std::make_unique<Prober>(loop_, *board_, [this] { report_soon(); });
+  prober_->set_config(config_);
+  workers_ = std::make_unique<WorkerProcesses>(
+      loop_, *board_, WorkerProcesses::Options{options_.state_folder, options_.node, steering_.get()}, [this] { report_soon(); });
+  const std::uint32_t count = WorkerProcesses::count_of(config_.workers);
+  if (const Status started = workers_->start(config_, *certificates, count); !started) return started;
+  if (steering_) {
+    if (const Status attached = steering_->attach(); !attached) return attached;
+  }
+  connect_site();
+  log_info("serving {} with {} workers", config_.file, count);
+  return {};
+}
+
+Status Supervisor::adopt_node(const config::Config& config) {
+  if (options_.node.empty()) return {};
+  for (const config::Node& node : config.nodes) {
+    if (node.name != options_.node) continue;
+    if (node_.id != 0 && (node.id != node_.id || node.address != node_.address || node.interface != node_.interface)) {
+      return Error{config.file + ": id, address and interface of node \"" + node.name + "\" change only with a restart of it"};
+    }
+    node_ = node;
+    return {};
+  }
+  std::string names;
+  for (const config::Node& node : config.nodes) names += (names.empty() ? "" : ", ") + node.name;
+  return Error{config.file + ": there is no [[node]] \"" + options_.node + "\"; known: " + names};
+}
+
+Status Supervisor::open_board_and_steering(const config::Config& config) {
+  auto board = Board::open(options_.state_folder + "/board");
+  if (!board) return board.error();
+  board_ = std::move(*board);
+  if (node_.id == 0) return {};
+  auto steering = Steering::open({options_.pin_folder, node_});
+  if (!steering) return steering.error();
+  steering_ = std::move(*steering);
+  return steering_->set_config(config, WorkerProcesses::count_of(config.workers));
+}
+
+Status Supervisor::listen() {
+  control::Handlers handlers;
+  handlers.on_request = [this](control::Channel&, std::string_view method, const Json& params, control::Reply reply) {
+    on_request(method, params, std::move(reply));
+  };
+  auto server = control::listen_unix(loop_, options_.state_folder + "/control.sock", std::move(handlers));
+  if (!server) return server.error();
+  control_ = std::move(*server);
+  auto identity = control::load_tls_identity(config_.control);
+  if (!identity) return identity.error();
+  identity_ = std::move(*identity);
+  return {};
+}
+
+// Links that lead where the config says stay as they are.
+void Supervisor::connect_site() {
+  if (node_.id == 0) return;
+  const auto is_wanted = [this](const std::unique_ptr<SiteLink>& link) {
+    return std::any_of(config_.l4_hosts.begin(), config_.l4_hosts.end(), [&](const auto& host) { return link->leads_to(host); });
+  };
+  std::erase_if(links_, [&](const auto& link) { return !is_wanted(link); });
+  for (const config::L4Host& host : config_.l4_hosts) {
+    const bool is_linked = std::any_of(links_.begin(), links_.end(), [&](const auto& link) { return link->leads_to(host); });
+    if (is_linked || !host.control || !identity_) continue;
+    SiteLink::Node node{[this] { return hello(); }, [this] { return report(); },
+                        [this](std::string_view method, const Json& params, control::Reply reply) {
+                          on_request(method, params, std::move(reply));
+                        }};
+    links_.push_back(std::make_unique<SiteLink>(loop_, host, identity_, std::move(node)));
+  }
+}
+
+void Supervisor::on_request(std::string_view method, const Json& params, control::Reply reply) {
+  if (method == "status") return reply(status());
+  if (method == "drain") return set_drain(params, std::move(reply));
+  if (method == "reload") return reload_file(std::move(reply));
+  if (method == "explain") return reply(explain_request(config_, params, report()));
+  if (method != "config") return reply(Error{"unknown request \"" + std::string(method) + "\""});
+  const auto text = params.find("text");
+  if (text == params.end() || !text->is_string()) return reply(Error{"config: expected text"});
+  reload(text->get<std::string>(), std::move(reply));
+}
+
+void Supervisor::reload_by_signal() {
+  reload_file([](Result<Json> result) {
+    if (!result) log_error("reload refused:\n{}", result.error().message);
+  });
+}
+
+void Supervisor::reload_file(control::Reply reply) {
+  config::Loaded loaded = config::load_file(options_.config_file);
+  if (!loaded.is_valid()) return reply(Error{loaded.errors()});
+  reload(loaded.config.text, std::move(reply));
+}
+
+void Supervisor::reload(const std::string& text, control::Reply reply) {
+  config::Loaded loaded = config::load_text(text, options_.config_file);
+  if (!loaded.is_valid()) return reply(Error{loaded.errors()});
+  if (const Status adopted = adopt_node(loaded.config); !adopted) return reply(adopted.error());
+  auto certificates = read_certificates(loaded.config);
+  if (!certificates) return reply(certificates.error());
+  if (const Status checked = check_certificates(loaded.config, *certificates); !checked) return reply(checked.error());
+  apply(std::move(loaded.config), std::move(*certificates), std::move(reply));
+}
+
+void Supervisor::apply(config::Config config, Certificates certificates, control::Reply reply) {
+  const std::uint32_t count = WorkerProcesses::count_of(config.workers);
+  if (steering_) {
+    if (const Status steered = steering_->set_config(config, count); !steered) return reply(steered.error());
+  }
+  config_ = std::move(config);
+  prober_->set_config(config_);
+  connect_site();
+  workers_->reload(config_, certificates, count, [this, reply = std::move(reply), digest = config_.digest](const Status& done) {
+    if (!done) return reply(done.error());
+    log_info("config {:016x} is in use", digest);
+    report_soon();
+    reply(Json{{"digest", digest}, {"nodes", Json::object()}});
+  });
+}
+
+void Supervisor::set_drain(const Json& params, control::Reply reply) {
+  const auto node = params.find("node"), on = params.find("on");
+  if (node == params.end() || on == params.end() || !on->is_boolean()) return reply(Error{"drain: expected node and on"});
+  if (node_.id == 0) return reply(Error{"this host has no L4 tier in front of it: stop it with SIGTERM, which drains"});
+  if (*node != node_.name) return reply(Error{"this is node \"" + node_.name + "\": ask an L4 host for another"});
+  is_draining_ = on->get<bool>();
+  if (is_draining_) {
+    const Fd file(open(drain_file().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (!file.is_open()) log_warn("the drain will not outlive a restart: {}", system_error(drain_file()).message);
+  } else {
+    unlink(drain_file().c_str());
+  }
+  log_info("{}", is_draining_ ? "draining: new connections go to other nodes" : "taking new connections again");
+  report_soon();
+  reply(Json::object());
+}
+
+void Supervisor::report_soon() {
+  if (std::exchange(is_report_due_, true)) return;
+  loop_.defer([this] {
+    is_report_due_ = false;
+    for (const auto& link : links_) link->report_now();
+  });
+}
+
+control::Hello Supervisor::hello() const {
+  control::Hello hello;
+  hello.node = node_.id;
+  hello.name = node_.name;
+  hello.address = node_.address;
+  hello.version = GATEHOUSE_VERSION;
+  hello.config_digest = config_.digest;
+  hello.workers = workers_ ? workers_->count() : 0;
+  return hello;
+}
+
+control::NodeReport Supervisor::report() const {
+  control::NodeReport report;
+  report.node = node_.id;
+  report.is_draining = is_draining_;
+  report.config_digest = config_.digest;
+  if (!workers_) return report;
+  for (std::uint32_t index = 0; index < kMaxWorkers; ++index) {
+    const WorkerCell& cell = board_->worker(index);
+    if (index >= workers_->count() && cell.pid.load() == 0) continue;
+    control::WorkerReport worker;
+    worker.index = index;
+    worker.pid = cell.pid.load();
+    worker.restarts = cell.restarts.load();
+    worker.connections = cell.connections.load();
+    worker.accepted = cell.accepted.load();
+    worker.requests = cell.requests.load();
+    worker.responses_5xx = cell.responses_5xx.load();
+    report.connections += worker.connections;
+    report.workers.push_back(worker);
+  }
+  report.backends = prober_->report();
+  return report;
+}
+
+Json Supervisor::status() const {
+  return node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
+}
+
+void Supervisor::stop(std::function<void()> on_stopped) {
+  if (on_stopped_) return;
+  on_stopped_ = std::move(on_stopped);
+  log_info("stopping: finishing what is in flight");
+  is_draining_ = true;
+  const bool has_site = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->is_welcome(); });
+  for (const auto& link : links_) link->report_now();
+  leave_.arm<&Supervisor::leave>(loop_, has_site ? kFarewell : Duration(0), this);
+}
+
+void Supervisor::leave() {
+  workers_->stop(config_.workers.drain_timeout, [this] {
+    if (steering_) Steering::detach(options_.pin_folder);
+    std::error_code ignored;
+    std::filesystem::remove(options_.state_folder + "/board", ignored);
+    on_stopped_();
+  });
+}
+
+}  // namespace gatehouse::l7

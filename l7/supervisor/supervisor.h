@@ -1,0 +1,69 @@
+// The supervisor of a node: config, workers, health checks, steering and the links to the L4 hosts, brought together. It
+// may die at any time: workers serve on, and the next one takes over what it finds.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/control/channel.h"
+#include "common/control/messages.h"
+#include "l7/board.h"
+#include "l7/supervisor/prober.h"
+#include "l7/supervisor/site_link.h"
+#include "l7/supervisor/steering.h"
+#include "l7/supervisor/worker_process.h"
+
+namespace gatehouse::l7 {
+
+class Supervisor {
+ public:
+  struct Options {
+    std::string config_file;
+    std::string node;          // empty: one host without an L4 tier
+    std::string state_folder;
+    std::string pin_folder;
+  };
+  Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)) {}
+
+  Status start();
+  void reload_by_signal();
+  // Drains and takes the node out of the path; `on_stopped` when nothing is left.
+  void stop(std::function<void()> on_stopped);
+
+ private:
+  Status open_board_and_steering(const config::Config& config);
+  Status listen();
+  void connect_site();
+  Status adopt_node(const config::Config& config);
+  void on_request(std::string_view method, const control::Json& params, control::Reply reply);
+  void reload(const std::string& text, control::Reply reply);
+  void reload_file(control::Reply reply);
+  void apply(config::Config config, Certificates certificates, control::Reply reply);
+  void set_drain(const control::Json& params, control::Reply reply);
+  control::Json status() const;
+  control::Hello hello() const;
+  control::NodeReport report() const;
+  void report_soon();
+  std::string drain_file() const { return options_.state_folder + "/drain"; }
+
+  EventLoop& loop_;
+  Options options_;
+  config::Config config_;
+  config::Node node_;  // this one; id 0 without an L4 tier
+  std::unique_ptr<Board> board_;
+  std::unique_ptr<Steering> steering_;
+  std::unique_ptr<WorkerProcesses> workers_;
+  std::unique_ptr<Prober> prober_;
+  std::shared_ptr<control::TlsIdentity> identity_;
+  std::unique_ptr<control::Server> control_;
+  std::vector<std::unique_ptr<SiteLink>> links_;
+  bool is_draining_ = false;
+  bool is_report_due_ = false;
+  Timer leave_;
+  std::function<void()> on_stopped_;
+  void leave();
+};
+
+}  // namespace gatehouse::l7

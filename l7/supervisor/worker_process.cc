@@ -1,0 +1,289 @@
+#include "l7/supervisor/worker_process.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/log.h"
+#include "l7/supervisor/process_id.h"
+
+namespace gatehouse::l7 {
+namespace {
+
+using control::Json;
+
+constexpr Duration kDialTime{2'000};      // for a worker to say hello
+constexpr Duration kReloadTime{10'000};
+constexpr Duration kFirstBackoff{100};
+constexpr Duration kLongestBackoff{10'000};
+constexpr auto kHealthyLife = std::chrono::seconds(10);  // a worker that lived so long is restarted at once
+
+}  // namespace
+
+struct WorkerProcesses::Place {
+  WorkerProcesses& owner;
+  std::uint32_t index;
+  Fd process;                          // pidfd; closed: nobody is here
+  Watch watch;
+  Timer dial_limit;
+  Timer restart;
+  control::Channel* channel = nullptr; // after hello
+  std::set<std::string> sockets;       // keys that it serves
+  std::uint64_t digest = 0;            // of the config it says it serves
+  Duration backoff{0};
+  EventLoop::Clock::time_point started{};
+  bool is_leaving = false;
+
+  void on_exit(std::uint32_t) { owner.on_death(*this); }
+  void on_dial_limit() { owner.on_dial_timeout(*this); }
+  void on_restart() { owner.spawn(*this); }
+  bool is_alive() const { return process.is_open(); }
+};
+
+WorkerProcesses::WorkerProcesses(EventLoop& loop, Board& board, Options options, std::function<void()> on_change)
+    : loop_(loop), board_(board), options_(std::move(options)), on_change_(std::move(on_change)) {
+  for (std::uint32_t i = 0; i < kMaxWorkers; ++i) places_[i].reset(new Place{*this, i});
+}
+WorkerProcesses::~WorkerProcesses() = default;
+
+std::uint32_t WorkerProcesses::count_of(const config::Workers& workers) {
+  if (workers.count > 0) return std::min(workers.count, kMaxWorkers);
+  cpu_set_t allowed;
+  const int cores = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+  return std::clamp<std::uint32_t>(static_cast<std::uint32_t>(cores), 1, kMaxWorkers);
+}
+
+Status WorkerProcesses::start(const config::Config& config, const Certificates& certificates, std::uint32_t count) {
+  config_ = config;
+  certificates_ = certificates;
+  count_ = count;
+  const passwd* user = getpwnam(config.workers.user.c_str());
+  if (!user) return Error{"workers.user \"" + config.workers.user + "\": there is no such user"};
+  control::Handlers handlers;
+  handlers.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>&) {
+    if (method == "hello") return on_hello(channel, params);
+    if (Place* place = place_of(channel); place && method == "configured") on_configured(*place, params);
+  };
+  handlers.on_close = [this](control::Channel& channel, const std::string&) {
+    if (Place* place = place_of(channel)) place->channel = nullptr;
+  };
+  auto server = control::listen_unix(loop_, options_.state_folder + "/worker.sock", std::move(handlers), {user->pw_uid});
+  if (!server) return server.error();
+  server_ = std::move(*server);
+  for (const auto& place : places_) {
+    const WorkerCell& cell = board_.worker(place->index);
+    const int pid = cell.pid.load();
+    if (pid != 0 && process_start_time(pid) == cell.started.load()) {
+      adopt(*place);
+    } else if (place->index < count_) {
+      board_.clear_worker(place->index);
+      spawn(*place);
+    }
+  }
+  return {};
+}
+
+void WorkerProcesses::spawn(Place& place) {
+  if (is_stopping_ || place.index >= count_ || place.is_alive()) return;
+  const std::string index = std::to_string(place.index);
+  const std::string user = config_.workers.user;
+  const std::string& folder = options_.state_folder;
+  const char* argv[] = {"gatehouse-l7", "--worker", index.c_str(), "--state-dir", folder.c_str(), "--user", user.c_str(),
+                        "--node", options_.node.c_str(), nullptr};
+  const pid_t pid = fork();
+  if (pid < 0) {
+    log_error("cannot start worker {}: {}", place.index, std::strerror(errno));
+    place.restart.arm<&Place::on_restart>(loop_, kFirstBackoff, &place);
+    return;
+  }
+  if (pid == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    execv("/proc/self/exe", const_cast<char**>(argv));
+    _exit(127);
+  }
+  WorkerCell& cell = board_.worker(place.index);
+  cell.pid.store(pid);
+  cell.started.store(process_start_time(pid));
+  watch_process(place, pid);
+}
+
+void WorkerProcesses::adopt(Place& place) {
+  const int pid = board_.worker(place.index).pid.load();
+  log_info("worker {} (pid {}) is alive: waiting for it to dial in", place.index, pid);
+  watch_process(place, pid);
+}
+
+void WorkerProcesses::watch_process(Place& place, int pid) {
+  place.process = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  place.started = EventLoop::Clock::now();
+  place.channel = nullptr;
+  place.sockets.clear();
+  place.digest = 0;
+  place.is_leaving = false;
+  if (!place.is_alive()) return on_death(place);
+  place.watch.start<&Place::on_exit>(loop_, place.process.get(), EPOLLIN, &place);
+  place.dial_limit.arm<&Place::on_dial_limit>(loop_, kDialTime, &place);
+}
+
+void WorkerProcesses::on_dial_timeout(Place& place) {
+  log_warn("worker {} does not answer: it is replaced", place.index);
+  if (place.is_alive()) syscall(SYS_pidfd_send_signal, place.process.get(), SIGKILL, nullptr, 0);
+}
+
+void WorkerProcesses::on_death(Place& place) {
+  WorkerCell& cell = board_.worker(place.index);
+  const int pid = cell.pid.load();
+  place.watch.stop();
+  place.process.reset();
+  place.dial_limit.cancel();
+  int status = 0;
+  const bool is_child = waitpid(pid, &status, WNOHANG) == pid;
+  const bool was_asked = place.is_leaving || is_stopping_;
+  if (!was_asked) {
+    const std::string how = !is_child ? "is gone" : WIFSIGNALED(status) ? std::string("was killed by ") + strsignal(WTERMSIG(status))
+                                                                        : "ended with code " + std::to_string(WEXITSTATUS(status));
+    log_warn("worker {} (pid {}) {}", place.index, pid, how);
+  }
+  if (place.channel) place.channel->close("its process ended");
+  place.channel = nullptr;
+  board_.clear_worker(place.index);
+  if (is_stopping_) return check_stopped();
+  if (place.index < count_) {
+    const bool lived = EventLoop::Clock::now() - place.started > kHealthyLife;
+    place.backoff = lived || place.backoff.count() == 0 ? kFirstBackoff : std::min(place.backoff * 2, kLongestBackoff);
+    cell.restarts.fetch_add(1);
+    place.restart.arm<&Place::on_restart>(loop_, lived ? Duration(0) : place.backoff, &place);
+  }
+  check_reload();
+  on_change_();
+}
+
+WorkerProcesses::Place* WorkerProcesses::place_of(const control::Channel& channel) {
+  for (const auto& place : places_) {
+    if (place->channel == &channel) return place.get();
+  }
+  return nullptr;
+}
+
+void WorkerProcesses::on_hello(control::Channel& channel, const Json& params) {
+  const int pid = channel.peer_pid();
+  const auto found = std::find_if(places_.begin(), places_.end(), [&](const auto& place) {
+    return place->is_alive() && board_.worker(place->index).pid.load() == pid;
+  });
+  if (found == places_.end()) return channel.close("this process is no worker of ours");
+  Place& place = **found;
+  place.channel = &channel;
+  place.dial_limit.cancel();
+  place.sockets.clear();
+  for (const Json& key : params.value("sockets", Json::array())) {
+    if (key.is_string()) place.sockets.insert(key.get<std::string>());
+  }
+  place.digest = params.contains("digest") && params["digest"].is_number_unsigned() ? params["digest"].get<std::uint64_t>() : 0;
+  if (place.index >= count_) return drain(place, config_.workers.drain_timeout);
+  if (const Status sent = send_config(place); !sent) log_error("worker {}: {}", place.index, sent.error().message);
+}
+
+Status WorkerProcesses::send_config(Place& place) {
+  Json listeners = Json::array();
+  std::vector<Fd> sockets;
+  std::set<std::string> keys;
+  for (const WantedSocket& wanted : wanted_sockets(config_, options_.steering != nullptr)) {
+    const bool is_new = !place.sockets.contains(wanted.key);
+    if (is_new) {
+      auto socket = make_listener_socket(wanted, config_, place.index, options_.steering);
+      if (!socket) return socket.error();
+      sockets.push_back(std::move(*socket));
+    }
+    keys.insert(wanted.key);
+    listeners.push_back({{"listener", wanted.listener}, {"key", wanted.key}, {"has_socket", is_new}});
+  }
+  Json certificates = Json::array();
+  for (const auto& pairs : certificates_) {
+    Json list = Json::array();
+    for (const KeyPair& pair : pairs) list.push_back({{"chain", pair.chain}, {"key", pair.key}});
+    certificates.push_back(std::move(list));
+  }
+  const std::string& log = config_.access_log.file;
+  if (!log.empty()) {
+    sockets.emplace_back(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+    if (!sockets.back().is_open()) return system_error("access_log.file: cannot open " + log);
+  }
+  std::vector<int> descriptors;
+  for (const Fd& socket : sockets) descriptors.push_back(socket.get());
+  place.channel->notify("config", {{"text", config_.text}, {"file", config_.file}, {"certificates", std::move(certificates)},
+                                   {"listeners", std::move(listeners)}, {"has_access_log", !log.empty()}}, descriptors);
+  place.sockets = std::move(keys);
+  return {};
+}
+
+void WorkerProcesses::on_configured(Place& place, const Json& params) {
+  place.digest = params.contains("digest") && params["digest"].is_number_unsigned() ? params["digest"].get<std::uint64_t>() : 0;
+  if (params.contains("error")) log_error("worker {} refuses the config: {}", place.index, params["error"].dump());
+  check_reload();
+  on_change_();
+}
+
+void WorkerProcesses::reload(const config::Config& config, const Certificates& certificates, std::uint32_t count,
+                             std::function<void(Status)> on_done) {
+  config_ = config;
+  certificates_ = certificates;
+  count_ = count;
+  on_reloaded_ = std::move(on_done);
+  reload_limit_.arm<&WorkerProcesses::check_reload>(loop_, kReloadTime, this);
+  Status failed;
+  for (const auto& place : places_) {
+    if (!place->is_alive()) {
+      if (place->index < count_) spawn(*place);
+    } else if (place->index >= count_) {
+      drain(*place, config_.workers.drain_timeout);
+    } else if (place->channel) {
+      if (const Status sent = send_config(*place); !sent && failed) failed = sent;
+    }
+  }
+  if (!failed && on_reloaded_) return std::exchange(on_reloaded_, nullptr)(failed);
+  check_reload();
+}
+
+// A worker that is starting or being adopted will get the new config anyway: only those that serve are waited for.
+void WorkerProcesses::check_reload() {
+  if (!on_reloaded_) return;
+  const bool is_waiting = std::any_of(places_.begin(), places_.end(), [this](const auto& place) {
+    return place->is_alive() && place->channel && place->index < count_ && place->digest != config_.digest;
+  });
+  if (is_waiting && reload_limit_.is_armed()) return;
+  reload_limit_.cancel();
+  auto done = std::exchange(on_reloaded_, nullptr);
+  done(is_waiting ? Status(Error{"a worker did not take the config: see the log of the node"}) : Status());
+}
+
+void WorkerProcesses::drain(Place& place, Duration timeout) {
+  place.is_leaving = true;
+  if (place.channel) place.channel->notify("drain", {{"timeout_ms", timeout.count()}});
+}
+
+void WorkerProcesses::stop(Duration timeout, std::function<void()> on_gone) {
+  is_stopping_ = true;
+  on_gone_ = std::move(on_gone);
+  for (const auto& place : places_) {
+    place->restart.cancel();
+    if (!place->is_alive()) continue;
+    drain(*place, timeout);
+    if (!place->channel) syscall(SYS_pidfd_send_signal, place->process.get(), SIGTERM, nullptr, 0);
+  }
+  check_stopped();
+}
+
+void WorkerProcesses::check_stopped() {
+  const bool is_any = std::any_of(places_.begin(), places_.end(), [](const auto& place) { return place->is_alive(); });
+  if (!is_any && on_gone_) loop_.defer(std::exchange(on_gone_, nullptr));
+}
+
+}  // namespace gatehouse::l7

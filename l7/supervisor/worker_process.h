@@ -1,0 +1,72 @@
+// The workers as processes: started, adopted after a restart of the supervisor, told what to serve, replaced when they
+// die (with backoff), drained when they are too many. What they are is on the board; who they are is checked by pid and
+// start time, and by the credentials of the socket that they dial.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "common/config/model.h"
+#include "common/control/channel.h"
+#include "l7/board.h"
+#include "l7/runtime.h"
+#include "l7/supervisor/listener_sockets.h"
+#include "l7/supervisor/steering.h"
+
+namespace gatehouse::l7 {
+
+class WorkerProcesses {
+ public:
+  struct Options {
+    std::string state_folder;
+    std::string node;            // empty: no site
+    Steering* steering = nullptr;
+  };
+  WorkerProcesses(EventLoop& loop, Board& board, Options options, std::function<void()> on_change);
+  ~WorkerProcesses();
+
+  // Opens the socket that workers dial. Those that an earlier supervisor left have a moment to do so.
+  Status start(const config::Config& config, const Certificates& certificates, std::uint32_t count);
+  // Sends everybody the new config; `on_done` when all have it, or with the first that could not.
+  void reload(const config::Config& config, const Certificates& certificates, std::uint32_t count, std::function<void(Status)> on_done);
+  // Tells all to finish and go; `on_gone` when they are.
+  void stop(Duration timeout, std::function<void()> on_gone);
+
+  std::uint32_t count() const { return count_; }
+  static std::uint32_t count_of(const config::Workers& workers);  // resolves "auto"
+
+ private:
+  struct Place;
+  void spawn(Place& place);
+  void adopt(Place& place);
+  void watch_process(Place& place, int pid);
+  void on_death(Place& place);
+  void on_dial_timeout(Place& place);
+  void on_hello(control::Channel& channel, const control::Json& params);
+  void on_configured(Place& place, const control::Json& params);
+  Status send_config(Place& place);
+  void drain(Place& place, Duration timeout);
+  void check_reload();
+  void check_stopped();
+  Place* place_of(const control::Channel& channel);
+
+  EventLoop& loop_;
+  Board& board_;
+  Options options_;
+  std::function<void()> on_change_;
+  config::Config config_;
+  Certificates certificates_;
+  std::uint32_t count_ = 0;
+  std::array<std::unique_ptr<Place>, kMaxWorkers> places_;
+  std::unique_ptr<control::Server> server_;
+  std::function<void(Status)> on_reloaded_;
+  std::function<void()> on_gone_;
+  Timer reload_limit_;
+  bool is_stopping_ = false;
+};
+
+}  // namespace gatehouse::l7

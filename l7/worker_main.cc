@@ -1,0 +1,152 @@
+#include "l7/worker_main.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/config/load.h"
+#include "common/control/channel.h"
+#include "common/log.h"
+#include "l7/worker.h"
+
+namespace gatehouse::l7 {
+namespace {
+
+using control::Json;
+
+constexpr Duration kRedial{200};
+
+// An ordinary user, no capability, and none to be had again by exec. Root without other users' rights (a container) keeps
+// what it has and says so.
+Status give_up_privileges(const std::string& user_name) {
+  if (geteuid() == 0) {
+    const passwd* user = getpwnam(user_name.c_str());
+    if (!user) return Error{"there is no user \"" + user_name + "\""};
+    if (setgroups(0, nullptr) != 0 || setresgid(user->pw_gid, user->pw_gid, user->pw_gid) != 0 ||
+        setresuid(user->pw_uid, user->pw_uid, user->pw_uid) != 0) {
+      return system_error("cannot become user \"" + user_name + "\"");
+    }
+  }
+  cap_t none = cap_init();
+  const bool is_dropped = none && cap_set_proc(none) == 0;
+  cap_free(none);
+  if (!is_dropped) return system_error("cannot drop capabilities");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("cannot set no_new_privs");
+  return {};
+}
+
+// The worker's end of the conversation with its supervisor.
+class WorkerLink {
+ public:
+  WorkerLink(EventLoop& loop, Worker& worker, const WorkerMainOptions& options) : loop_(loop), worker_(worker), options_(options) { dial(); }
+
+  void drain(Duration timeout) {
+    if (std::exchange(is_draining_, true)) return;
+    worker_.drain(timeout, [this] { loop_.stop(); });
+  }
+
+ private:
+  void dial() {
+    control::Handlers handlers;
+    handlers.on_open = [this](control::Channel& channel) {
+      channel.notify("hello", {{"index", options_.index}, {"digest", digest_}, {"sockets", sockets_}});
+    };
+    handlers.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>& descriptors) {
+      if (method == "config") on_config(channel, params, descriptors);
+      if (method == "drain") drain(Duration(params.value("timeout_ms", 0)));
+    };
+    handlers.on_close = [this](control::Channel&, const std::string&) { redial_.arm<&WorkerLink::dial>(loop_, kRedial, this); };
+    channel_ = control::connect_unix(loop_, options_.state_folder + "/worker.sock", std::move(handlers));
+  }
+
+  void on_config(control::Channel& channel, const Json& params, std::vector<Fd>& descriptors) {
+    const Status done = is_draining_ ? Status() : configure(params, descriptors);
+    if (!done) log_error("config refused: {}", done.error().message);
+    Json answer = {{"digest", digest_}};
+    if (!done) answer["error"] = done.error().message;
+    channel.notify("configured", std::move(answer));
+  }
+
+  // The message is our own supervisor's: a missing part is a broken invariant, not bad input.
+  Status configure(const Json& params, std::vector<Fd>& descriptors) {
+    config::Loaded loaded = config::load_text(params.at("text").get<std::string>(), params.at("file").get<std::string>());
+    if (!loaded.is_valid()) return Error{loaded.errors()};
+    Certificates certificates;
+    for (const Json& pairs : params.at("certificates")) {
+      std::vector<KeyPair>& list = certificates.emplace_back();
+      for (const Json& pair : pairs) list.push_back({pair.at("chain").get<std::string>(), pair.at("key").get<std::string>()});
+    }
+    const auto digest = worker_.set_config(std::move(loaded.config), certificates);
+    if (!digest) return digest.error();
+    digest_ = *digest;
+    take_sockets(params, descriptors);
+    return {};
+  }
+
+  void take_sockets(const Json& params, std::vector<Fd>& descriptors) {
+    std::size_t next = 0;
+    std::vector<ListenerSocket> sockets;
+    sockets_ = Json::array();
+    for (const Json& listener : params.at("listeners")) {
+      const bool has_socket = listener.at("has_socket").get<bool>();
+      GH_CHECK(!has_socket || next < descriptors.size());
+      sockets.push_back({listener.at("listener").get<std::string>(), listener.at("key").get<std::string>(),
+                         has_socket ? std::move(descriptors[next++]) : Fd()});
+      sockets_.push_back(listener.at("key"));
+    }
+    const bool has_log = params.at("has_access_log").get<bool>();
+    GH_CHECK(!has_log || next < descriptors.size());
+    worker_.set_access_log(has_log ? std::move(descriptors[next]) : Fd());
+    worker_.set_listeners(std::move(sockets));
+  }
+
+  EventLoop& loop_;
+  Worker& worker_;
+  const WorkerMainOptions& options_;
+  std::unique_ptr<control::Channel> channel_;
+  Timer redial_;
+  Json sockets_ = Json::array();
+  std::uint64_t digest_ = 0;
+  bool is_draining_ = false;
+};
+
+}  // namespace
+
+int worker_main(const WorkerMainOptions& options) {
+  start_log("worker " + std::to_string(options.index));
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  signal(SIGINT, SIG_IGN);  // of a terminal: the supervisor decides
+  auto board = Board::open(options.state_folder + "/board");
+  if (!board) {
+    log_error("{}", board.error().message);
+    return 1;
+  }
+  if (const Status dropped = give_up_privileges(options.user); !dropped) {
+    log_error("{}", dropped.error().message);
+    return 1;
+  }
+  prctl(PR_SET_NAME, ("gh-worker-" + std::to_string(options.index)).c_str());
+
+  sigset_t terminate;
+  sigemptyset(&terminate);
+  sigaddset(&terminate, SIGTERM);
+  sigprocmask(SIG_BLOCK, &terminate, nullptr);
+  const Fd signals(signalfd(-1, &terminate, SFD_CLOEXEC | SFD_NONBLOCK));
+
+  EventLoop loop;
+  Worker worker(loop, **board, {options.index, options.node});
+  WorkerLink link(loop, worker, options);
+  Watch watch;
+  watch.start(loop, signals.get(), EPOLLIN, &link, [](void* owner, std::uint32_t) {
+    static_cast<WorkerLink*>(owner)->drain(Duration(30'000));
+  });
+  loop.run();
+  return 0;
+}
+
+}  // namespace gatehouse::l7
