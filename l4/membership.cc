@@ -1,15 +1,14 @@
 #include "l4/membership.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 
 #include "bpf/abi.h"
 #include "common/fd.h"
@@ -51,7 +50,8 @@ std::optional<Generation> parse_generation(const Json& json) {
   Generation generation{static_cast<std::uint16_t>(*epoch), static_cast<std::int64_t>(*time), {}};
   for (const Json& entry : json["members"]) {
     const auto member = parse_member(entry);
-    if (!member) return std::nullopt;
+    const bool is_in_order = generation.members.empty() || !member || generation.members.back().id < member->id;
+    if (!member || !is_in_order) return std::nullopt;
     generation.members.push_back(*member);
   }
   return generation;
@@ -63,6 +63,21 @@ Json to_json(const Generation& generation) {
     members.push_back({{"id", member.id}, {"weight", member.weight}, {"state", to_string(member.state)}});
   }
   return {{"epoch", generation.epoch}, {"time", generation.time}, {"members", std::move(members)}};
+}
+
+// nullopt: there is no such file.
+Result<std::optional<std::string>> read_file(const std::string& file) {
+  const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hold us
+  if (!fd.is_open() && errno == ENOENT) return std::optional<std::string>();
+  struct stat info {};
+  if (!fd.is_open() || fstat(fd.get(), &info) != 0) return system_error("cannot read " + file);
+  if (!S_ISREG(info.st_mode)) return Error{"cannot read " + file + ": not a regular file"};
+  std::string text;
+  char part[4096];
+  ssize_t length;
+  while ((length = read(fd.get(), part, sizeof part)) > 0) text.append(part, static_cast<std::size_t>(length));
+  if (length < 0) return system_error("cannot read " + file);
+  return std::optional(std::move(text));
 }
 
 }  // namespace
@@ -109,12 +124,10 @@ Status Membership::save(const std::string& file) const {
 
 Result<Membership> Membership::load(const std::string& file) {
   Membership membership;
-  std::ifstream stream(file);
-  if (!stream) {
-    if (!std::filesystem::exists(file)) return membership;
-    return system_error("cannot read " + file);
-  }
-  const Json json = Json::parse(stream, nullptr, false);
+  const auto text = read_file(file);
+  if (!text) return text.error();
+  if (!text->has_value()) return membership;
+  const Json json = Json::parse(**text, nullptr, false);
   if (!json.is_object() || !json.contains("generations") || !json["generations"].is_array()) {
     return Error{file + ": expected {\"generations\": [...]}"};
   }
@@ -122,10 +135,12 @@ Result<Membership> Membership::load(const std::string& file) {
     const auto generation = parse_generation(entry);
     if (!generation) {
       return Error{file + ": generation " + std::to_string(membership.generations_.size()) +
-                   ": expected {epoch, time, members: [{id, weight, state: active|draining|down}]}"};
+                   ": expected {epoch, time, members: [{id, weight, state: active|draining|down}] by rising id}"};
     }
     membership.generations_.push_back(*generation);
   }
+  auto& generations = membership.generations_;
+  if (generations.size() > kMost) generations.erase(generations.begin(), generations.end() - kMost);
   return membership;
 }
 

@@ -44,7 +44,8 @@ class Membership {
   bool forget_older_than(std::int64_t seconds, std::int64_t now);
   const std::vector<Generation>& generations() const { return generations_; }  // oldest first
 
-  // Atomic (written beside, then renamed). load() of a missing file is empty, of a broken one an Error.
+  // Atomic (written beside, then renamed). load() of a missing file is empty, of a broken one an Error; of more generations
+  // than kMost it keeps the newest.
   Status save(const std::string& file) const;
   static Result<Membership> load(const std::string& file);
 

@@ -33,7 +33,10 @@ struct HopList {
 const RingCompiler::Built& RingCompiler::build(const Generation& generation) {
   std::vector<Member> owners = owners_of(generation);
   const auto known = std::find_if(cache_.begin(), cache_.end(), [&owners](const Built& built) { return built.owners == owners; });
-  if (known != cache_.end()) return *known;
+  if (known != cache_.end()) {
+    std::rotate(known, known + 1, cache_.end());
+    return cache_.back();
+  }
 
   std::vector<MaglevMember> members;
   for (const Member& owner : owners) members.push_back({owner.id, owner.weight});
@@ -53,10 +56,11 @@ std::vector<std::uint64_t> RingCompiler::compile(std::span<const Generation> gen
   std::vector<bool> can_take(GH_MAX_NODES);
   for (const Member& member : generations.back().members) can_take[member.id] = member.state != MemberState::kDown;
 
-  // build() may move what it returned before: keep copies of the few generations that matter.
-  std::vector<std::vector<std::uint16_t>> rings;
-  const std::size_t oldest = generations.size() > Membership::kMost ? generations.size() - Membership::kMost : 0;
-  for (std::size_t i = generations.size(); i > oldest; --i) rings.push_back(build(generations[i - 1]).ring);
+  // build() may move what it returned before: keep copies of the few generations that matter, newest first. Asked for from
+  // the oldest on, so that what the cache gives up is what the history gave up.
+  const auto recent = generations.last(std::min(generations.size(), Membership::kMost));
+  std::vector<std::vector<std::uint16_t>> rings(recent.size());
+  for (std::size_t i = 0; i < recent.size(); ++i) rings[recent.size() - 1 - i] = build(recent[i]).ring;
 
   for (std::uint32_t slot = 0; slot < slots_; ++slot) {
     HopList list;

@@ -29,7 +29,7 @@ class RingCompiler {
   const Built& build(const Generation& generation);
 
   std::uint32_t slots_;
-  std::vector<Built> cache_;
+  std::vector<Built> cache_;  // most recently used last
 };
 
 // A number that is equal on hosts whose rings are equal.

@@ -17,6 +17,8 @@ void publish(T& place, T value) {
   std::atomic_ref<T>(place).store(value, std::memory_order_release);
 }
 
+bool is_zero(const gh_address& address) { return (address.high | address.low) == 0; }
+
 gh_vip_entry make_entry(const VipEntry& vip, std::uint16_t port, std::uint8_t protocol) {
   gh_vip_entry entry{};
   entry.address = to_table_address(vip.address);
@@ -42,12 +44,19 @@ void TableWriter::set_identity(const IpAddress& source_v4, const IpAddress& sour
 }
 
 void TableWriter::set_node(std::uint16_t id, const IpAddress& address) {
-  gh_node& node = plane_.tables().nodes[id];
-  node.is_v4 = address.is_v4() ? 1 : 0;
-  node.address = to_table_address(address);
+  set_destination(id, to_table_address(address), address.is_v4());
 }
 
-void TableWriter::remove_node(std::uint16_t id) { plane_.tables().nodes[id] = gh_node{}; }
+void TableWriter::remove_node(std::uint16_t id) { set_destination(id, gh_address{}, false); }
+
+void TableWriter::set_destination(std::uint16_t id, const gh_address& address, bool is_v4) {
+  gh_node& node = plane_.tables().nodes[id];
+  const gh_address& live = node.destinations[node.live & 1].address;
+  const gh_address& idle = node.destinations[1 - (node.live & 1)].address;
+  if (live.high == address.high && live.low == address.low) return;
+  if (!is_zero(live) || !is_zero(idle)) plane_.wait_for_readers();
+  gh_switch_destination(&node, &address, is_v4 ? 1 : 0);
+}
 
 Status TableWriter::set_vips(std::span<const VipEntry> vips) {
   const Tables& tables = plane_.tables();

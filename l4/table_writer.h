@@ -28,14 +28,19 @@ class TableWriter {
   // `key` comes from the site secret; every L4 host of a site must use the same.
   void set_identity(const IpAddress& source_v4, const IpAddress& source_v6, std::span<const std::uint64_t, 4> key,
                     std::uint32_t mtu);
-  void set_node(std::uint16_t id, const IpAddress& address);  // also changes the address of a known node
-  void remove_node(std::uint16_t id);                         // only when no ring names it any more
+  // Also changes the address of a known node: each packet goes to the old one or the new one and none is lost, because the
+  // new one is written to the node's idle destination and switched to. To know that it is idle a change of a node waits
+  // for a grace period first; the first address of a node and one that it has already cost nothing.
+  void set_node(std::uint16_t id, const IpAddress& address);
+  void remove_node(std::uint16_t id);  // only when no ring names it any more
   // Replaces the whole VIP table at one stroke. Fails, changing nothing, when the table is too full.
   Status set_vips(std::span<const VipEntry> vips);
   // Replaces the ring of `group` at one stroke. ring.size() must be state->slots.
   Status set_ring(std::uint16_t group, std::span<const std::uint64_t> ring, std::uint16_t epoch);
 
  private:
+  void set_destination(std::uint16_t id, const gh_address& address, bool is_v4);
+
   DataPlane& plane_;
 };
 

@@ -2,10 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/membarrier.h>
 #include <net/if.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "bpf/probe.skel.h"
 #include "bpf/xdp.skel.h"
@@ -122,10 +119,7 @@ void XdpDataPlane::detach(const Options& options) {
   bpf_tc_detach(&probe.hook, &probe.options);
 }
 
-void XdpDataPlane::wait_for_readers() {
-  // A global memory barrier is an RCU grace period, and XDP programs run inside RCU read sections.
-  GH_CHECK(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0);
-}
+void XdpDataPlane::wait_for_readers() { wait_for_bpf_readers(); }
 
 int XdpDataPlane::program_fd() const { return bpf_program__fd(programs_->xdp->progs.balance); }
 

@@ -1,0 +1,179 @@
+#include "l4/control_server.h"
+
+#include <algorithm>
+
+#include "common/config/load.h"
+#include "common/log.h"
+#include "l4/site_status.h"
+
+namespace gatehouse::l4 {
+
+using control::Json;
+
+Status ControlServer::start() {
+  control::Handlers operators;
+  operators.on_request = [this](control::Channel&, std::string_view method, const Json& params, control::Reply reply) {
+    on_operator_request(method, params, std::move(reply));
+  };
+  auto unix_server = control::listen_unix(loop_, options_.socket, std::move(operators));
+  if (!unix_server) return unix_server.error();
+  operators_ = std::move(*unix_server);
+
+  const config::Config& config = director_.config();
+  const auto self = std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
+  GH_CHECK(self != config.l4_hosts.end());
+  if (!self->control) return {};
+  auto identity = control::load_tls_identity(config.control);
+  if (!identity) return identity.error();
+  control::Handlers nodes;
+  nodes.on_request = [this](control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
+    on_node_request(channel, method, params, std::move(reply));
+  };
+  nodes.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>&) {
+    on_node_notify(channel, method, params);
+  };
+  nodes.on_close = [this](control::Channel& channel, const std::string& reason) {
+    const auto removed = std::erase_if(connected_, [&](const auto& entry) { return entry.second == &channel; });
+    if (removed) log_warn("{}: link lost: {}; its traffic goes on", channel.peer(), reason);
+    if (!removed) log_warn("{}: refused: {}", channel.peer(), reason);
+  };
+  auto tcp_server = control::listen_tcp(loop_, *self->control, std::move(*identity), std::move(nodes));
+  if (!tcp_server) return tcp_server.error();
+  nodes_ = std::move(*tcp_server);
+  return {};
+}
+
+void ControlServer::on_operator_request(std::string_view method, const Json& params, control::Reply reply) {
+  if (method == "status") {
+    std::vector<std::uint16_t> connected;
+    for (const auto& [id, channel] : connected_) connected.push_back(id);
+    return reply(site_status(director_, options_.host, connected));
+  }
+  if (method == "drain") return relay_drain(params, std::move(reply));
+  if (method == "reload") return reload(std::move(reply));
+  if (method == "explain") return relay_explain(params, std::move(reply));
+  if (method == "explain_packet") return reply(explain_flow(director_, params));
+  reply(Error{"unknown request \"" + std::string(method) + "\""});
+}
+
+Status ControlServer::check_hello(const control::Channel& channel, const control::Hello& hello) const {
+  if (hello.protocol != control::kProtocolVersion) {
+    return Error{"protocol " + std::to_string(hello.protocol) + "; expected " + std::to_string(control::kProtocolVersion)};
+  }
+  if (channel.peer_name() != hello.name) {
+    return Error{"the certificate is that of \"" + channel.peer_name() + "\", not of node \"" + hello.name + "\""};
+  }
+  const Director::Node* node = director_.find_node(hello.node);
+  if (!node || node->config.name != hello.name) {
+    return Error{"no [[node]] with id " + std::to_string(hello.node) + " and name \"" + hello.name + "\" in this host's config"};
+  }
+  if (node->config.address != hello.address) {
+    return Error{"node \"" + hello.name + "\" has address " + to_string(node->config.address) + " here, not " + to_string(hello.address)};
+  }
+  return {};
+}
+
+void ControlServer::on_node_request(control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
+  if (method != "hello") return reply(Error{"a node may say hello and report, not \"" + std::string(method) + "\""});
+  const auto hello = control::hello_from_json(params);
+  if (!hello) return reply(hello.error());
+  if (const Status good = check_hello(channel, *hello); !good) {
+    log_warn("{}: hello refused: {}", channel.peer(), good.error().message);
+    return reply(good.error());
+  }
+  const auto known = connected_.find(hello->node);
+  if (known != connected_.end() && known->second != &channel) known->second->close("the node dialled again");
+  connected_[hello->node] = &channel;
+  log_info("node {} joins from {}", hello->name, channel.peer());
+  director_.on_hello(hello->node);
+  reply(Json::object());
+}
+
+void ControlServer::on_node_notify(control::Channel& channel, std::string_view method, const Json& params) {
+  if (method != "health") return channel.close("a node may say hello and report, not \"" + std::string(method) + "\"");
+  const auto report = control::node_report_from_json(params);
+  if (!report) return channel.close(report.error().message);
+  const auto link = connected_.find(report->node);
+  if (link == connected_.end() || link->second != &channel) return channel.close("a report before hello, or of another node");
+  if (director_.find_node(report->node)) director_.on_report(*report);
+}
+
+control::Channel* ControlServer::channel_of(const std::string& name) {
+  for (const auto& [id, channel] : connected_) {
+    const Director::Node* node = director_.find_node(id);
+    if (node && node->config.name == name) return channel;
+  }
+  return nullptr;
+}
+
+void ControlServer::relay_drain(const Json& params, control::Reply reply) {
+  const auto name = params.find("node");
+  if (name == params.end() || !name->is_string()) return reply(Error{"drain: expected node and on"});
+  const std::string node = name->get<std::string>();
+  std::string names;
+  bool is_known = false;
+  for (const auto& [id, each] : director_.nodes()) {
+    is_known |= each.config.name == node;
+    names += (names.empty() ? "" : ", ") + each.config.name;
+  }
+  if (!is_known) return reply(Error{"there is no node \"" + node + "\"; known: " + names});
+  control::Channel* channel = channel_of(node);
+  if (!channel) return reply(Error{"node \"" + node + "\" has no link to this host: ask it by its own socket, or another L4 host"});
+  channel->request("drain", params, std::move(reply));
+}
+
+// Routes are the nodes' business: any of them knows.
+void ControlServer::relay_explain(const Json& params, control::Reply reply) {
+  if (connected_.empty()) return reply(Error{"no node has a link to this host: ask one by its own socket"});
+  connected_.begin()->second->request("explain", params, std::move(reply));
+}
+
+void ControlServer::reload(control::Reply reply) {
+  config::Loaded loaded = config::load_file(options_.config_file);
+  if (!loaded.is_valid()) return reply(Error{loaded.errors()});
+  const config::Config& old = director_.config();
+  const auto find_self = [this](const config::Config& config) {
+    return std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
+  };
+  const auto before = find_self(old), after = find_self(loaded.config);
+  if (after == loaded.config.l4_hosts.end()) return reply(Error{loaded.config.file + ": there is no [[l4_host]] \"" + options_.host + "\" any more"});
+  const bool is_moved = after->address != before->address || after->interface != before->interface || after->control != before->control;
+  if (is_moved || loaded.config.ring.slots != old.ring.slots) {
+    return reply(Error{loaded.config.file + ": ring.slots, and address, interface and control of this L4 host change only with a restart"});
+  }
+  if (const Status set = director_.set_config(loaded.config); !set) return reply(set.error());
+  log_info("config {:016x} is in use", loaded.config.digest);
+  std::vector<control::Channel*> gone;
+  for (const auto& [id, channel] : connected_) {
+    if (!director_.find_node(id)) gone.push_back(channel);
+  }
+  for (control::Channel* channel : gone) channel->close("this node is in the config no more");
+  send_config(std::move(reply));
+}
+
+// Asks every connected node to take our config; answers when all have said what came of it.
+void ControlServer::send_config(control::Reply reply) {
+  struct Pending {
+    Json answer;
+    std::size_t left;
+    control::Reply reply;
+  };
+  const config::Config& config = director_.config();
+  auto pending = std::make_shared<Pending>(Pending{{{"digest", config.digest}, {"nodes", Json::object()}}, 1, std::move(reply)});
+  const auto finish_one = [pending] {
+    if (--pending->left == 0) pending->reply(pending->answer);
+  };
+  const auto connected = connected_;
+  for (const auto& [id, channel] : connected) {
+    const Director::Node* node = director_.find_node(id);
+    if (!node) continue;
+    ++pending->left;
+    channel->request("config", {{"text", config.text}}, [pending, finish_one, name = node->config.name](Result<Json> result) {
+      pending->answer["nodes"][name] = result ? "ok" : result.error().message;
+      finish_one();
+    });
+  }
+  finish_one();
+}
+
+}  // namespace gatehouse::l4

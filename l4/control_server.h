@@ -1,0 +1,44 @@
+// The L4 host's control sockets: the operator's on this host, and that of the nodes, who dial in over mutual TLS and may
+// say hello and report, nothing else.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/control/channel.h"
+#include "l4/director.h"
+
+namespace gatehouse::l4 {
+
+class ControlServer {
+ public:
+  struct Options {
+    std::string config_file;
+    std::string socket;  // path
+    std::string host;    // our [[l4_host]]
+  };
+  ControlServer(EventLoop& loop, Director& director, Options options) : loop_(loop), director_(director), options_(std::move(options)) {}
+
+  Status start();
+  void reload(control::Reply reply);
+
+ private:
+  void on_operator_request(std::string_view method, const control::Json& params, control::Reply reply);
+  void on_node_request(control::Channel& channel, std::string_view method, const control::Json& params, control::Reply reply);
+  void on_node_notify(control::Channel& channel, std::string_view method, const control::Json& params);
+  Status check_hello(const control::Channel& channel, const control::Hello& hello) const;
+  void relay_drain(const control::Json& params, control::Reply reply);
+  void relay_explain(const control::Json& params, control::Reply reply);
+  void send_config(control::Reply reply);
+  control::Channel* channel_of(const std::string& node);
+
+  EventLoop& loop_;
+  Director& director_;
+  Options options_;
+  std::unique_ptr<control::Server> operators_;
+  std::unique_ptr<control::Server> nodes_;
+  std::map<std::uint16_t, control::Channel*> connected_;
+};
+
+}  // namespace gatehouse::l4

@@ -1,0 +1,90 @@
+// Turns what is known of the site into what is forwarded: config × membership → tables. Membership is positive evidence
+// only: a node joins by hello and probes, leaves by failed probes, a drain or the config; the loss of its control
+// connection changes nothing. Every change makes a generation; rings follow from the generations (ring_compiler.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/config/model.h"
+#include "common/control/messages.h"
+#include "common/event_loop.h"
+#include "l4/data_plane.h"
+#include "l4/membership.h"
+#include "l4/node_probe.h"
+#include "l4/ring_compiler.h"
+#include "l4/table_writer.h"
+
+namespace gatehouse::l4 {
+
+class Director {
+ public:
+  struct Options {
+    config::L4Host host;
+    std::string membership_file;
+  };
+  // `plane` outlives the director.
+  Director(EventLoop& loop, DataPlane& plane, Options options);
+
+  // Reads the membership log, fills the tables, starts to probe.
+  Status start(const config::Config& config);
+  // Switches to another config; an Error changes nothing.
+  Status set_config(const config::Config& config);
+
+  // A node has said hello, or what it is; `id` must be known (find_node).
+  void on_hello(std::uint16_t id);
+  void on_report(const control::NodeReport& report);
+
+  struct Node {
+    config::Node config;
+    bool has_joined = false;      // by hello, or by a membership log of before
+    std::unique_ptr<NodeProbe> probe;
+    control::NodeReport report;   // the last one; is_draining stays when the link is lost
+    bool has_report = false;
+    double share = 0;             // of the ring's slots
+  };
+  const Node* find_node(std::uint16_t id) const;
+  const std::map<std::uint16_t, Node>& nodes() const { return nodes_; }
+  MemberState state_of(const Node& node) const;
+  const config::Config& config() const { return config_; }
+  const Membership& membership() const { return membership_; }
+  std::uint64_t digest() const { return digest_; }
+  std::uint16_t vip_number(const config::Vip& vip) const;
+  DataPlane& plane() { return plane_; }
+
+ private:
+  void write_nodes(const config::Config& config);
+  Status write_vips(const config::Config& config);
+  void update_nodes();
+  void change_soon();
+  void change();
+  std::optional<std::vector<Member>> members();
+  Status write_ring();
+  void on_first_wait_over();
+  void on_forget_time();
+
+  EventLoop& loop_;
+  DataPlane& plane_;
+  TableWriter writer_;
+  Options options_;
+  config::Config config_;
+  Membership membership_;
+  std::unique_ptr<RingCompiler> compiler_;
+  std::map<std::uint16_t, Node> nodes_;
+  std::map<std::string, std::uint16_t> vip_numbers_;  // "address:port/protocol" → number
+  std::uint64_t digest_ = 0;
+  bool is_change_due_ = false;
+  bool is_first_wait_over_ = false;
+  Timer first_wait_;
+  Timer forget_;
+};
+
+// The flow hash's key: from the content of the site's secret file; a fixed one without.
+Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]);
+
+}  // namespace gatehouse::l4

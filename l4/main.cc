@@ -1,0 +1,97 @@
+// gatehouse-l4: attaches the front door, then keeps its tables right.
+#include <cstdio>
+#include <filesystem>
+
+#include "common/config/load.h"
+#include "common/daemon.h"
+#include "common/log.h"
+#include "l4/control_server.h"
+#include "l4/director.h"
+#include "l4/xdp_data_plane.h"
+
+namespace {
+
+using namespace gatehouse;
+
+constexpr const char* kUsage =
+    "usage: gatehouse-l4 --config FILE --host NAME [--state-dir DIR] [--bpf-dir DIR] [--detach]\n"
+    "  --config FILE    the site's config\n"
+    "  --host NAME      which [[l4_host]] this host is\n"
+    "  --state-dir DIR  control socket and membership log (/run/gatehouse-l4)\n"
+    "  --bpf-dir DIR    where BPF programs and tables are pinned (/sys/fs/bpf/gatehouse-l4)\n"
+    "  --detach         take the BPF programs off this host and end: forwarding stops\n";
+
+struct Options {
+  std::string config_file;
+  std::string host;
+  std::string state_folder;
+  std::string pin_folder;
+  bool is_detach = false;
+};
+
+Result<config::L4Host> find_host(const config::Config& config, const std::string& name) {
+  std::string names;
+  for (const config::L4Host& host : config.l4_hosts) {
+    if (host.name == name) return host;
+    names += (names.empty() ? "" : ", ") + host.name;
+  }
+  return Error{config.file + ": there is no [[l4_host]] \"" + name + "\"; known: " + (names.empty() ? "none" : names)};
+}
+
+Status run(const Options& options) {
+  config::Loaded loaded = config::load_file(options.config_file);
+  if (!loaded.is_valid()) return Error{loaded.errors()};
+  const auto host = find_host(loaded.config, options.host);
+  if (!host) return host.error();
+  const l4::XdpDataPlane::Options plane_options{options.pin_folder, host->interface, loaded.config.ring.slots};
+  if (options.is_detach) {
+    l4::XdpDataPlane::detach(plane_options);
+    return {};
+  }
+  for (const config::Finding& finding : loaded.findings) log_warn("{}", finding.text);
+  std::error_code error;
+  std::filesystem::create_directories(options.state_folder, error);
+  if (error) return Error{"cannot make the state folder " + options.state_folder + ": " + error.message()};
+
+  auto plane = l4::XdpDataPlane::open(plane_options);
+  if (!plane) return plane.error();
+  EventLoop loop;
+  l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json"});
+  l4::ControlServer server(loop, director, {options.config_file, options.state_folder + "/control.sock", host->name});
+  DaemonSignals signals(
+      loop, [&loop] { loop.stop(); },
+      [&server] {
+        server.reload([](Result<control::Json> result) {
+          if (!result) log_error("reload refused:\n{}", result.error().message);
+        });
+      });
+  if (const Status started = director.start(loaded.config); !started) return started;
+  if (const Status started = server.start(); !started) return started;
+  if (const Status attached = (*plane)->attach(); !attached) return attached;
+  log_info("forwarding on {}{}", host->interface, (*plane)->was_adopted() ? ", with the tables that were there" : "");
+  loop.run();
+  log_info("ending; packets are forwarded on (--detach stops that)");
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto flags = parse_daemon_flags(argc, argv, {"config", "host", "state-dir", "bpf-dir"}, {"detach", "help"});
+  if (!flags) {
+    std::fprintf(stderr, "gatehouse-l4: %s\n", flags.error().message.c_str());
+    return 2;
+  }
+  const bool is_complete = flags->contains("config") && flags->contains("host");
+  if (flags->contains("help") || !is_complete) {
+    std::fputs(kUsage, flags->contains("help") ? stdout : stderr);
+    return flags->contains("help") ? 0 : 2;
+  }
+  const auto value = [&flags](const char* name, const char* otherwise) { return flags->contains(name) ? flags->at(name) : otherwise; };
+  start_log("l4");
+  const Status done = run({flags->at("config"), flags->at("host"), value("state-dir", "/run/gatehouse-l4"),
+                           value("bpf-dir", "/sys/fs/bpf/gatehouse-l4"), flags->contains("detach")});
+  if (done) return 0;
+  std::fprintf(stderr, "gatehouse-l4: cannot start:\n%s\n", done.error().message.c_str());
+  return 1;
+}

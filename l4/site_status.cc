@@ -1,0 +1,156 @@
+#include "l4/site_status.h"
+
+#include <netinet/in.h>
+
+#include <map>
+
+#include "l4/user_tables.h"
+
+namespace gatehouse::l4 {
+namespace {
+
+using Json = nlohmann::json;
+
+gh_traffic sum_traffic(std::span<const gh_traffic> table, std::size_t number, std::size_t stride) {
+  gh_traffic sum{};
+  for (std::size_t place = number; place < table.size(); place += stride) {
+    sum.packets += table[place].packets;
+    sum.bytes += table[place].bytes;
+  }
+  return sum;
+}
+
+Json verdicts_of(const Tables& tables) {
+  static constexpr const char* kNames[] = {
+#define GH_NAME(name, action, text, help) text,
+      GH_VERDICTS(GH_NAME)
+#undef GH_NAME
+  };
+  Json verdicts = Json::object();
+  for (std::size_t verdict = 0; verdict < GH_VERDICT_COUNT; ++verdict) {
+    std::uint64_t sum = 0;
+    for (std::size_t place = verdict; place < tables.verdicts.size(); place += GH_VERDICT_STRIDE) sum += tables.verdicts[place];
+    if (sum) verdicts[kNames[verdict]] = sum;
+  }
+  return verdicts;
+}
+
+Json vips_of(Director& director) {
+  Json vips = Json::array();
+  for (const config::Vip& vip : director.config().vips) {
+    const gh_traffic traffic = sum_traffic(director.plane().tables().vip_traffic, director.vip_number(vip), GH_MAX_VIPS);
+    vips.push_back({{"name", vip.name}, {"address", to_string(vip.address)}, {"port", vip.port}, {"protocol", vip.protocol},
+                    {"packets", traffic.packets}, {"bytes", traffic.bytes}});
+  }
+  return vips;
+}
+
+Json workers_of(const control::NodeReport& report) {
+  Json workers = Json::array();
+  for (const control::WorkerReport& worker : report.workers) {
+    workers.push_back({{"index", worker.index}, {"pid", worker.pid}, {"restarts", worker.restarts},
+                       {"connections", worker.connections}, {"accepted", worker.accepted},
+                       {"requests", worker.requests}, {"responses_5xx", worker.responses_5xx}});
+  }
+  return workers;
+}
+
+std::string reason_of(const Director::Node& node, bool is_connected) {
+  if (!node.has_joined) return "has not said hello";
+  if (!node.probe->reason().empty()) return "probe: " + node.probe->reason();
+  return is_connected ? "" : "no control link";
+}
+
+Json nodes_of(Director& director, const std::vector<std::uint16_t>& connected) {
+  Json nodes = Json::array();
+  for (const auto& [id, node] : director.nodes()) {
+    const bool is_connected = std::find(connected.begin(), connected.end(), id) != connected.end();
+    const gh_traffic traffic = sum_traffic(director.plane().tables().node_traffic, id, GH_MAX_NODES);
+    nodes.push_back({{"id", id}, {"name", node.config.name}, {"address", to_string(node.config.address)},
+                     {"state", to_string(director.state_of(node))}, {"is_connected", is_connected},
+                     {"is_probe_ok", node.probe->is_up()}, {"reason", reason_of(node, is_connected)},
+                     {"weight", node.config.weight}, {"share", node.share}, {"packets", traffic.packets},
+                     {"bytes", traffic.bytes}, {"connections", node.has_report ? node.report.connections : 0},
+                     {"config_digest", node.report.config_digest}, {"workers", workers_of(node.report)}});
+  }
+  return nodes;
+}
+
+// Each node checks the backends itself: all their verdicts are shown.
+Json pools_of(Director& director) {
+  Json pools = Json::array();
+  for (const config::Pool& pool : director.config().pools) {
+    Json backends = Json::array();
+    for (const auto& [id, node] : director.nodes()) {
+      for (const control::BackendReport& backend : node.report.backends) {
+        if (backend.pool != pool.name) continue;
+        backends.push_back({{"address", to_string(backend.address)}, {"is_healthy", backend.is_healthy}, {"reason", backend.reason},
+                            {"requests", backend.requests}, {"failures", backend.failures}, {"in_flight", backend.in_flight},
+                            {"node", node.config.name}});
+      }
+    }
+    pools.push_back({{"name", pool.name}, {"backends", std::move(backends)}});
+  }
+  return pools;
+}
+
+Result<Endpoint> endpoint_of(const Json& params, const char* name) {
+  const auto text = params.find(name);
+  const auto endpoint = text != params.end() && text->is_string() ? Endpoint::parse(text->get<std::string>()) : std::nullopt;
+  if (!endpoint) return Error{std::string(name) + ": expected address:port such as 203.0.113.7:40000 or [2001:db8::7]:40000"};
+  return *endpoint;
+}
+
+}  // namespace
+
+Json site_status(Director& director, const std::string& host, const std::vector<std::uint16_t>& connected) {
+  const config::Config& config = director.config();
+  const auto& generations = director.membership().generations();
+  Json hosts = Json::array();
+  for (const config::L4Host& each : config.l4_hosts) {
+    hosts.push_back({{"name", each.name}, {"address", to_string(each.address)}, {"is_self", each.name == host}});
+  }
+  const Json ring = {{"epoch", generations.empty() ? 0 : generations.back().epoch},
+                     {"slots", config.ring.slots},
+                     {"generations", generations.size()},
+                     {"digest", director.digest()}};
+  return {{"host", host},
+          {"tier", "l4"},
+          {"version", GATEHOUSE_VERSION},
+          {"config_digest", config.digest},
+          {"vips", vips_of(director)},
+          {"l4_hosts", std::move(hosts)},
+          {"ring", ring},
+          {"verdicts", verdicts_of(director.plane().tables())},
+          {"nodes", nodes_of(director, connected)},
+          {"pools", pools_of(director)}};
+}
+
+Result<Json> explain_flow(Director& director, const Json& params) {
+  const auto source = endpoint_of(params, "source");
+  if (!source) return source.error();
+  const auto vip = endpoint_of(params, "vip");
+  if (!vip) return vip.error();
+  const std::string protocol = params.value("protocol", "tcp");
+  Tables tables = director.plane().tables();
+  const auto explained = explain_packet(tables, *source, *vip, protocol == "udp" ? IPPROTO_UDP : IPPROTO_TCP);
+  if (!explained) return Error{to_string(*vip) + "/" + protocol + " is not a VIP: such packets are left to this host untouched"};
+  Json hops = Json::array();
+  for (const std::uint16_t id : explained->hops) {
+    const Director::Node* node = director.find_node(id);
+    hops.push_back({{"id", id}, {"name", node ? node->config.name : "?"}, {"address", node ? to_string(node->config.address) : ""}});
+  }
+  std::string name;
+  for (const config::Vip& each : director.config().vips) {
+    if (each.address == vip->address && each.port == vip->port && each.protocol == protocol) name = each.name;
+  }
+  std::string why = "the VIP has no ring: no node has been up yet";
+  if (!hops.empty()) {
+    why = "slot " + std::to_string(explained->slot) + " belongs to " + hops[0]["name"].get<std::string>();
+    if (hops.size() > 1) why += "; packets of connections that it does not know go on to the owners before it";
+  }
+  return Json{{"vip", name}, {"group", explained->group}, {"slot", explained->slot}, {"epoch", explained->epoch},
+              {"node", hops.empty() ? Json() : hops[0]["name"]}, {"hops", std::move(hops)}, {"why", why}};
+}
+
+}  // namespace gatehouse::l4
