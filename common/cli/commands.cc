@@ -1,0 +1,204 @@
+// What the commands do: one request to a daemon each, or a look at a file.
+#include "common/cli/commands.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+#include "common/address.h"
+#include "common/cli/report.h"
+#include "common/config/load.h"
+#include "common/config/reference.h"
+#include "common/control/channel.h"
+
+namespace gatehouse::cli {
+namespace {
+
+constexpr const char* kSockets[] = {"/run/gatehouse-l4/control.sock", "/run/gatehouse-l7/control.sock"};
+constexpr Duration kPatience{10'000};
+constexpr Duration kReloadPatience{60'000};  // an L4 host waits for its nodes
+
+void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+int complain(const std::string& text, int exit_code = 1) {
+  std::fprintf(stderr, "gatehouse: %s\n", text.c_str());
+  return exit_code;
+}
+
+Result<Json> ask(const Invocation& invocation, const char* method, Json params,
+                 Duration patience = kPatience) {
+  std::string socket = invocation.socket;
+  for (const char* candidate : kSockets) {
+    if (socket.empty() && ::access(candidate, F_OK) == 0) socket = candidate;
+  }
+  if (!socket.empty()) return control::call_unix(socket, method, std::move(params), patience);
+  return Error{std::string("no daemon runs here: there is neither ") + kSockets[0] + " nor " + kSockets[1] +
+               "; name another with --socket PATH"};
+}
+
+int check(const Invocation& invocation) {
+  const std::string& file = invocation.arguments[0];
+  const config::Loaded loaded = config::load_file(file);
+  std::size_t warnings = 0;
+  for (const config::Finding& finding : loaded.findings) {
+    std::fprintf(stderr, "%s\n", finding.text.c_str());
+    if (finding.severity == config::Finding::Severity::kWarning) ++warnings;
+  }
+  if (!loaded.is_valid()) return 1;
+  print(file + ": valid");
+  if (warnings > 0) print(", " + std::to_string(warnings) + (warnings == 1 ? " warning" : " warnings"));
+  print("\n");
+  return 0;
+}
+
+std::string as_line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+// Lets a second pass. False: somebody wants this to end (SIGINT and SIGTERM are blocked and waited for).
+bool wait_a_second(const sigset_t& ends) {
+  const timespec second{1, 0};
+  return sigtimedwait(&ends, nullptr, &second) < 0;
+}
+
+// One more look every second, until a signal ends it.
+int watch(const Invocation& invocation, Json status) {
+  using Clock = std::chrono::steady_clock;
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGTERM);
+  sigprocmask(SIG_BLOCK, &ends, nullptr);
+  const bool is_json = invocation.has("--json");
+  const std::string clear = ::isatty(STDOUT_FILENO) && !is_json ? "\033[H\033[2J" : "";
+  Clock::time_point then = Clock::now();
+  std::string text = is_json ? as_line(status) : status_report(status) + "\n";
+  while (true) {
+    print(clear + text);
+    if (std::fflush(stdout) != 0 || !wait_a_second(ends)) return 0;
+    Result<Json> answer = ask(invocation, "status", Json::object());
+    if (!answer) {
+      // A daemon that is being restarted comes back.
+      text = is_json ? "" : answer.error().message + "\n";
+      continue;
+    }
+    const Clock::time_point now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - std::exchange(then, now)).count();
+    const Json earlier = std::exchange(status, std::move(*answer));
+    text = is_json ? as_line(status) : status_report(status, earlier, seconds) + "\n";
+  }
+}
+
+int status(const Invocation& invocation) {
+  Result<Json> answer = ask(invocation, "status", Json::object());
+  if (!answer) return complain(answer.error().message);
+  if (invocation.has("--watch")) return watch(invocation, std::move(*answer));
+  print(invocation.has("--json") ? as_line(*answer) : status_report(*answer));
+  return 0;
+}
+
+int set_drain(const Invocation& invocation, bool on) {
+  const std::string& node = invocation.arguments[0];
+  const Result<Json> answer = ask(invocation, "drain", {{"node", node}, {"on", on}});
+  if (!answer) return complain(answer.error().message);
+  print(node + (on ? " drains: new connections go elsewhere, those that it has go on\n"
+                   : " takes new connections again\n"));
+  return 0;
+}
+
+int drain(const Invocation& invocation) { return set_drain(invocation, true); }
+int undrain(const Invocation& invocation) { return set_drain(invocation, false); }
+
+int reload(const Invocation& invocation) {
+  const Result<Json> answer = ask(invocation, "reload", Json::object(), kReloadPatience);
+  if (!answer) {
+    // The findings, each with its file and line.
+    std::fprintf(stderr, "%s\n", answer.error().message.c_str());
+    return complain("nothing has changed");
+  }
+  const ReloadReport report = reload_report(*answer);
+  print(report.text);
+  if (report.refused.empty()) return 0;
+  std::fputs(report.refused.c_str(), stderr);
+  return complain("these nodes refused the config and go on with the one that they have");
+}
+
+int explain_packet(const Invocation& invocation) {
+  for (const std::string& endpoint : invocation.arguments) {
+    if (Endpoint::parse(endpoint)) continue;
+    return complain(
+        "\"" + endpoint + "\" is no address with a port, such as 203.0.113.7:40000 or [2001:db8::7]:40000",
+        2);
+  }
+  const Result<Json> answer = ask(invocation, "explain_packet",
+                                  {{"source", invocation.arguments[0]},
+                                   {"vip", invocation.arguments[1]},
+                                   {"protocol", invocation.has("--udp") ? "udp" : "tcp"}});
+  if (!answer) return complain(answer.error().message);
+  print(explain_packet_report(*answer));
+  return 0;
+}
+
+int explain(const Invocation& invocation) {
+  if (invocation.has("--packet")) return explain_packet(invocation);
+  if (invocation.has("--udp")) return complain("--udp goes with --packet SOURCE:PORT VIP:PORT", 2);
+  Json headers = Json::array();
+  for (const std::string& header : invocation.values("-H")) {
+    const std::size_t colon = header.find(':');
+    if (colon == header.npos || colon == 0) return complain("-H \"" + header + "\" is not 'Name: value'", 2);
+    const std::size_t value = header.find_first_not_of(" \t", colon + 1);
+    headers.push_back({header.substr(0, colon), value == header.npos ? "" : header.substr(value)});
+  }
+  const Result<Json> answer = ask(invocation, "explain",
+                                  {{"method", invocation.arguments[0]},
+                                   {"url", invocation.arguments[1]},
+                                   {"headers", std::move(headers)}});
+  if (!answer) return complain(answer.error().message);
+  print(explain_report(*answer));
+  return 0;
+}
+
+int reference(const Invocation&) {
+  print(config::reference_page());
+  return 0;
+}
+
+int version(const Invocation&) {
+  print("gatehouse " GATEHOUSE_VERSION "\n");
+  return 0;
+}
+
+const Command kCommands[] = {
+    {"check", "FILE", "Says what is wrong with a config, or that nothing is.", {}, check},
+    {"status",
+     "",
+     "VIPs, ring, nodes, workers, pools and backends as the daemon sees them.",
+     {{"--json", "", "one line of JSON, for programs"},
+      {"--watch", "", "once a second, with rates, until Ctrl-C"}},
+     status},
+    {"drain", "NODE", "Sends new connections to other nodes; those that NODE has go on.", {}, drain},
+    {"undrain", "NODE", "Ends a drain.", {}, undrain},
+    {"reload",
+     "",
+     "Reads the config anew; an L4 host hands it to its nodes. Errors change nothing.",
+     {},
+     reload},
+    {"explain",
+     "METHOD URL",
+     "Which route and pool answer a request, and why; with --packet, which node gets a flow.",
+     {{"-H", "'NAME: VALUE'", "a header field of the request; repeatable"},
+      {"--packet", "", "the arguments are SOURCE:PORT VIP:PORT; ask an L4 host"},
+      {"--udp", "", "with --packet: of UDP, not TCP"}},
+     explain},
+    {"reference", "", "Every option of the config, with default and bounds.", {}, reference},
+    {"version", "", "The version of this program.", {}, version},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+}  // namespace gatehouse::cli

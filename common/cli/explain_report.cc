@@ -1,0 +1,103 @@
+// What "explain" and "reload" answered, as text.
+#include "common/cli/json_fields.h"
+#include "common/cli/report.h"
+#include "common/cli/text_table.h"
+
+namespace gatehouse::cli {
+namespace {
+
+std::string flag_text(const Json& value, const char* yes, const char* no) {
+  return value.is_boolean() ? (value.get<bool>() ? yes : no) : text_of(value);
+}
+
+// "label  value" lines; those without a value are left out.
+class Facts {
+ public:
+  void add(const char* label, const std::string& value) {
+    if (!value.empty()) table_.add_row({label, value});
+  }
+  std::string text() const { return table_.text(); }
+
+ private:
+  TextTable table_;
+};
+
+// A list of {route, is_match, why}, or of plain sentences.
+std::string why_table(const Json& reasons) {
+  TextTable table;
+  for (const char* heading : {"ROUTE", "MATCH", "WHY"}) table.add_column(heading);
+  for (const Json& reason : reasons) {
+    if (reason.is_object()) {
+      table.add_row({text_of(member(reason, "route")), flag_text(member(reason, "is_match"), "yes", "no"),
+                     text_of(member(reason, "why"))});
+    } else {
+      table.add_row({"", "", text_of(reason)});
+    }
+  }
+  return table.is_empty() ? "" : "\n" + table.text();
+}
+
+std::string backend_table(const Json& backends) {
+  TextTable table;
+  for (const char* heading : {"BACKEND", "HEALTH", "REASON"}) table.add_column(heading);
+  for (const Json& backend : backends) {
+    table.add_row({text_of(member(backend, "address")),
+                   flag_text(member(backend, "is_healthy"), "ok", "FAILED"),
+                   text_of(member(backend, "reason"))});
+  }
+  return table.is_empty() ? "" : "\n" + table.text();
+}
+
+}  // namespace
+
+std::string explain_report(const Json& result) {
+  const bool is_routed = !member(result, "route").is_null();
+  const std::string status = text_of(member(result, "status"));
+  Facts facts;
+  facts.add("route", text_of(member(result, "route")));
+  facts.add("pool", text_of(member(result, "pool")));
+  facts.add("status", status);
+  facts.add("node", text_of(member(result, "node")));
+  std::string text = is_routed ? facts.text() : (status.empty() ? "404" : status) + ": no route matches\n";
+  const Json& why = member(result, "why");
+  if (why.is_string()) text += "\n" + text_of(why) + "\n";
+  return text + why_table(list_member(result, "why")) + backend_table(list_member(result, "backends"));
+}
+
+std::string explain_packet_report(const Json& result) {
+  Facts facts;
+  facts.add("vip", text_of(member(result, "vip")));
+  facts.add("group", text_of(member(result, "group")));
+  facts.add("slot", text_of(member(result, "slot")));
+  facts.add("epoch", text_of(member(result, "epoch")));
+  facts.add("node", text_of(member(result, "node")));
+  facts.add("why", text_of(member(result, "why")));
+  TextTable hops;
+  for (const char* heading : {"HOP", "ID", "NODE", "ADDRESS"}) hops.add_column(heading);
+  const Json& list = list_member(result, "hops");
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    hops.add_row({i == 0 ? "owner" : "earlier", text_of(member(list[i], "id")),
+                  text_of(member(list[i], "name")), text_of(member(list[i], "address"))});
+  }
+  return facts.text() + (hops.is_empty() ? "" : "\n" + hops.text());
+}
+
+ReloadReport reload_report(const Json& result) {
+  ReloadReport report;
+  if (const std::string digest = digest_of(member(result, "digest")); !digest.empty()) {
+    report.text = "config " + digest + " is in use\n";
+  }
+  const Json& nodes = member(result, "nodes");
+  if (!nodes.is_object()) return report;
+  for (const auto& [name, answer] : nodes.items()) {
+    const std::string text = text_of(answer);
+    if (text == "ok") {
+      report.text += "node " + name + ": ok\n";
+    } else {
+      report.refused += "node " + name + ": " + text + "\n";
+    }
+  }
+  return report;
+}
+
+}  // namespace gatehouse::cli

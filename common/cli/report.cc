@@ -1,0 +1,255 @@
+// Reports as text. The tables of a status are declared as columns; rows are JSON objects.
+#include "common/cli/report.h"
+
+#include <cmath>
+#include <cstdio>
+#include <span>
+#include <vector>
+
+#include "common/address.h"
+#include "common/cli/json_fields.h"
+#include "common/cli/text_table.h"
+
+namespace gatehouse::cli {
+namespace {
+
+enum class Kind { kText, kNumber, kCounter, kByteCounter, kShare, kYesNo, kHealth, kDigest };
+
+struct Column {
+  const char* heading;
+  const char* key;
+  Kind kind = Kind::kText;
+  bool is_identity = false;  // the rows of two reports that have these in common are the same thing
+};
+
+constexpr Column kVipColumns[] = {{"VIP", "name", Kind::kText, true},
+                                  {"ADDRESS", "address"},
+                                  {"PROTOCOL", "protocol"},
+                                  {"PACKETS", "packets", Kind::kCounter},
+                                  {"BYTES", "bytes", Kind::kByteCounter}};
+constexpr Column kHostColumns[] = {
+    {"L4 HOST", "name", Kind::kText, true}, {"ADDRESS", "address"}, {"THIS HOST", "is_self", Kind::kYesNo}};
+constexpr Column kNodeColumns[] = {{"NODE", "name", Kind::kText, true},
+                                   {"ID", "id", Kind::kNumber},
+                                   {"ADDRESS", "address"},
+                                   {"STATE", "state"},
+                                   {"SHARE", "share", Kind::kShare},
+                                   {"WEIGHT", "weight", Kind::kNumber},
+                                   {"CONNECTED", "is_connected", Kind::kYesNo},
+                                   {"PROBE", "is_probe_ok", Kind::kHealth},
+                                   {"PACKETS", "packets", Kind::kCounter},
+                                   {"BYTES", "bytes", Kind::kByteCounter},
+                                   {"CONNECTIONS", "connections", Kind::kNumber},
+                                   {"CONFIG", "config_digest", Kind::kDigest},
+                                   {"REASON", "reason"}};
+constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
+                                     {"WORKER", "index", Kind::kNumber, true},
+                                     {"PID", "pid", Kind::kNumber},
+                                     {"RESTARTS", "restarts", Kind::kNumber},
+                                     {"CONNECTIONS", "connections", Kind::kNumber},
+                                     {"ACCEPTED", "accepted", Kind::kCounter},
+                                     {"REQUESTS", "requests", Kind::kCounter},
+                                     {"5XX", "responses_5xx", Kind::kCounter}};
+constexpr Column kBackendColumns[] = {
+    {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
+    {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
+    {"REQUESTS", "requests", Kind::kCounter},  {"FAILURES", "failures", Kind::kCounter},
+    {"IN FLIGHT", "in_flight", Kind::kNumber}, {"REASON", "reason"}};
+constexpr Column kVerdictColumns[] = {{"VERDICT", "name", Kind::kText, true},
+                                      {"PACKETS", "packets", Kind::kCounter}};
+
+bool is_counter(Kind kind) { return kind == Kind::kCounter || kind == Kind::kByteCounter; }
+
+std::string yes_no(const Json& value, const char* yes, const char* no) {
+  if (!value.is_boolean()) return text_of(value);
+  return value.get<bool>() ? yes : no;
+}
+
+// A counter that shrank began anew: its process was replaced.
+double growth(const Json& now, const Json& earlier) {
+  const double value = number_of(now).value_or(0), before = number_of(earlier).value_or(0);
+  return value >= before ? value - before : value;
+}
+
+std::string cell(Kind kind, const Json& value) {
+  const auto number = number_of(value);
+  switch (kind) {
+    case Kind::kByteCounter:
+      return number ? format_bytes(*number) : text_of(value);
+    case Kind::kShare:
+      return number ? format_share(*number) : text_of(value);
+    case Kind::kYesNo:
+      return yes_no(value, "yes", "no");
+    case Kind::kHealth:
+      return yes_no(value, "ok", "FAILED");
+    case Kind::kDigest:
+      return digest_of(value);
+    case Kind::kText:
+    case Kind::kNumber:
+    case Kind::kCounter:
+      return text_of(value);
+  }
+  return {};
+}
+
+// Two moments of the same list.
+struct Section {
+  std::vector<Json> rows;
+  std::vector<Json> earlier;
+  double seconds = 0;  // between them; 0: there is no earlier one
+};
+
+const Json& find_earlier(const Section& section, std::span<const Column> columns, const Json& row) {
+  static const Json kNone;
+  for (const Json& candidate : section.earlier) {
+    bool is_same = true;
+    for (const Column& column : columns) {
+      if (column.is_identity) is_same = is_same && member(candidate, column.key) == member(row, column.key);
+    }
+    if (is_same) return candidate;
+  }
+  return kNone;
+}
+
+std::string cell_of(const Column& column, const Section& section, const Json& row, const Json& earlier) {
+  const Json& now = member(row, column.key);
+  if (section.seconds <= 0 || !is_counter(column.kind)) return cell(column.kind, now);
+  // New since then, or no number: there is no rate.
+  if (earlier.is_null() || !now.is_number()) return {};
+  const double rate = growth(now, member(earlier, column.key)) / section.seconds;
+  return column.kind == Kind::kByteCounter ? format_bytes(rate) : format_rate(rate);
+}
+
+bool is_number(Kind kind) { return is_counter(kind) || kind == Kind::kNumber || kind == Kind::kShare; }
+
+std::string table_of(std::span<const Column> columns, const Section& section) {
+  TextTable table;
+  for (const Column& column : columns) {
+    const char* const suffix = section.seconds > 0 && is_counter(column.kind) ? "/S" : "";
+    table.add_column(column.heading + std::string(suffix),
+                     is_number(column.kind) ? TextTable::Align::kRight : TextTable::Align::kLeft);
+  }
+  for (const Json& row : section.rows) {
+    const Json& earlier = find_earlier(section, columns, row);
+    std::vector<std::string> cells;
+    for (const Column& column : columns) cells.push_back(cell_of(column, section, row, earlier));
+    table.add_row(std::move(cells));
+  }
+  return table.is_empty() ? "" : "\n" + table.text();
+}
+
+std::vector<Json> rows_of(const Json& status, const char* list) {
+  const Json& found = list_member(status, list);
+  return {found.begin(), found.end()};
+}
+
+// "198.51.100.10:443" in place of address and port.
+std::vector<Json> vips_of(const Json& status) {
+  std::vector<Json> rows = rows_of(status, "vips");
+  for (Json& row : rows) {
+    const auto address = IpAddress::parse(text_of(member(row, "address")));
+    const auto port = number_of(member(row, "port"));
+    if (address && port) row["address"] = to_string(Endpoint{*address, static_cast<std::uint16_t>(*port)});
+  }
+  return rows;
+}
+
+// The inner lists of all elements of `outer`, each row with the name of its element under `as`.
+std::vector<Json> inner_rows(const Json& status, const char* outer, const char* inner, const char* as) {
+  std::vector<Json> rows;
+  for (const Json& element : list_member(status, outer)) {
+    for (Json row : list_member(element, inner)) {
+      if (!row.is_object()) continue;
+      row[as] = text_of(member(element, "name"));
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+std::vector<Json> workers_of(const Json& status) { return inner_rows(status, "nodes", "workers", "node"); }
+std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
+
+// Those that happened.
+std::vector<Json> verdicts_of(const Json& status) {
+  std::vector<Json> rows;
+  const Json& verdicts = member(status, "verdicts");
+  if (!verdicts.is_object()) return rows;
+  for (const auto& [name, packets] : verdicts.items()) {
+    if (number_of(packets).value_or(0) > 0) rows.push_back({{"name", name}, {"packets", packets}});
+  }
+  return rows;
+}
+
+void append(std::string& text, const char* label, const std::string& value) {
+  if (!value.empty()) text += (text.empty() ? "" : ", ") + std::string(label) + value;
+}
+
+std::string headline(const Json& status) {
+  const std::string tier = text_of(member(status, "tier"));
+  std::string text;
+  append(text, tier == "l4" ? "L4 host " : tier == "l7" ? "node " : "", text_of(member(status, "host")));
+  append(text, "version ", text_of(member(status, "version")));
+  append(text, "config ", digest_of(member(status, "config_digest")));
+  return text.empty() ? "" : text + "\n";
+}
+
+std::string ring_line(const Json& ring) {
+  std::string text;
+  append(text, "epoch ", text_of(member(ring, "epoch")));
+  append(text, "slots ", text_of(member(ring, "slots")));
+  append(text, "generations ", text_of(member(ring, "generations")));
+  append(text, "digest ", digest_of(member(ring, "digest")));
+  return text.empty() ? "" : "ring: " + text + "\n";
+}
+
+struct StatusTable {
+  std::span<const Column> columns;
+  std::vector<Json> (*rows)(const Json& status);
+};
+
+const StatusTable kStatusTables[] = {
+    {kVipColumns, vips_of},
+    {kHostColumns, [](const Json& status) { return rows_of(status, "l4_hosts"); }},
+    {kNodeColumns, [](const Json& status) { return rows_of(status, "nodes"); }},
+    {kWorkerColumns, workers_of},
+    {kBackendColumns, backends_of},
+    {kVerdictColumns, verdicts_of}};
+
+}  // namespace
+
+std::string status_report(const Json& status, const Json& earlier, double seconds) {
+  std::string text = headline(status) + ring_line(member(status, "ring"));
+  for (const StatusTable& table : kStatusTables) {
+    text +=
+        table_of(table.columns, {table.rows(status), table.rows(earlier), earlier.is_null() ? 0 : seconds});
+  }
+  return text;
+}
+
+std::string format_share(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %%", share * 100);
+  return text;
+}
+
+std::string format_bytes(double bytes) {
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  std::size_t unit = 0;
+  // What would be printed as 1024.0 belongs to the next unit.
+  while (unit + 1 < std::size(kUnits) && bytes >= (unit == 0 ? 1024 : 1023.95)) {
+    bytes /= 1024;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, kUnits[unit]);
+  return text;
+}
+
+std::string format_rate(double each_second) {
+  char text[32];
+  std::snprintf(text, sizeof text, each_second > 0 && each_second < 9.95 ? "%.1f" : "%.0f", each_second);
+  return text;
+}
+
+}  // namespace gatehouse::cli
