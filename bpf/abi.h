@@ -6,6 +6,7 @@
  * prepared beside the live part and switched by one aligned store:
  *   - the VIP table has two halves; gh_state.vip_half names the live one;
  *   - a ring is written to an idle area of the slot table; one 64-bit store to gh_group.ring switches to it.
+ *   - a node has two destinations; gh_node.live names the one in use.
  * An idle part is reused only after a grace period (DataPlane::wait_for_readers).
  */
 #pragma once
@@ -74,12 +75,33 @@ struct gh_vip_line {
 GH_STATIC_ASSERT(sizeof(struct gh_vip_line) == 64, "gh_vip_line");
 
 /* ---- A node: where its packets go ---- */
-struct gh_node {
+struct gh_destination {
   struct gh_address address; /* outer destination; all zero: unknown */
   __u8 is_v4;
-  __u8 reserved[47];
+  __u8 reserved[7];
+};
+
+struct gh_node {
+  union {
+    struct gh_destination destinations[2];
+    struct { /* the first of them: all there is of a copy, and of a node that never changed */
+      struct gh_address address;
+      __u8 is_v4;
+    };
+  };
+  __u32 live; /* 0 or 1: the destination in use */
+  __u32 reserved[3];
 };
 GH_STATIC_ASSERT(sizeof(struct gh_node) == 64, "gh_node");
+
+/* Gives a node another destination by one store: a packet sees the old one or the new one. A grace period must have passed
+ * since the change before, which a node that nobody has written to yet does not need. */
+static inline void gh_switch_destination(struct gh_node *node, const struct gh_address *address, __u8 is_v4) {
+  const __u32 idle = 1 - (node->live & 1);
+  node->destinations[idle].address = *address;
+  node->destinations[idle].is_v4 = is_v4;
+  __atomic_store_n(&node->live, idle, __ATOMIC_RELEASE);
+}
 
 /* ---- One per data plane ---- */
 struct gh_state {
@@ -128,7 +150,8 @@ enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
   GH_VERDICT(NODE_DELIVERED, GH_PASS, "node_delivered", "node: decapsulated, no earlier owner left") \
   GH_VERDICT(NODE_OWNED, GH_PASS, "node_owned", "node: decapsulated, the flow is here or opens")    \
   GH_VERDICT(NODE_SENT_ON, GH_TRANSMIT, "node_sent_on", "node: to an earlier owner of the slot")    \
-  GH_VERDICT(NODE_HOP_UNKNOWN, GH_PASS, "node_hop_unknown", "node: no address for the next hop, delivered here")
+  GH_VERDICT(NODE_HOP_UNKNOWN, GH_PASS, "node_hop_unknown", "node: no address for the next hop, delivered here") \
+  GH_VERDICT(NODE_CONGESTED, GH_DROP, "node_congested", "node: met congestion, and its flow takes no marks (RFC 6040)")
 
 enum gh_verdict {
 #define GH_ENUM(name, action, text, help) GH_##name,

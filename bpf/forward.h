@@ -15,7 +15,7 @@ static inline enum gh_verdict gh_judge_portless(struct gh_tables *tables, const 
 static inline enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, struct gh_packet *packet) {
   const struct gh_state *state = gh_get_state(tables);
   const struct gh_vip_entry *vip;
-  const struct gh_node *node;
+  struct gh_node node;
   struct gh_parsed parsed;
   struct gh_routed routed;
   enum gh_parse_outcome outcome;
@@ -34,10 +34,9 @@ static inline enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, str
   vip_number = vip->vip;
   if (gh_route(tables, state, vip, &parsed, &routed)) return GH_VIP_NO_RING;
   owner = gh_slot_hop(routed.slot, 0);
-  node = gh_get_node(tables, owner);
-  if (!node || (node->address.high | node->address.low) == 0) return GH_VIP_NO_RING;
+  if (gh_find_node(tables, owner, &node)) return GH_VIP_NO_RING;
 
-  verdict = gh_encapsulate(packet, state, node, &parsed, &routed);
+  verdict = gh_encapsulate(packet, state, &node, &parsed, &routed);
   if (verdict == GH_FORWARDED) {
     gh_count_vip(tables, vip_number, parsed.ip_length);
     gh_count_node(tables, owner, parsed.ip_length);

@@ -34,8 +34,10 @@ static inline __u32 gh_first_line(__u64 hash) { return (__u32)(hash >> 40) & (GH
 static inline __u32 gh_second_line(__u64 hash) { return (__u32)(hash >> 20) & (GH_VIP_LINES - 1); }
 
 /* Puts `entry` into a half of a table that nobody reads yet (cuckoo hashing: Pagh, Rodler 2001). Non-zero when it is too
- * full; the half is then to be given up. */
+ * full; the half is then to be given up. Victims are drawn at random (the same for equal tables): by turns, two entries
+ * may throw each other out for ever in a table that is half empty. */
 static inline int gh_place(struct gh_vip_line *half, struct gh_vip_entry entry) {
+  __u32 dice = 1;
   int kick, choice, i;
   for (kick = 0; kick < 256; ++kick) {
     const __u64 hash = gh_entry_hash(&entry.address, entry.port, entry.protocol);
@@ -48,7 +50,8 @@ static inline int gh_place(struct gh_vip_line *half, struct gh_vip_entry entry) 
         return 0;
       }
     }
-    victim = &half[lines[kick & 1]].entry[(kick >> 1) & 1];
+    dice = dice * 1664525u + 1013904223u;
+    victim = &half[lines[dice >> 31]].entry[dice >> 30 & 1];
     moved = *victim;
     *victim = entry;
     entry = moved;

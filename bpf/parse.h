@@ -9,7 +9,7 @@ enum gh_parse_outcome {
   GH_PARSED_NO_PORTS,  /* neither TCP nor UDP: addresses are valid */
   GH_PARSED_FRAGMENT,  /* addresses are valid */
   GH_PARSED_EXTENSION, /* IPv6 with an extension header: addresses are valid */
-  GH_PARSED_NOT_IP,
+  GH_PARSED_NOT_IP,    /* also IPv6 to an IPv4-mapped address: nobody's */
   GH_PARSED_TRUNCATED,
 };
 
@@ -40,6 +40,12 @@ static inline void gh_address_from_v6(struct gh_address *address, const __u16 *w
   address->low = gh_load64(words + 4);
 }
 
+/* Whether `address` has the form in which the tables hold IPv4. On the wire no IPv6 header may (RFC 4942 §2.2): it would
+ * pass for the IPv4 address. */
+static inline int gh_is_mapped(const struct gh_address *address) {
+  return address->high == 0 && (__u32)address->low == 0xffff0000u;
+}
+
 /* The ethertype behind at most one VLAN tag, in host order; 0 when the frame is shorter than that. */
 static inline __u16 gh_parse_link(const struct gh_packet *packet, __u64 *link_length) {
   const struct gh_ethernet *ethernet = (const struct gh_ethernet *)packet->start;
@@ -54,9 +60,12 @@ static inline __u16 gh_parse_link(const struct gh_packet *packet, __u64 *link_le
   return gh_from_be16(vlan->type);
 }
 
-static inline enum gh_parse_outcome gh_parse_ports(const __u8 *transport, const __u8 *end, struct gh_parsed *parsed) {
-  const struct gh_udp *ports = (const struct gh_udp *)transport;
+/* The ports must lie within the IP packet, whose length is known to lie within the frame; what follows is padding. The
+ * verifier knows only `end`. */
+static inline enum gh_parse_outcome gh_parse_ports(const __u8 *start, const __u8 *end, struct gh_parsed *parsed) {
+  const struct gh_udp *ports = (const struct gh_udp *)(start + parsed->transport_offset);
   if (parsed->protocol != GH_PROTOCOL_TCP && parsed->protocol != GH_PROTOCOL_UDP) return GH_PARSED_NO_PORTS;
+  if (parsed->transport_offset + sizeof(*ports) > parsed->ip_length) return GH_PARSED_TRUNCATED;
   if ((const __u8 *)(ports + 1) > end) return GH_PARSED_TRUNCATED;
   parsed->source_port = ports->source_port;
   parsed->destination_port = ports->destination_port;
@@ -78,7 +87,7 @@ static inline enum gh_parse_outcome gh_parse_ipv4(const __u8 *start, const __u8 
   gh_address_from_v4(&parsed->destination, ip->destination);
   if (parsed->ip_length < header_length || start + parsed->ip_length > end) return GH_PARSED_TRUNCATED;
   if (ip->fragment & gh_be16(0x3fff)) return GH_PARSED_FRAGMENT;
-  return gh_parse_ports(start + header_length, end, parsed);
+  return gh_parse_ports(start, end, parsed);
 }
 
 static inline enum gh_parse_outcome gh_parse_ipv6(const __u8 *start, const __u8 *end, struct gh_parsed *parsed) {
@@ -93,10 +102,11 @@ static inline enum gh_parse_outcome gh_parse_ipv6(const __u8 *start, const __u8 
   gh_address_from_v6(&parsed->source, ip->source);
   gh_address_from_v6(&parsed->destination, ip->destination);
   if (start + parsed->ip_length > end) return GH_PARSED_TRUNCATED;
+  if (gh_is_mapped(&parsed->destination)) return GH_PARSED_NOT_IP;
   switch (parsed->protocol) {
     case 0: case 43: case 51: case 60: case 135: return GH_PARSED_EXTENSION; /* RFC 7045 */
     case GH_PROTOCOL_FRAGMENT: return GH_PARSED_FRAGMENT;
-    default: return gh_parse_ports(start + sizeof(*ip), end, parsed);
+    default: return gh_parse_ports(start, end, parsed);
   }
 }
 

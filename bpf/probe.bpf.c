@@ -28,7 +28,7 @@ static inline int gh_grow(struct __sk_buff *skb, const struct gh_node *node) {
 SEC("tc")
 int probe(struct __sk_buff *skb) {
   const struct gh_state *site;
-  const struct gh_node *node;
+  struct gh_node node;
   struct gh_packet packet;
   struct gh_parsed inner;
   struct gh_routed routed;
@@ -39,22 +39,21 @@ int probe(struct __sk_buff *skb) {
   packet.end = (__u8 *)(long)skb->data_end;
   packet.context = skb;
   site = gh_get_state((struct gh_tables *)0);
-  node = gh_get_node((struct gh_tables *)0, skb->mark & 0xffff);
-  if (!site || !node || (node->address.high | node->address.low) == 0) return TC_ACT_SHOT;
+  if (!site || gh_find_node((struct gh_tables *)0, skb->mark & 0xffff, &node)) return TC_ACT_SHOT;
   outcome = gh_parse(&packet, &inner);
   if (outcome != GH_PARSED_PORTS || inner.link_length != sizeof(struct gh_ethernet)) return TC_ACT_OK;
 
   routed.slot = 0;
   routed.epoch = 0;
   routed.hash = (__u32)inner.source_port * 0x9e3779b1u;
-  if (gh_grow(skb, node)) return TC_ACT_SHOT;
-  if (node->is_v4) {
+  if (gh_grow(skb, &node)) return TC_ACT_SHOT;
+  if (node.is_v4) {
     struct gh_outer_v4 outer;
-    gh_write_outer_v4(&outer, site, node, &inner, &routed);
+    gh_write_outer_v4(&outer, site, &node, &inner, &routed);
     bpf_skb_store_bytes(skb, sizeof(struct gh_ethernet), &outer, sizeof(outer), BPF_F_INVALIDATE_HASH);
   } else {
     struct gh_outer_v6 outer;
-    gh_write_outer_v6(&outer, site, node, &inner, &routed);
+    gh_write_outer_v6(&outer, site, &node, &inner, &routed);
     bpf_skb_store_bytes(skb, sizeof(struct gh_ethernet), &outer, sizeof(outer), BPF_F_INVALIDATE_HASH);
   }
   return TC_ACT_OK;

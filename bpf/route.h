@@ -29,6 +29,17 @@ static inline const struct gh_vip_entry *gh_find_vip(struct gh_tables *tables, c
   return gh_match_line(gh_get_vip_line(tables, base + gh_second_line(hash)), address, port, protocol);
 }
 
+/* Copies where the packets of node `id` go. Non-zero when nobody knows. */
+static inline int gh_find_node(struct gh_tables *tables, __u32 id, struct gh_node *found) {
+  const struct gh_node *node = gh_get_node(tables, id);
+  const struct gh_destination *live;
+  if (!node) return -1;
+  live = &node->destinations[*(const volatile __u32 *)&node->live & 1]; /* one load; it stays whole for this packet */
+  found->address = live->address;
+  found->is_v4 = live->is_v4;
+  return (found->address.high | found->address.low) == 0;
+}
+
 struct gh_routed {
   __u64 slot;       /* hop list */
   __u32 slot_index; /* within the ring */

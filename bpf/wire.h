@@ -17,8 +17,12 @@ enum {
   GH_PROTOCOL_ICMPV6 = 58,
   GH_TCP_SYN = 0x02,
   GH_TCP_ACK = 0x10,
+  /* The low two bits of the traffic class (RFC 3168): no marks wanted is 0. */
+  GH_CONGESTION_MASK = 3,
+  GH_CONGESTION_CAPABLE_1 = 1,
+  GH_CONGESTION_CAPABLE_0 = 2,
+  GH_CONGESTION_MET = 3,
 };
-
 
 static inline __be16 gh_be16(__u16 value) { return (__be16)__builtin_bswap16(value); }
 static inline __u16 gh_from_be16(__be16 value) { return __builtin_bswap16((__u16)value); }

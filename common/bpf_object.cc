@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
+#include <linux/membarrier.h>
 #include <net/if.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "common/check.h"
 #include "common/fd.h"
 #include "common/log.h"
 
@@ -69,6 +72,23 @@ int create_xdp_link(const bpf_program* program, unsigned interface, __u32 mode) 
   return link >= 0 ? link : -errno;
 }
 
+// A map of maps, whose update returns after a grace period: that is how the kernel promises that no program still uses the
+// map that was replaced (maybe_wait_bpf_programs, Linux 5.0).
+struct MapOfMaps {
+  Fd inner{bpf_map_create(BPF_MAP_TYPE_ARRAY, "gh_inner", sizeof(__u32), sizeof(__u64), 1, nullptr)};
+  Fd outer = create_outer(inner);
+
+  static Fd create_outer(const Fd& inner) {
+    LIBBPF_OPTS(bpf_map_create_opts, options, .inner_map_fd = static_cast<__u32>(inner.get()));
+    return Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "gh_outer", sizeof(__u32), sizeof(__u32), 1, &options));
+  }
+  bool update() const {
+    const __u32 place = 0;
+    const __u32 value = static_cast<__u32>(inner.get());
+    return bpf_map_update_elem(outer.get(), &place, &value, BPF_ANY) == 0;
+  }
+};
+
 }  // namespace
 
 Error bpf_error(const std::string& what, int code) { return Error{what + ": " + std::strerror(code < 0 ? -code : code)}; }
@@ -120,6 +140,13 @@ Result<std::span<std::byte>> map_memory(const bpf_map* map) {
   void* memory = mmap(nullptr, (size + page - 1) / page * page, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
   if (memory == MAP_FAILED) return system_error(std::string("cannot map the table ") + bpf_map__name(map));
   return std::span(static_cast<std::byte*>(memory), size);
+}
+
+void wait_for_bpf_readers() {
+  // The global memory barrier is a grace period, but not to be had on kernels with nohz_full CPUs.
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0) return;
+  static const MapOfMaps map;  // kept: later calls need no new descriptor
+  GH_CHECK(map.update());
 }
 
 Status attach_xdp(bpf_program* program, const std::string& interface, const std::string& pin) {

@@ -28,6 +28,10 @@ Result<bool> adopt_or_pin_maps(bpf_object* object, const std::string& folder);
 // Maps a BPF_F_MMAPABLE array into this process for reading and writing; lives until the process ends.
 Result<std::span<std::byte>> map_memory(const bpf_map* map);
 
+// Returns when no run of an XDP, tc or sk_lookup program that began before the call still goes on (an RCU grace period, some
+// milliseconds): what such a run may have read can then be written anew.
+void wait_for_bpf_readers();
+
 // Attaches `program` to `interface` by a link pinned as `pin`, native mode first, generic with a warning; when the pin
 // exists its program is replaced atomically.
 Status attach_xdp(bpf_program* program, const std::string& interface, const std::string& pin);

@@ -1,11 +1,13 @@
 #include "tests/lab/lab.h"
 
 #include <fcntl.h>
+#include <openssl/rand.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 
@@ -151,8 +153,14 @@ Status Lab::write_certificates() const {
     const CertificateFiles files{shared / (server.name + ".crt"), shared / (server.name + ".key")};
     if (Status status = authority.issue(server.name, server.hosts, {}, files); !status) return status;
   }
+  std::array<unsigned char, 32> secret;
+  GH_CHECK(RAND_bytes(secret.data(), secret.size()) == 1);
+  const std::string secret_text(secret.begin(), secret.end());
   for (const Host& host : topology_.hosts) {
     if (Status status = write_host_certificates(authority, host); !status) return status;
+    const std::string file = host_folder(host.name) + "/tls/site.secret";
+    if (Status status = write_text(file, secret_text); !status) return status;
+    fs::permissions(file, fs::perms::owner_read);
   }
   return {};
 }

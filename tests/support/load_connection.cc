@@ -301,7 +301,7 @@ void LoadConnection::ended(int error, std::string_view how) {
   const bool is_truncated = error == 0 && received_ > 0;
   fail(is_truncated ? Kind::kTruncated : Kind::kReset,
        std::string(how) + (received_ == 0 ? " before the answer" : " within the answer") + ", " +
-           std::to_string(received_) + " bytes of it read, " + to_string(after) +
+           std::to_string(received_) + " bytes of it read, " + gatehouse::to_string(after) +
            " after the request was due");
 }
 

@@ -1,0 +1,365 @@
+// The packet core is one source and two builds. Random packets go through both, over the very same tables:
+// the user-space build reads those of the kernel, and only its counters are its own. Output, verdict and
+// traffic must be equal.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <unistd.h>
+
+#include <functional>
+#include <random>
+
+#include "bpf/hash.h"
+#include "bpf/node.skel.h"
+#include "common/bpf_object.h"
+#include "l4/table_writer.h"
+#include "l4/user_tables.h"
+#include "l4/xdp_data_plane.h"
+#include "tests/support/packet_builder.h"
+
+namespace gatehouse::test {
+namespace {
+
+constexpr std::uint64_t kSeed = 20260501;
+constexpr int kFrontDoorPackets = 250'000;
+constexpr int kNodePackets = 80'000;
+constexpr std::uint32_t kSlots = 251;
+constexpr std::uint32_t kMtu = 300;
+constexpr std::size_t kHeadroom = 256;
+constexpr std::uint64_t kKey[4] = {0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9,
+                                   0x27d4eb2f165667c5};
+
+IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
+
+// ---- Packets ----
+
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed) : random_(seed) {}
+
+  std::uint32_t below(std::uint32_t bound) { return static_cast<std::uint32_t>(random_() % bound); }
+  bool one_in(std::uint32_t count) { return below(count) == 0; }
+  template <typename T, std::size_t N>
+  T pick(const T (&choices)[N]) {
+    return choices[below(N)];
+  }
+
+  // What a front door may see: mostly packets to a VIP, most of them damaged.
+  Bytes front_door_packet() { return one_in(8) ? noise() : damaged(link().packet(client_packet()).build()); }
+
+  // What a node may see: mostly tunnel packets, half of them damaged.
+  Bytes node_packet() {
+    if (one_in(8)) return front_door_packet();
+    PacketBuilder frame = link();
+    if (one_in(2)) {
+      frame.ipv4(pick({"192.0.2.1", "192.0.2.1", "10.0.0.2", "192.0.2.66"}), "10.0.0.1");
+      if (one_in(16)) frame.options({1, 1, 1, 0});
+    } else {
+      frame.ipv6(pick({"2001:db8:2::1", "2001:db8:2::1", "fd00::6", "2001:db8:2::66"}), "fd00::1");
+    }
+    std::vector<std::uint16_t> hops;
+    for (std::uint32_t count = below(4); count > 0; --count)
+      hops.push_back(pick<std::uint16_t>({2, 3, 6, 7, 9, 5000}));
+    frame.traffic_class(byte())
+        .udp(port(), one_in(16) ? port() : 6080)
+        .gue(static_cast<std::uint16_t>(below(65536)), hops);
+    const Bytes packet = frame.packet(client_packet()).build();
+    return one_in(2) ? packet : damaged(packet);
+  }
+
+ private:
+  std::uint8_t byte() { return static_cast<std::uint8_t>(random_()); }
+  std::uint16_t port() { return static_cast<std::uint16_t>(random_()); }
+
+  Bytes bytes(std::size_t length) {
+    Bytes result(length);
+    for (std::uint8_t& value : result) value = byte();
+    return result;
+  }
+
+  PacketBuilder link() {
+    PacketBuilder builder;
+    builder.ethernet();
+    if (one_in(4)) builder.vlan(port(), pick<std::uint16_t>({0x8100, 0x88a8}));
+    if (one_in(32)) builder.vlan(port());
+    return builder;
+  }
+
+  Bytes client_packet() {
+    PacketBuilder builder;
+    if (one_in(2)) {
+      const std::string client = "203.0.113." + std::to_string(below(256));
+      builder.ipv4(client, pick({"198.51.100.10", "198.51.100.10", "198.51.100.11", "198.51.100.12",
+                                 "198.51.100.99"}));
+      if (one_in(8)) builder.options(Bytes(4 * (1 + below(10)), 1));
+      if (one_in(16)) builder.fragment(static_cast<std::uint16_t>(8 * below(100)), one_in(2));
+    } else {
+      const std::string client = "2001:db8:c::" + std::to_string(1 + below(999));
+      builder.ipv6(client, pick({"2001:db8:5::10", "2001:db8:5::10", "2001:db8:5::99"}));
+      if (one_in(8)) builder.extension(pick<std::uint8_t>({0, 43, 44, 51, 60, 135, 139}), bytes(7));
+    }
+    if (one_in(4)) builder.traffic_class(byte());
+    return finish(builder);
+  }
+
+  Bytes finish(PacketBuilder& builder) {
+    switch (below(8)) {
+      case 0:
+        builder.icmp(byte(), 0);
+        break;
+      case 1:
+        builder.next(byte());
+        break;
+      case 2:
+      case 3:
+        builder.udp(port(), pick<std::uint16_t>({53, 53, 443, 1}));
+        break;
+      default:
+        builder.tcp(port(), pick<std::uint16_t>({443, 443, 80, 53}),
+                    pick<std::uint8_t>({kAck, kSyn, kSyn | kAck, 0xff}));
+    }
+    return builder.payload(bytes(below(one_in(4) ? 300 : 24))).build();
+  }
+
+  Bytes damaged(Bytes packet) {
+    switch (below(4)) {
+      case 0:
+        break;
+      case 1:
+        packet.resize(14 + below(static_cast<std::uint32_t>(packet.size() - 13)));
+        break;
+      case 2:
+        packet.resize(packet.size() + 1 + below(40));
+        break;
+      default:
+        for (std::uint32_t count = 1 + below(4); count > 0; --count) {
+          packet[below(static_cast<std::uint32_t>(std::min<std::size_t>(packet.size(), 110)))] = byte();
+        }
+    }
+    return packet;
+  }
+
+  // Random bytes; half of them with a link header that leads on.
+  Bytes noise() {
+    Bytes packet = bytes(14 + below(120));
+    if (one_in(2)) return packet;
+    const bool is_v4 = one_in(2);
+    packet[12] = is_v4 ? 0x08 : 0x86;
+    packet[13] = is_v4 ? 0x00 : 0xdd;
+    if (packet.size() > 14) packet[14] = is_v4 ? 0x45 : 0x60;
+    return packet;
+  }
+
+  std::mt19937_64 random_;
+};
+
+// ---- Both builds, side by side ----
+
+std::vector<std::uint64_t> verdict_counts(std::span<const std::uint64_t> verdicts) {
+  std::vector<std::uint64_t> counts(GH_VERDICT_COUNT);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    if (i % GH_VERDICT_STRIDE < counts.size()) counts[i % GH_VERDICT_STRIDE] += verdicts[i];
+  }
+  return counts;
+}
+
+// Sums of all CPUs, packets and bytes of each number.
+std::vector<std::uint64_t> traffic_sums(std::span<const gh_traffic> traffic, std::size_t limit) {
+  std::vector<std::uint64_t> sums(2 * limit);
+  for (std::size_t i = 0; i < traffic.size(); ++i) {
+    sums[2 * (i % limit)] += traffic[i].packets;
+    sums[2 * (i % limit) + 1] += traffic[i].bytes;
+  }
+  return sums;
+}
+
+struct Counters {
+  std::vector<std::uint64_t> verdicts = std::vector<std::uint64_t>(GH_VERDICT_STRIDE);
+  std::vector<gh_traffic> vips = std::vector<gh_traffic>(GH_MAX_VIPS);
+  std::vector<gh_traffic> nodes = std::vector<gh_traffic>(GH_MAX_NODES);
+};
+
+// The kernel's tables with counters of our own.
+l4::Tables beside(const l4::Tables& kernel, Counters& counters) {
+  l4::Tables tables = kernel;
+  tables.verdicts = counters.verdicts;
+  tables.vip_traffic = counters.vips;
+  tables.node_traffic = counters.nodes;
+  return tables;
+}
+
+using UserBuild = gh_verdict (*)(l4::Tables&, l4::PacketBuffer&);
+
+// The memory ends with the packet: a sanitizer sees every byte that is read past it.
+Bytes through_user_space(UserBuild build, l4::Tables& tables, const Bytes& input) {
+  Bytes memory(kHeadroom);
+  memory.insert(memory.end(), input.begin(), input.end());
+  memory.shrink_to_fit();
+  l4::PacketBuffer buffer{memory, kHeadroom, input.size()};
+  build(tables, buffer);
+  const auto start = memory.begin() + static_cast<std::ptrdiff_t>(buffer.start);
+  return Bytes(start, start + static_cast<std::ptrdiff_t>(buffer.length));
+}
+
+struct Comparison {
+  int packets = 0;
+  UserBuild user_build = nullptr;
+  std::function<Bytes(Generator&)> generate;
+  std::function<bool(Bytes&)> run_in_kernel;  // in place; false: the kernel refused to run it
+};
+
+void compare(const Comparison& comparison, const l4::Tables& kernel, l4::Tables& user) {
+  Generator generator(kSeed);
+  for (int i = 0; i < comparison.packets; ++i) {
+    const Bytes input = comparison.generate(generator);
+    Bytes from_kernel = input;
+    ASSERT_TRUE(comparison.run_in_kernel(from_kernel)) << to_hex(input);
+    const Bytes from_user = through_user_space(comparison.user_build, user, input);
+    if (from_kernel == from_user && verdict_counts(kernel.verdicts) == verdict_counts(user.verdicts))
+      continue;
+    EXPECT_EQ(verdict_counts(kernel.verdicts), verdict_counts(user.verdicts));
+    FAIL() << "seed " << kSeed << ", packet " << i << "\n input  " << to_hex(input) << "\n kernel "
+           << to_hex(from_kernel) << "\n user   " << to_hex(from_user);
+  }
+}
+
+// A comparison that never reached a verdict says nothing about it.
+void expect_reached(const l4::Tables& tables, std::initializer_list<gh_verdict> verdicts) {
+  for (const gh_verdict verdict : verdicts) EXPECT_GE(tables.verdicts[verdict], 20u) << "verdict " << verdict;
+}
+
+// ---- The front door ----
+
+void fill_front_door(l4::DataPlane& plane) {
+  l4::TableWriter writer(plane);
+  writer.set_identity(ip("192.0.2.1"), ip("2001:db8:2::1"), kKey, kMtu);
+  for (std::uint16_t id = 1; id <= 4; ++id) writer.set_node(id, ip("10.0.0." + std::to_string(id)));
+  for (std::uint16_t id = 5; id <= 8; ++id) writer.set_node(id, ip("fd00::" + std::to_string(id)));
+  const std::vector<l4::VipEntry> vips = {
+      {ip("198.51.100.10"), 443, 6, 0, 0},  {ip("198.51.100.10"), 53, 17, 1, 1},
+      {ip("198.51.100.11"), 443, 6, 2, 2},  {ip("198.51.100.12"), 443, 6, 3, 3},  // group 3 has no ring
+      {ip("2001:db8:5::10"), 443, 6, 4, 0}, {ip("2001:db8:5::10"), 53, 17, 5, 1},
+  };
+  ASSERT_TRUE(writer.set_vips(vips));
+  Generator generator(kSeed);
+  for (std::uint16_t group = 0; group < 3; ++group) {
+    std::vector<std::uint64_t> ring(kSlots);
+    // Up to eight nodes, and some that nobody knows: 0, 9 and those beyond the table.
+    const auto node = [&] {
+      return generator.pick<std::uint16_t>({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 4096, 0xffff});
+    };
+    for (std::uint64_t& slot : ring) slot = gh_slot(node(), node(), node(), node());
+    ASSERT_TRUE(writer.set_ring(group, ring, static_cast<std::uint16_t>(1000 + group)));
+  }
+}
+
+class FrontDoorBuilds : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
+    auto opened = l4::XdpDataPlane::open({.pin_folder = folder_, .interface = "lo", .ring_slots = kSlots});
+    if (!opened && opened.error().message.find("Operation not permitted") != std::string::npos) {
+      GTEST_SKIP() << "This machine does not let us load BPF programs: " << opened.error().message;
+    }
+    ASSERT_TRUE(opened) << opened.error().message;
+    plane_ = std::move(*opened);
+    fill_front_door(*plane_);
+  }
+  void TearDown() override {
+    plane_.reset();
+    remove_pins(folder_);
+  }
+
+  const std::string folder_ = "/sys/fs/bpf/gatehouse_equivalence_test_" + std::to_string(getpid());
+  std::unique_ptr<l4::XdpDataPlane> plane_;
+};
+
+TEST_F(FrontDoorBuilds, AgreeOnRandomPackets) {
+  const l4::Tables& kernel = plane_->tables();
+  Counters counters;
+  l4::Tables user = beside(kernel, counters);
+  compare({kFrontDoorPackets, l4::balance, [](Generator& generator) { return generator.front_door_packet(); },
+           [this](Bytes& packet) { return plane_->test_run(packet).has_value(); }},
+          kernel, user);
+  EXPECT_EQ(traffic_sums(kernel.vip_traffic, GH_MAX_VIPS), traffic_sums(user.vip_traffic, GH_MAX_VIPS));
+  EXPECT_EQ(traffic_sums(kernel.node_traffic, GH_MAX_NODES), traffic_sums(user.node_traffic, GH_MAX_NODES));
+  expect_reached(user, {GH_NOT_VIP, GH_FORWARDED, GH_TRUNCATED, GH_VIP_NO_PORTS, GH_VIP_FRAGMENT,
+                        GH_VIP_EXTENSION, GH_VIP_NO_RING, GH_VIP_TOO_BIG});
+}
+
+// ---- The node ----
+
+void fill_node(const l4::Tables& tables) {
+  *tables.state = gh_state{};
+  tables.state->source_v4 = l4::to_table_address(ip("10.0.0.1"));
+  tables.state->source_v6 = l4::to_table_address(ip("fd00::1"));
+  for (const char* member : {"192.0.2.1", "2001:db8:2::1", "10.0.0.2", "fd00::6"}) {
+    gh_vip_entry entry{};
+    entry.address = l4::to_table_address(ip(member));
+    entry.is_used = 1;
+    ASSERT_EQ(gh_place(tables.vip_lines.data(), entry), 0);
+  }
+  for (const std::uint16_t id : {2, 3, 6, 7}) {
+    tables.nodes[id].is_v4 = id < 5;
+    tables.nodes[id].address = l4::to_table_address(ip((id < 5 ? "10.0.0." : "fd00::") + std::to_string(id)));
+  }
+}
+
+template <typename T>
+std::span<T> table_of(const bpf_map* map) {
+  const auto memory = map_memory(map);
+  if (!memory) return {};
+  return {reinterpret_cast<T*>(memory->data()), memory->size() / sizeof(T)};
+}
+
+class NodeBuilds : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
+    node_ = node_bpf__open();
+    ASSERT_NE(node_, nullptr);
+    bpf_map__set_max_entries(node_->maps.verdicts,
+                             GH_VERDICT_STRIDE * static_cast<__u32>(libbpf_num_possible_cpus()));
+    const int code = node_bpf__load(node_);
+    if (code == -EPERM) GTEST_SKIP() << "This machine does not let us load BPF programs.";
+    ASSERT_EQ(code, 0) << "the kernel refuses the node's programs";
+    const auto state = table_of<gh_state>(node_->maps.state);
+    tables_.vip_lines = table_of<gh_vip_line>(node_->maps.vip_lines);
+    tables_.nodes = table_of<gh_node>(node_->maps.nodes);
+    tables_.verdicts = table_of<std::uint64_t>(node_->maps.verdicts);
+    ASSERT_TRUE(!state.empty() && !tables_.vip_lines.empty() && !tables_.nodes.empty() &&
+                !tables_.verdicts.empty());
+    tables_.state = state.data();
+    fill_node(tables_);
+  }
+  void TearDown() override { node_bpf__destroy(node_); }
+
+  bool run(Bytes& packet) const {
+    Bytes output(packet.size() + 64);
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(), .data_out = output.data(),
+                .data_size_in = static_cast<__u32>(packet.size()),
+                .data_size_out = static_cast<__u32>(output.size()));
+    if (bpf_prog_test_run_opts(bpf_program__fd(node_->progs.decapsulate), &options) != 0) return false;
+    output.resize(options.data_size_out);
+    packet = std::move(output);
+    return true;
+  }
+
+  node_bpf* node_ = nullptr;
+  l4::Tables tables_;
+};
+
+// No socket of this machine knows the clients of the documentation's networks: both builds see unknown flows.
+TEST_F(NodeBuilds, AgreeOnRandomPackets) {
+  Counters counters;
+  l4::Tables user = beside(tables_, counters);
+  compare({kNodePackets, l4::decapsulate, [](Generator& generator) { return generator.node_packet(); },
+           [this](Bytes& packet) { return run(packet); }},
+          tables_, user);
+  expect_reached(user, {GH_NODE_NOT_TUNNEL, GH_NODE_STRANGER, GH_NODE_BAD_TUNNEL, GH_NODE_DELIVERED,
+                        GH_NODE_OWNED, GH_NODE_SENT_ON, GH_NODE_HOP_UNKNOWN});
+}
+
+}  // namespace
+}  // namespace gatehouse::test

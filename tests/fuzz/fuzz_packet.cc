@@ -1,0 +1,211 @@
+// Frames at the front door and at a node: every one gets one counted verdict; what is not ours is not
+// touched; what is forwarded carries the packet whole behind a correct outer header, and comes out of the
+// tunnel as it went in.
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include "bpf/wire.h"
+#include "common/check.h"
+#include "l4/table_writer.h"
+#include "l4/user_tables.h"
+
+namespace {
+
+using namespace gatehouse;
+using namespace gatehouse::l4;
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::uint32_t kSlots = 7;
+constexpr std::uint32_t kMtu = 1500;
+constexpr std::size_t kLinkAddresses = 12;
+
+IpAddress address(const char* text) { return *IpAddress::parse(text); }
+
+void set_common(TableWriter& writer) {
+  const std::uint64_t key[4] = {1, 2, 3, 4};
+  writer.set_identity(address("192.0.2.11"), address("2001:db8::11"), key, kMtu);
+  writer.set_node(1, address("192.0.2.21"));
+  writer.set_node(2, address("2001:db8::22"));
+  writer.set_node(3, address("192.0.2.23"));
+}
+
+// The L4 host: one VIP in both families, one ring over two nodes, some slots with earlier owners.
+MemoryPlane& front_door() {
+  static MemoryPlane plane(kSlots, 2);
+  static const bool is_set = [] {
+    TableWriter writer(plane);
+    set_common(writer);
+    const VipEntry vips[] = {{address("198.51.100.10"), 443, IPPROTO_TCP, 0, 0},
+                             {address("198.51.100.10"), 443, IPPROTO_UDP, 1, 0},
+                             {address("2001:db8:100::10"), 443, IPPROTO_TCP, 2, 0}};
+    const std::uint64_t ring[kSlots] = {gh_slot(1, 0, 0, 0),
+                                        gh_slot(2, 0, 0, 0),
+                                        gh_slot(1, 3, 0, 0),
+                                        gh_slot(3, 1, 2, 0),
+                                        gh_slot(2, 1, 3, 4),
+                                        gh_slot(9, 1, 0, 0),
+                                        0};
+    return writer.set_vips(vips).has_value() && writer.set_ring(0, ring, 5).has_value();
+  }();
+  GH_CHECK(is_set);
+  return plane;
+}
+
+// A node: its address table holds those who may send through the tunnel.
+MemoryPlane& node() {
+  static MemoryPlane plane(kSlots, 2);
+  static const bool is_set = [] {
+    TableWriter writer(plane);
+    set_common(writer);
+    const VipEntry senders[] = {{address("192.0.2.11"), 1, IPPROTO_TCP, 0, 0},
+                                {address("2001:db8::11"), 1, IPPROTO_TCP, 0, 0},
+                                {address("192.0.2.21"), 1, IPPROTO_TCP, 0, 0}};
+    return writer.set_vips(senders).has_value();
+  }();
+  GH_CHECK(is_set);
+  return plane;
+}
+
+std::uint16_t word(std::span<const std::uint8_t> bytes, std::size_t at) {
+  GH_CHECK(at + 2 <= bytes.size());
+  return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
+}
+
+struct Handled {
+  gh_verdict verdict{};
+  Bytes frame;
+};
+
+std::uint64_t total(const Tables& tables) {
+  return std::accumulate(tables.verdicts.begin(), tables.verdicts.end(), std::uint64_t{0});
+}
+
+using Handler = gh_verdict (*)(Tables&, PacketBuffer&);
+
+// Runs `frame` with `headroom` bytes before it and none behind it.
+Handled handle(Handler handler, MemoryPlane& plane, const Bytes& frame, std::size_t headroom) {
+  Bytes memory(headroom, 0xee);
+  memory.insert(memory.end(), frame.begin(), frame.end());
+  Tables tables = plane.tables();
+  PacketBuffer packet{memory, headroom, frame.size()};
+  const std::uint64_t before = total(tables);
+  const std::vector<std::uint64_t> counts(tables.verdicts.begin(), tables.verdicts.end());
+  const gh_verdict verdict = handler(tables, packet);
+  GH_CHECK(verdict < GH_VERDICT_COUNT);
+  GH_CHECK(total(tables) == before + 1 && tables.verdicts[verdict] == counts[verdict] + 1);
+  GH_CHECK(packet.start + packet.length == memory.size());
+  return {verdict, Bytes(memory.begin() + static_cast<std::ptrdiff_t>(packet.start), memory.end())};
+}
+
+// 14 or 18 bytes; the frame has at least that many.
+std::size_t link_length(const Bytes& frame) {
+  const std::uint16_t type = word(frame, kLinkAddresses);
+  return type == GH_ETHERTYPE_VLAN || type == GH_ETHERTYPE_QINQ ? sizeof(gh_ethernet) + sizeof(gh_vlan)
+                                                                : sizeof(gh_ethernet);
+}
+
+bool has_good_checksum(std::span<const std::uint8_t> header) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < sizeof(gh_ipv4); i += 2) sum += word(header, i);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  return sum == 0xffff;
+}
+
+std::size_t ip_length(std::span<const std::uint8_t> ip) {
+  return ip[0] >> 4 == 4 ? word(ip, 2) : word(ip, 4) + sizeof(gh_ipv6);
+}
+
+// The outer header of a frame from us: lengths, ports, checksum.
+void check_outer(const Bytes& frame, std::size_t inner_length) {
+  const std::size_t link = link_length(frame);
+  const std::span<const std::uint8_t> outer = std::span(frame).subspan(link);
+  const bool is_v4 = word(frame, link - 2) == GH_ETHERTYPE_IPV4;
+  GH_CHECK(is_v4 || word(frame, link - 2) == GH_ETHERTYPE_IPV6);
+  const std::size_t header = is_v4 ? sizeof(gh_ipv4) : sizeof(gh_ipv6);
+  if (is_v4) GH_CHECK(has_good_checksum(outer));
+  GH_CHECK(outer[is_v4 ? 8 : 7] == 64 && outer[is_v4 ? 9 : 6] == IPPROTO_UDP);
+  GH_CHECK(word(outer, header + 2) == GH_TUNNEL_PORT);
+  if (inner_length == 0) return;  // sent on: the rest is as another wrote it
+  GH_CHECK(outer[0] >> 4 == (is_v4 ? 4 : 6));
+  GH_CHECK(ip_length(outer) == header + sizeof(gh_udp) + sizeof(gh_gue) + inner_length &&
+           ip_length(outer) <= kMtu);
+  GH_CHECK(word(outer, header) >= 49152 &&
+           word(outer, header + 4) == sizeof(gh_udp) + sizeof(gh_gue) + inner_length);
+  GH_CHECK(word(outer, header + sizeof(gh_udp)) >> 8 == 2 && word(outer, header + sizeof(gh_udp) + 2) == 0);
+}
+
+void swap_link_addresses(Bytes& frame) {
+  std::swap_ranges(frame.begin(), frame.begin() + 6, frame.begin() + 6);
+}
+
+void check_decapsulation(const Bytes& frame, Bytes* result);
+
+void check_forwarded(const Bytes& frame, const Bytes& tunnelled) {
+  const std::size_t link = link_length(frame), added = tunnelled.size() - frame.size();
+  GH_CHECK(added == sizeof(gh_outer_v4) || added == sizeof(gh_outer_v6));
+  GH_CHECK(link_length(tunnelled) == link);
+  check_outer(tunnelled, ip_length(std::span(frame).subspan(link)));
+  Bytes expected = frame;
+  swap_link_addresses(expected);
+  GH_CHECK(std::equal(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(link) - 2,
+                      tunnelled.begin()));
+  GH_CHECK(std::equal(frame.begin() + static_cast<std::ptrdiff_t>(link), frame.end(),
+                      tunnelled.begin() + static_cast<std::ptrdiff_t>(link + added)));
+  Bytes taken_off;
+  check_decapsulation(tunnelled, &taken_off);
+  if (!taken_off.empty()) GH_CHECK(taken_off == expected);
+}
+
+void check_balance(const Bytes& frame, std::size_t headroom) {
+  const Handled handled = handle(balance, front_door(), frame, headroom);
+  GH_CHECK(handled.verdict < GH_NODE_NOT_TUNNEL);
+  if (handled.verdict != GH_FORWARDED) {
+    GH_CHECK(handled.frame == frame);
+    return;
+  }
+  GH_CHECK(headroom >= sizeof(gh_outer_v4));
+  check_forwarded(frame, handled.frame);
+}
+
+// `result` gets what was taken out of the tunnel, if it was.
+void check_decapsulation(const Bytes& frame, Bytes* result) {
+  const Handled handled = handle(decapsulate, node(), frame, 0);
+  GH_CHECK(handled.verdict >= GH_NODE_NOT_TUNNEL);
+  switch (handled.verdict) {
+    case GH_NODE_NOT_TUNNEL:
+    case GH_NODE_STRANGER:
+      GH_CHECK(handled.frame == frame);
+      break;
+    case GH_NODE_SENT_ON:
+      GH_CHECK(handled.frame.size() == frame.size() && handled.frame != frame);
+      check_outer(handled.frame, 0);
+      break;
+    case GH_NODE_DELIVERED:
+    case GH_NODE_OWNED:
+    case GH_NODE_HOP_UNKNOWN: {
+      const std::size_t link = link_length(frame), removed = frame.size() - handled.frame.size();
+      GH_CHECK(removed == sizeof(gh_outer_v4) || removed == sizeof(gh_outer_v6));
+      GH_CHECK(std::equal(frame.begin() + static_cast<std::ptrdiff_t>(link + removed), frame.end(),
+                          handled.frame.begin() + static_cast<std::ptrdiff_t>(link)));
+      if (result) *result = handled.frame;
+      break;
+    }
+    default:
+      GH_CHECK(handled.verdict == GH_NODE_BAD_TUNNEL);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;  // no driver hands that over
+  const Bytes frame(data, data + size);
+  for (const std::size_t headroom : {0u, 40u, 60u, 256u}) check_balance(frame, headroom);
+  check_decapsulation(frame, nullptr);
+  return 0;
+}

@@ -1,0 +1,101 @@
+// What the README tells a newcomer to type exists and runs: its commands, the files that it links, its
+// example.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/integration/site.h"
+
+namespace gatehouse::test {
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path kRoot = GATEHOUSE_SOURCE_DIR;
+
+std::string readme() {
+  std::ifstream stream(kRoot / "README.md");
+  return std::string((std::istreambuf_iterator<char>(stream)), {});
+}
+
+// The lines of all ```language blocks, without comments.
+std::vector<std::string> block_lines(const std::string& language) {
+  std::vector<std::string> lines;
+  std::istringstream stream(readme());
+  bool is_inside = false;
+  for (std::string line; std::getline(stream, line);) {
+    if (line.starts_with("```")) {
+      is_inside = !is_inside && line == "```" + language;
+    } else if (is_inside) {
+      lines.push_back(line.substr(0, line.find("  #")));
+    }
+  }
+  return lines;
+}
+
+lab::Arguments words(const std::string& line) {
+  // The shell splits, so that quoting means what it means to the reader.
+  const lab::Output output = lab::run({}, {"sh", "-c", "for word in " + line + "; do echo \"$word\"; done"});
+  lab::Arguments result;
+  std::istringstream stream(output.text);
+  for (std::string word; std::getline(stream, word);) result.push_back(word);
+  return result;
+}
+
+TEST(Readme, ProgramsOfItsCommandsExist) {
+  ASSERT_FALSE(block_lines("sh").empty());
+  for (const std::string& line : block_lines("sh")) {
+    const lab::Arguments argv = words(line);
+    if (argv.empty()) continue;
+    const bool is_script = argv[0].starts_with("./");
+    const fs::path program = is_script ? kRoot / argv[0] : fs::path(binary(argv[0]));
+    EXPECT_TRUE(fs::exists(program)) << line;
+    EXPECT_NE(fs::status(program).permissions() & fs::perms::owner_exec, fs::perms::none) << line;
+  }
+}
+
+TEST(Readme, FilesThatItLinksExist) {
+  const std::string text = readme();
+  for (std::size_t at = text.find("]("); at != text.npos; at = text.find("](", at + 1)) {
+    const std::string target = text.substr(at + 2, text.find(')', at) - at - 2);
+    if (target.find("://") == target.npos) EXPECT_TRUE(fs::exists(kRoot / target)) << target;
+  }
+}
+
+TEST(Readme, ItsChecksOfConfigsPass) {
+  for (const std::string& line : block_lines("sh")) {
+    lab::Arguments argv = words(line);
+    if (argv.size() < 3 || argv[0] != "gatehouse" || argv[1] != "check") continue;
+    argv[0] = binary("gatehouse");
+    argv[2] = kRoot / argv[2];
+    const lab::Output output = lab::run({}, argv);
+    EXPECT_EQ(output.exit_code, 0) << line << "\n" << output.text << output.errors;
+  }
+}
+
+TEST(Readme, ItsExampleIsTheFileThatItNames) {
+  std::ostringstream shown;
+  for (const std::string& line : block_lines("toml")) shown << line << "\n";
+  std::ifstream stream(kRoot / "config/examples/minimal.toml");
+  EXPECT_EQ(shown.str(), std::string((std::istreambuf_iterator<char>(stream)), {}));
+}
+
+TEST(Readme, ItsQuestionsToADaemonAreAnswered) {
+  if (const auto reason = lab::Lab::why_unsupported()) GTEST_SKIP() << *reason;
+  auto site = Site::up(quickstart_config());
+  ASSERT_TRUE(site) << site.error().message;
+  int asked = 0;
+  for (const std::string& line : block_lines("sh")) {
+    const lab::Arguments argv = words(line);
+    if (argv.size() < 2 || argv[0] != "gatehouse" || argv[1] == "check") continue;
+    const lab::Output output = (*site)->cli("l4a", lab::Arguments(argv.begin() + 1, argv.end()));
+    EXPECT_EQ(output.exit_code, 0) << line << "\n" << output.text << output.errors;
+    EXPECT_FALSE(output.text.empty()) << line;
+    ++asked;
+  }
+  EXPECT_GE(asked, 3);
+}
+
+}  // namespace
+}  // namespace gatehouse::test

@@ -1,0 +1,227 @@
+// The log of generations and its file.
+#include "l4/membership.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace gatehouse::l4 {
+namespace {
+
+const Member kOne{1, 1, MemberState::kActive};
+const Member kTwo{2, 10, MemberState::kDraining};
+const Member kThree{4095, 0xffffffff, MemberState::kDown};
+
+std::vector<std::uint16_t> epochs_of(const Membership& membership) {
+  std::vector<std::uint16_t> epochs;
+  for (const Generation& generation : membership.generations()) epochs.push_back(generation.epoch);
+  return epochs;
+}
+
+// Generation n holds node n alone and came at n * 100 seconds.
+Membership with_generations(std::uint16_t count) {
+  Membership membership;
+  for (std::uint16_t id = 1; id <= count; ++id) membership.append({{id, 1, MemberState::kActive}}, id * 100);
+  return membership;
+}
+
+TEST(Membership, BeginsEmpty) { EXPECT_TRUE(Membership().generations().empty()); }
+
+TEST(Membership, AppendsWhatIsNewInOrderOfId) {
+  Membership membership;
+  EXPECT_TRUE(membership.append({kThree, kOne, kTwo}, 1000));
+  ASSERT_EQ(membership.generations().size(), 1u);
+  EXPECT_EQ(membership.generations()[0], (Generation{1, 1000, {kOne, kTwo, kThree}}));
+}
+
+TEST(Membership, DoesNotAppendWhatItHas) {
+  Membership membership;
+  ASSERT_TRUE(membership.append({kOne, kTwo}, 1000));
+  EXPECT_FALSE(membership.append({kOne, kTwo}, 1001));
+  EXPECT_FALSE(membership.append({kTwo, kOne}, 1002)) << "only the order differs";
+  EXPECT_EQ(membership.generations()[0].time, 1000);
+}
+
+TEST(Membership, AnyChangeOfAMemberIsAGeneration) {
+  Membership membership;
+  ASSERT_TRUE(membership.append({kOne, kTwo}, 1));
+  EXPECT_TRUE(membership.append({{1, 1, MemberState::kDraining}, kTwo}, 2)) << "state";
+  EXPECT_TRUE(membership.append({{1, 2, MemberState::kDraining}, kTwo}, 3)) << "weight";
+  EXPECT_TRUE(membership.append({kTwo}, 4)) << "gone";
+  EXPECT_TRUE(membership.append({}, 5)) << "all gone";
+  EXPECT_TRUE(membership.append({kTwo}, 6)) << "equal to an older one only";
+  EXPECT_EQ(epochs_of(membership), (std::vector<std::uint16_t>{1, 2, 3, 4, 5, 6}));
+}
+
+TEST(Membership, KeepsTheNewestGenerations) {
+  const Membership membership = with_generations(11);
+  EXPECT_EQ(epochs_of(membership), (std::vector<std::uint16_t>{4, 5, 6, 7, 8, 9, 10, 11}));
+}
+
+TEST(Membership, EpochsGoRoundAfterTheLast) {
+  Membership membership;
+  for (std::uint32_t i = 0; i < 65538; ++i) {
+    membership.append({{static_cast<std::uint16_t>(1 + i % 2), 1, MemberState::kActive}}, i);
+  }
+  const auto epochs = epochs_of(membership);
+  EXPECT_EQ((std::vector<std::uint16_t>(epochs.end() - 4, epochs.end())),
+            (std::vector<std::uint16_t>{65535, 0, 1, 2}));
+}
+
+TEST(Membership, ForgetsWhatWasReplacedLongAgo) {
+  const struct {
+    std::int64_t seconds, now;
+    std::vector<std::uint16_t> left;
+  } rows[] = {
+      {100, 300, {1, 2, 3}},  // generation 1 was replaced at 200: exactly 100 seconds ago
+      {100, 301, {2, 3}},          {100, 400, {2, 3}},  {100, 401, {3}}, {0, 250, {2, 3}},
+      {1'000'000, 401, {1, 2, 3}}, {0, 1'000'000, {3}},  // the newest was replaced by nobody
+  };
+  for (const auto& row : rows) {
+    Membership membership = with_generations(3);
+    const bool is_changed = membership.forget_older_than(row.seconds, row.now);
+    EXPECT_EQ(epochs_of(membership), row.left) << row.seconds << " seconds at " << row.now;
+    EXPECT_EQ(is_changed, row.left.size() != 3) << row.seconds << " seconds at " << row.now;
+    EXPECT_FALSE(membership.forget_older_than(row.seconds, row.now));
+  }
+  EXPECT_FALSE(Membership().forget_older_than(0, 1000));
+}
+
+TEST(Membership, EpochsGoOnAfterForgetting) {
+  Membership membership = with_generations(3);
+  membership.forget_older_than(0, 1'000'000);
+  membership.append({kTwo}, 1'000'001);
+  EXPECT_EQ(epochs_of(membership), (std::vector<std::uint16_t>{3, 4}));
+}
+
+class MembershipFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "/gatehouse_membership_XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    file_ = folder_ + "/membership.json";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& text) const { std::ofstream(file_, std::ios::trunc) << text; }
+  std::string read() const {
+    std::ostringstream text;
+    text << std::ifstream(file_).rdbuf();
+    return text.str();
+  }
+
+  std::string folder_;
+  std::string file_;
+};
+
+TEST_F(MembershipFile, KeepsEverything) {
+  Membership saved;
+  saved.append({kOne, kTwo, kThree}, 1'700'000'000);
+  saved.append({kOne}, 1'700'000'060);
+  saved.append({}, 1'700'000'120);
+  ASSERT_TRUE(saved.save(file_));
+  const auto loaded = Membership::load(file_);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->generations(), saved.generations());
+}
+
+TEST_F(MembershipFile, IsReplacedWholeAndLeavesNothingBeside) {
+  ASSERT_TRUE(with_generations(8).save(file_));
+  ASSERT_TRUE(with_generations(1).save(file_));
+  const auto loaded = Membership::load(file_);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->generations(), with_generations(1).generations());
+  const std::filesystem::directory_iterator entries(folder_);
+  EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
+}
+
+TEST_F(MembershipFile, GoesOnCountingWhereItStopped) {
+  ASSERT_TRUE(with_generations(5).save(file_));
+  auto loaded = Membership::load(file_);
+  ASSERT_TRUE(loaded);
+  EXPECT_FALSE(loaded->append({{5, 1, MemberState::kActive}}, 600)) << "the newest generation is known";
+  EXPECT_TRUE(loaded->append({kTwo}, 601));
+  EXPECT_EQ(loaded->generations().back().epoch, 6);
+}
+
+TEST_F(MembershipFile, MayBeMissing) {
+  const auto loaded = Membership::load(file_);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_TRUE(loaded->generations().empty());
+}
+
+TEST_F(MembershipFile, CannotBeWrittenToAFolderThatIsNotThere) {
+  const Status saved = with_generations(1).save(folder_ + "/missing/membership.json");
+  ASSERT_FALSE(saved);
+  EXPECT_NE(saved.error().message.find("/missing/"), std::string::npos) << saved.error().message;
+}
+
+// A file of one generation with `member`.
+std::string file_with(const std::string& member) {
+  return R"({"generations": [{"epoch": 1, "time": 5, "members": [)" + member + "]}]}";
+}
+
+const std::string kBroken[] = {
+    "",
+    "\n",
+    "[]",
+    "{}",
+    "null",
+    "7",
+    "generations",
+    R"({"generations": {}})",
+    R"({"generations": [7]})",
+    R"({"generations": [{}]})",
+    R"({"generations": [{"epoch": 1, "time": 5}]})",
+    R"({"generations": [{"epoch": 1, "time": 5, "members": {}}]})",
+    R"({"generations": [{"epoch": 1, "members": []}]})",
+    R"({"generations": [{"time": 5, "members": []}]})",
+    R"({"generations": [{"epoch": 65536, "time": 5, "members": []}]})",
+    R"({"generations": [{"epoch": -1, "time": 5, "members": []}]})",
+    R"({"generations": [{"epoch": 1.5, "time": 5, "members": []}]})",
+    R"({"generations": [{"epoch": "1", "time": 5, "members": []}]})",
+    R"({"generations": [{"epoch": 1, "time": -5, "members": []}]})",
+    R"({"generations": []} trailing)",
+    file_with("7"),
+    file_with("{}"),
+    file_with(R"({"id": 1, "weight": 1})"),
+    file_with(R"({"id": 1, "state": "active"})"),
+    file_with(R"({"weight": 1, "state": "active"})"),
+    file_with(R"({"id": 0, "weight": 1, "state": "active"})"),
+    file_with(R"({"id": 4096, "weight": 1, "state": "active"})"),
+    file_with(R"({"id": 1, "weight": -1, "state": "active"})"),
+    file_with(R"({"id": 1, "weight": 4294967296, "state": "active"})"),
+    file_with(R"({"id": 1, "weight": 1, "state": "up"})"),
+    file_with(R"({"id": 1, "weight": 1, "state": 0})"),
+    file_with(R"({"id": "1", "weight": 1, "state": "active"})"),
+};
+
+TEST_F(MembershipFile, OfEveryOtherFormIsRefused) {
+  write(file_with(R"({"id": 1, "weight": 1, "state": "active"})"));
+  ASSERT_TRUE(Membership::load(file_)) << "the form from which the others differ";
+  for (const std::string& text : kBroken) {
+    write(text);
+    const auto loaded = Membership::load(file_);
+    ASSERT_FALSE(loaded) << text;
+    EXPECT_NE(loaded.error().message.find(file_), std::string::npos) << loaded.error().message;
+  }
+}
+
+TEST_F(MembershipFile, CutShortIsRefused) {
+  ASSERT_TRUE(with_generations(2).save(file_));
+  std::string whole = read();
+  while (!whole.empty() && whole.back() == '\n') whole.pop_back();
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    write(whole.substr(0, length));
+    ASSERT_FALSE(Membership::load(file_)) << length << " bytes of " << whole.size();
+  }
+}
+
+TEST_F(MembershipFile, ThatIsAFolderIsRefused) { EXPECT_FALSE(Membership::load(folder_)); }
+
+}  // namespace
+}  // namespace gatehouse::l4
