@@ -35,6 +35,8 @@ int probe(struct __sk_buff *skb) {
   enum gh_parse_outcome outcome;
 
   if ((skb->mark & GH_PROBE_MASK) != GH_PROBE_MARK) return TC_ACT_OK;
+  /* The payload of a socket's packet is outside of the linear part, and the parser wants to see what the lengths promise. */
+  if (bpf_skb_pull_data(skb, skb->len)) return TC_ACT_SHOT;
   packet.start = (__u8 *)(long)skb->data;
   packet.end = (__u8 *)(long)skb->data_end;
   packet.context = skb;
