@@ -52,13 +52,13 @@ static inline int gh_is_stranger(struct gh_tables *tables, const struct gh_state
   return !gh_find_vip(tables, state, &tunnel->source, 0, 0);
 }
 
-/* The inner mark after the tunnel (RFC 6040 §4.2); the inner packet takes marks. */
+/* The inner mark after the tunnel (RFC 6040 §4.2), of a packet that takes marks; the outer one is an odd number. */
 static inline __u8 gh_merge_congestion(__u8 inner, __u8 outer) {
-  if (outer == GH_CONGESTION_MET) return GH_CONGESTION_MET;
-  return inner == GH_CONGESTION_CAPABLE_0 ? GH_CONGESTION_CAPABLE_1 : inner;
+  if (outer == GH_CONGESTION_MET || inner == GH_CONGESTION_CAPABLE_0) return outer;
+  return inner;
 }
 
-/* RFC 1624, equation 3. */
+/* Flips `change` in the traffic class and keeps the checksum right (RFC 1624, equation 3). */
 static inline void gh_change_class_v4(struct gh_ipv4 *ip, __u8 change) {
   const __u16 *word = (const __u16 *)ip;
   __u32 sum = (__u32)(__u16)~ip->checksum + (__u16)~*word;

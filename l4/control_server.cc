@@ -35,7 +35,8 @@ Status ControlServer::start() {
   nodes.on_close = [this](control::Channel& channel, const std::string& reason) {
     const auto removed = std::erase_if(connected_, [&](const auto& entry) { return entry.second == &channel; });
     if (removed) log_warn("{}: link lost: {}; its traffic goes on", channel.peer(), reason);
-    if (!removed) log_warn("{}: refused: {}", channel.peer(), reason);
+    // One that proved its name has been told, and logged, why it was refused.
+    if (!removed && channel.peer_name().empty()) log_warn("a peer was refused: {}", reason);
   };
   auto tcp_server = control::listen_tcp(loop_, *self->control, std::move(*identity), std::move(nodes));
   if (!tcp_server) return tcp_server.error();

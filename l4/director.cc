@@ -68,6 +68,7 @@ Status Director::set_config(const config::Config& config) {
   if (const Status written = write_vips(config); !written) return written;
   config_ = config;
   update_nodes();
+  judge();
   change_soon();
   return {};
 }
@@ -130,9 +131,10 @@ void Director::update_nodes() {
     entry.probe = std::make_unique<NodeProbe>(loop_, config_.probe, id, options_.host.address, entry.has_joined, [this, id] {
       const Node* probed = find_node(id);
       if (!probed) return;
-      log_info("node {} is {}{}", probed->config.name, probed->probe->is_up() ? "up" : "down: ", probed->probe->reason());
-      change_soon();
+      log_info("probe of node {}: {}{}", probed->config.name, probed->probe->is_up() ? "up" : "down: ", probed->probe->reason());
+      judge();
     });
+    entry.is_up = entry.has_joined;
   }
   nodes_ = std::move(nodes);
 }
@@ -155,8 +157,29 @@ void Director::on_report(const control::NodeReport& report) {
   if (state_of(node) != before || report.is_draining) change_soon();
 }
 
+// A node whose probes fail is down only when another's have been answered all the while: if all fail together it is this
+// host that has lost its network, and it must not come back with rings of its own.
+void Director::judge() {
+  judge_.arm<&Director::judge>(loop_, config_.probe.interval, this);
+  for (auto& [id, node] : nodes_) {
+    const bool is_up = node.probe->is_up() || (node.is_up && !is_path_proven(id));
+    if (is_up == node.is_up) continue;
+    node.is_up = is_up;
+    change_soon();
+  }
+}
+
+bool Director::is_path_proven(std::uint16_t except) const {
+  const config::Probe& probe = config_.probe;
+  const auto long_enough = loop_.now() - probe.interval * (probe.rise + probe.fall);
+  return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& entry) {
+    const auto clean_since = entry.second.probe->clean_since();
+    return entry.first != except && clean_since && *clean_since < long_enough;
+  });
+}
+
 MemberState Director::state_of(const Node& node) const {
-  if (!node.has_joined || !node.probe->is_up()) return MemberState::kDown;
+  if (!node.has_joined || !node.is_up) return MemberState::kDown;
   return node.report.is_draining ? MemberState::kDraining : MemberState::kActive;
 }
 
@@ -197,11 +220,7 @@ void Director::change() {
   auto next = members();
   if (!next) return;
   const bool has_takeable = std::any_of(next->begin(), next->end(), [](const Member& member) { return member.state != MemberState::kDown; });
-  // Probes that all fail at once speak of this host's network, not of the nodes: what is forwarded stays as it is.
-  if (!has_takeable && !next->empty()) {
-    log_warn("no node is up: the ring stays as it is");
-    return;
-  }
+  if (!has_takeable && !next->empty()) return log_warn("no node is up: the ring stays as it is");
   if (!membership_.append(std::move(*next), seconds_now())) return;
   if (const Status written = write_ring(); !written) return log_error("ring: {}", written.error().message);
   if (const Status saved = membership_.save(options_.membership_file); !saved) log_error("{}", saved.error().message);

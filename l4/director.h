@@ -44,6 +44,7 @@ class Director {
     config::Node config;
     bool has_joined = false;      // by hello, or by a membership log of before
     std::unique_ptr<NodeProbe> probe;
+    bool is_up = false;           // what the ring goes by: see Director::judge
     control::NodeReport report;   // the last one; is_draining stays when the link is lost
     bool has_report = false;
     double share = 0;             // of the ring's slots
@@ -61,6 +62,8 @@ class Director {
   void write_nodes(const config::Config& config);
   Status write_vips(const config::Config& config);
   void update_nodes();
+  void judge();
+  bool is_path_proven(std::uint16_t except) const;
   void change_soon();
   void change();
   std::optional<std::vector<Member>> members();
@@ -80,6 +83,7 @@ class Director {
   std::uint64_t digest_ = 0;
   bool is_change_due_ = false;
   bool is_first_wait_over_ = false;
+  Timer judge_;
   Timer first_wait_;
   Timer forget_;
 };

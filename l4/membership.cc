@@ -50,8 +50,9 @@ std::optional<Generation> parse_generation(const Json& json) {
   Generation generation{static_cast<std::uint16_t>(*epoch), static_cast<std::int64_t>(*time), {}};
   for (const Json& entry : json["members"]) {
     const auto member = parse_member(entry);
-    const bool is_in_order = generation.members.empty() || !member || generation.members.back().id < member->id;
-    if (!member || !is_in_order) return std::nullopt;
+    if (!member) return std::nullopt;
+    const bool is_in_order = generation.members.empty() || generation.members.back().id < member->id;
+    if (!is_in_order) return std::nullopt;
     generation.members.push_back(*member);
   }
   return generation;

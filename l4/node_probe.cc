@@ -74,6 +74,8 @@ void NodeProbe::conclude(const std::string& failure) {
   timeout_.cancel();
   reason_ = failure;
   const bool is_success = failure.empty();
+  if (!is_success) clean_since_.reset();
+  if (is_success && !clean_since_) clean_since_ = loop_.now();
   if (is_success == is_up_) {
     streak_ = 0;
     return;

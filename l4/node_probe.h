@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "common/config/model.h"
@@ -20,6 +21,8 @@ class NodeProbe {
 
   bool is_up() const { return is_up_; }
   const std::string& reason() const { return reason_; }  // of the last failure; empty after a success
+  // Since when every probe has been answered; nullopt when the last one was not.
+  std::optional<EventLoop::Clock::time_point> clean_since() const { return clean_since_; }
 
  private:
   void start();
@@ -41,6 +44,7 @@ class NodeProbe {
   bool is_up_;
   std::uint32_t streak_ = 0;  // results in a row against the present verdict
   std::string reason_ = "not probed yet";
+  std::optional<EventLoop::Clock::time_point> clean_since_;
 };
 
 }  // namespace gatehouse::l4

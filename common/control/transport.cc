@@ -223,6 +223,7 @@ Result<std::shared_ptr<TlsIdentity>> load_tls_identity(const config::Control& co
   GH_CHECK(context && SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);  // a frame is whole or it is not: that is enough
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 0);
   if (SSL_CTX_use_certificate_chain_file(context, control.certificate.c_str()) != 1) {

@@ -1,17 +1,20 @@
 #include "l7/supervisor/site_link.h"
 
+#include <algorithm>
+
 #include "common/log.h"
 
 namespace gatehouse::l7 {
 namespace {
 
 constexpr Duration kRedial{300};
+constexpr Duration kLongestRedial{2'000};  // to a host that refuses us
 constexpr Duration kReportInterval{1'000};
 
 }  // namespace
 
 SiteLink::SiteLink(EventLoop& loop, const config::L4Host& host, std::shared_ptr<control::TlsIdentity> identity, Node node)
-    : loop_(loop), host_(host), identity_(std::move(identity)), node_(std::move(node)) {
+    : loop_(loop), host_(host), identity_(std::move(identity)), node_(std::move(node)), redial_delay_(kRedial) {
   dial();
 }
 
@@ -31,9 +34,11 @@ void SiteLink::on_open(control::Channel& channel) {
   }
   channel.request("hello", to_json(node_.hello()), [this](Result<control::Json> answer) {
     if (!answer) {
+      redial_delay_ = std::min(redial_delay_ * 2, kLongestRedial);
       if (channel_) channel_->close(answer.error().message);
       return;
     }
+    redial_delay_ = kRedial;
     log_info("joined L4 host {}", host_.name);
     last_failure_.clear();
     is_welcome_ = true;
@@ -47,7 +52,7 @@ void SiteLink::on_close(const std::string& reason) {
   last_failure_ = reason;
   is_welcome_ = false;
   report_.cancel();
-  redial_.arm<&SiteLink::dial>(loop_, kRedial, this);
+  redial_.arm<&SiteLink::dial>(loop_, redial_delay_, this);
 }
 
 void SiteLink::report_now() {

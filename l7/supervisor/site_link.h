@@ -38,6 +38,7 @@ class SiteLink {
   Node node_;
   std::unique_ptr<control::Channel> channel_;
   Timer redial_;
+  Duration redial_delay_;
   Timer report_;
   bool is_welcome_ = false;
   std::string last_failure_;

@@ -1,22 +1,10 @@
 // The packet core is one source and two builds. Random packets go through both, over the very same tables:
 // the user-space build reads those of the kernel, and only its counters are its own. Output, verdict and
 // traffic must be equal.
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <gtest/gtest.h>
-#include <linux/bpf.h>
-#include <unistd.h>
-
 #include <functional>
 #include <random>
 
-#include "bpf/hash.h"
-#include "bpf/node.skel.h"
-#include "common/bpf_object.h"
-#include "l4/table_writer.h"
-#include "l4/user_tables.h"
-#include "l4/xdp_data_plane.h"
-#include "tests/support/packet_builder.h"
+#include "tests/bpf/builds.h"
 
 namespace gatehouse::test {
 namespace {
@@ -26,12 +14,6 @@ constexpr int kFrontDoorPackets = 250'000;
 constexpr int kNodePackets = 80'000;
 constexpr std::uint32_t kSlots = 251;
 constexpr std::uint32_t kMtu = 300;
-constexpr std::size_t kHeadroom = 256;
-constexpr std::uint64_t kKey[4] = {0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9,
-                                   0x27d4eb2f165667c5};
-
-IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
-
 // ---- Packets ----
 
 class Generator {
@@ -56,7 +38,8 @@ class Generator {
       frame.ipv4(pick({"192.0.2.1", "192.0.2.1", "10.0.0.2", "192.0.2.66"}), "10.0.0.1");
       if (one_in(16)) frame.options({1, 1, 1, 0});
     } else {
-      frame.ipv6(pick({"2001:db8:2::1", "2001:db8:2::1", "fd00::6", "2001:db8:2::66"}), "fd00::1");
+      frame.ipv6(pick({"2001:db8:2::1", "2001:db8:2::1", "fd00::6", "2001:db8:2::66", "::ffff:192.0.2.1"}),
+                 "fd00::1");
     }
     std::vector<std::uint16_t> hops;
     for (std::uint32_t count = below(4); count > 0; --count)
@@ -96,11 +79,19 @@ class Generator {
       if (one_in(16)) builder.fragment(static_cast<std::uint16_t>(8 * below(100)), one_in(2));
     } else {
       const std::string client = "2001:db8:c::" + std::to_string(1 + below(999));
-      builder.ipv6(client, pick({"2001:db8:5::10", "2001:db8:5::10", "2001:db8:5::99"}));
+      builder.ipv6(client,
+                   pick({"2001:db8:5::10", "2001:db8:5::10", "2001:db8:5::99", "::ffff:198.51.100.10"}));
       if (one_in(8)) builder.extension(pick<std::uint8_t>({0, 43, 44, 51, 60, 135, 139}), bytes(7));
     }
     if (one_in(4)) builder.traffic_class(byte());
-    return finish(builder);
+    return with_length(finish(builder));
+  }
+
+  // One in sixteen ends earlier, or much later, than the frame does.
+  Bytes with_length(Bytes packet) {
+    if (one_in(16))
+      packet[packet[0] >> 4 == 4 ? 3 : 5] = static_cast<std::uint8_t>(below(one_in(8) ? 256 : 64));
+    return packet;
   }
 
   Bytes finish(PacketBuilder& builder) {
@@ -156,14 +147,6 @@ class Generator {
 
 // ---- Both builds, side by side ----
 
-std::vector<std::uint64_t> verdict_counts(std::span<const std::uint64_t> verdicts) {
-  std::vector<std::uint64_t> counts(GH_VERDICT_COUNT);
-  for (std::size_t i = 0; i < verdicts.size(); ++i) {
-    if (i % GH_VERDICT_STRIDE < counts.size()) counts[i % GH_VERDICT_STRIDE] += verdicts[i];
-  }
-  return counts;
-}
-
 // Sums of all CPUs, packets and bytes of each number.
 std::vector<std::uint64_t> traffic_sums(std::span<const gh_traffic> traffic, std::size_t limit) {
   std::vector<std::uint64_t> sums(2 * limit);
@@ -189,24 +172,11 @@ l4::Tables beside(const l4::Tables& kernel, Counters& counters) {
   return tables;
 }
 
-using UserBuild = gh_verdict (*)(l4::Tables&, l4::PacketBuffer&);
-
-// The memory ends with the packet: a sanitizer sees every byte that is read past it.
-Bytes through_user_space(UserBuild build, l4::Tables& tables, const Bytes& input) {
-  Bytes memory(kHeadroom);
-  memory.insert(memory.end(), input.begin(), input.end());
-  memory.shrink_to_fit();
-  l4::PacketBuffer buffer{memory, kHeadroom, input.size()};
-  build(tables, buffer);
-  const auto start = memory.begin() + static_cast<std::ptrdiff_t>(buffer.start);
-  return Bytes(start, start + static_cast<std::ptrdiff_t>(buffer.length));
-}
-
 struct Comparison {
   int packets = 0;
   UserBuild user_build = nullptr;
   std::function<Bytes(Generator&)> generate;
-  std::function<bool(Bytes&)> run_in_kernel;  // in place; false: the kernel refused to run it
+  std::function<int(Bytes&)> kernel_build;  // in place; -1: the kernel refused to run it
 };
 
 void compare(const Comparison& comparison, const l4::Tables& kernel, l4::Tables& user) {
@@ -214,11 +184,11 @@ void compare(const Comparison& comparison, const l4::Tables& kernel, l4::Tables&
   for (int i = 0; i < comparison.packets; ++i) {
     const Bytes input = comparison.generate(generator);
     Bytes from_kernel = input;
-    ASSERT_TRUE(comparison.run_in_kernel(from_kernel)) << to_hex(input);
-    const Bytes from_user = through_user_space(comparison.user_build, user, input);
-    if (from_kernel == from_user && verdict_counts(kernel.verdicts) == verdict_counts(user.verdicts))
-      continue;
-    EXPECT_EQ(verdict_counts(kernel.verdicts), verdict_counts(user.verdicts));
+    ASSERT_GE(comparison.kernel_build(from_kernel), 0) << to_hex(input);
+    Bytes from_user = input;
+    run_here(comparison.user_build, user, from_user);
+    if (from_kernel == from_user && verdict_counts(kernel) == verdict_counts(user)) continue;
+    EXPECT_EQ(verdict_counts(kernel), verdict_counts(user));
     FAIL() << "seed " << kSeed << ", packet " << i << "\n input  " << to_hex(input) << "\n kernel "
            << to_hex(from_kernel) << "\n user   " << to_hex(from_user);
   }
@@ -231,48 +201,28 @@ void expect_reached(const l4::Tables& tables, std::initializer_list<gh_verdict> 
 
 // ---- The front door ----
 
-void fill_front_door(l4::DataPlane& plane) {
-  l4::TableWriter writer(plane);
-  writer.set_identity(ip("192.0.2.1"), ip("2001:db8:2::1"), kKey, kMtu);
-  for (std::uint16_t id = 1; id <= 4; ++id) writer.set_node(id, ip("10.0.0." + std::to_string(id)));
-  for (std::uint16_t id = 5; id <= 8; ++id) writer.set_node(id, ip("fd00::" + std::to_string(id)));
-  const std::vector<l4::VipEntry> vips = {
+Site random_site() {
+  Site site{kMtu, {}, {}, 1000};
+  site.vips = {
       {ip("198.51.100.10"), 443, 6, 0, 0},  {ip("198.51.100.10"), 53, 17, 1, 1},
       {ip("198.51.100.11"), 443, 6, 2, 2},  {ip("198.51.100.12"), 443, 6, 3, 3},  // group 3 has no ring
       {ip("2001:db8:5::10"), 443, 6, 4, 0}, {ip("2001:db8:5::10"), 53, 17, 5, 1},
   };
-  ASSERT_TRUE(writer.set_vips(vips));
   Generator generator(kSeed);
-  for (std::uint16_t group = 0; group < 3; ++group) {
-    std::vector<std::uint64_t> ring(kSlots);
-    // Up to eight nodes, and some that nobody knows: 0, 9 and those beyond the table.
-    const auto node = [&] {
-      return generator.pick<std::uint16_t>({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 4096, 0xffff});
-    };
+  // Up to eight nodes, and some that nobody knows: 0, 9 and those beyond the table.
+  const auto node = [&generator] {
+    return generator.pick<std::uint16_t>({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 4096, 0xffff});
+  };
+  site.rings.assign(3, std::vector<std::uint64_t>(kSlots));
+  for (auto& ring : site.rings) {
     for (std::uint64_t& slot : ring) slot = gh_slot(node(), node(), node(), node());
-    ASSERT_TRUE(writer.set_ring(group, ring, static_cast<std::uint16_t>(1000 + group)));
   }
+  return site;
 }
 
-class FrontDoorBuilds : public testing::Test {
+class FrontDoorBuilds : public FrontDoorInTheKernel {
  protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
-    auto opened = l4::XdpDataPlane::open({.pin_folder = folder_, .interface = "lo", .ring_slots = kSlots});
-    if (!opened && opened.error().message.find("Operation not permitted") != std::string::npos) {
-      GTEST_SKIP() << "This machine does not let us load BPF programs: " << opened.error().message;
-    }
-    ASSERT_TRUE(opened) << opened.error().message;
-    plane_ = std::move(*opened);
-    fill_front_door(*plane_);
-  }
-  void TearDown() override {
-    plane_.reset();
-    remove_pins(folder_);
-  }
-
-  const std::string folder_ = "/sys/fs/bpf/gatehouse_equivalence_test_" + std::to_string(getpid());
-  std::unique_ptr<l4::XdpDataPlane> plane_;
+  void SetUp() override { open(kSlots, random_site()); }
 };
 
 TEST_F(FrontDoorBuilds, AgreeOnRandomPackets) {
@@ -280,7 +230,7 @@ TEST_F(FrontDoorBuilds, AgreeOnRandomPackets) {
   Counters counters;
   l4::Tables user = beside(kernel, counters);
   compare({kFrontDoorPackets, l4::balance, [](Generator& generator) { return generator.front_door_packet(); },
-           [this](Bytes& packet) { return plane_->test_run(packet).has_value(); }},
+           [this](Bytes& packet) { return run(packet); }},
           kernel, user);
   EXPECT_EQ(traffic_sums(kernel.vip_traffic, GH_MAX_VIPS), traffic_sums(user.vip_traffic, GH_MAX_VIPS));
   EXPECT_EQ(traffic_sums(kernel.node_traffic, GH_MAX_NODES), traffic_sums(user.node_traffic, GH_MAX_NODES));
@@ -290,65 +240,7 @@ TEST_F(FrontDoorBuilds, AgreeOnRandomPackets) {
 
 // ---- The node ----
 
-void fill_node(const l4::Tables& tables) {
-  *tables.state = gh_state{};
-  tables.state->source_v4 = l4::to_table_address(ip("10.0.0.1"));
-  tables.state->source_v6 = l4::to_table_address(ip("fd00::1"));
-  for (const char* member : {"192.0.2.1", "2001:db8:2::1", "10.0.0.2", "fd00::6"}) {
-    gh_vip_entry entry{};
-    entry.address = l4::to_table_address(ip(member));
-    entry.is_used = 1;
-    ASSERT_EQ(gh_place(tables.vip_lines.data(), entry), 0);
-  }
-  for (const std::uint16_t id : {2, 3, 6, 7}) {
-    tables.nodes[id].is_v4 = id < 5;
-    tables.nodes[id].address = l4::to_table_address(ip((id < 5 ? "10.0.0." : "fd00::") + std::to_string(id)));
-  }
-}
-
-template <typename T>
-std::span<T> table_of(const bpf_map* map) {
-  const auto memory = map_memory(map);
-  if (!memory) return {};
-  return {reinterpret_cast<T*>(memory->data()), memory->size() / sizeof(T)};
-}
-
-class NodeBuilds : public testing::Test {
- protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
-    node_ = node_bpf__open();
-    ASSERT_NE(node_, nullptr);
-    bpf_map__set_max_entries(node_->maps.verdicts,
-                             GH_VERDICT_STRIDE * static_cast<__u32>(libbpf_num_possible_cpus()));
-    const int code = node_bpf__load(node_);
-    if (code == -EPERM) GTEST_SKIP() << "This machine does not let us load BPF programs.";
-    ASSERT_EQ(code, 0) << "the kernel refuses the node's programs";
-    const auto state = table_of<gh_state>(node_->maps.state);
-    tables_.vip_lines = table_of<gh_vip_line>(node_->maps.vip_lines);
-    tables_.nodes = table_of<gh_node>(node_->maps.nodes);
-    tables_.verdicts = table_of<std::uint64_t>(node_->maps.verdicts);
-    ASSERT_TRUE(!state.empty() && !tables_.vip_lines.empty() && !tables_.nodes.empty() &&
-                !tables_.verdicts.empty());
-    tables_.state = state.data();
-    fill_node(tables_);
-  }
-  void TearDown() override { node_bpf__destroy(node_); }
-
-  bool run(Bytes& packet) const {
-    Bytes output(packet.size() + 64);
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(), .data_out = output.data(),
-                .data_size_in = static_cast<__u32>(packet.size()),
-                .data_size_out = static_cast<__u32>(output.size()));
-    if (bpf_prog_test_run_opts(bpf_program__fd(node_->progs.decapsulate), &options) != 0) return false;
-    output.resize(options.data_size_out);
-    packet = std::move(output);
-    return true;
-  }
-
-  node_bpf* node_ = nullptr;
-  l4::Tables tables_;
-};
+using NodeBuilds = NodeInTheKernel;
 
 // No socket of this machine knows the clients of the documentation's networks: both builds see unknown flows.
 TEST_F(NodeBuilds, AgreeOnRandomPackets) {
@@ -358,7 +250,7 @@ TEST_F(NodeBuilds, AgreeOnRandomPackets) {
            [this](Bytes& packet) { return run(packet); }},
           tables_, user);
   expect_reached(user, {GH_NODE_NOT_TUNNEL, GH_NODE_STRANGER, GH_NODE_BAD_TUNNEL, GH_NODE_DELIVERED,
-                        GH_NODE_OWNED, GH_NODE_SENT_ON, GH_NODE_HOP_UNKNOWN});
+                        GH_NODE_OWNED, GH_NODE_SENT_ON, GH_NODE_HOP_UNKNOWN, GH_NODE_CONGESTED});
 }
 
 }  // namespace

@@ -1,19 +1,10 @@
 // One table of tunnel packets for a node, run against the user-space build and against the loaded BPF object,
 // and what only the kernel can answer: whether a flow is here.
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <gtest/gtest.h>
-#include <linux/bpf.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "bpf/hash.h"
-#include "bpf/node.skel.h"
-#include "common/bpf_object.h"
 #include "common/fd.h"
-#include "l4/user_tables.h"
-#include "tests/support/packet_builder.h"
+#include "tests/bpf/builds.h"
 
 namespace gatehouse::test {
 namespace {
@@ -27,36 +18,6 @@ constexpr const char* kFrontDoorV6 = "2001:db8:2::1";
 constexpr const char* kSelf = "10.0.0.1";
 constexpr const char* kSelfV6 = "fd00::1";
 
-gh_address address(std::string_view text) { return l4::to_table_address(IpAddress::parse(text).value()); }
-
-// Node 1 is this one; 2 and 3 are IPv4 nodes, 6 is an IPv6 node, 9 is nobody.
-void fill(const l4::Tables& tables) {
-  *tables.state = gh_state{};
-  tables.state->self = 1;
-  tables.state->source_v4 = address(kSelf);
-  tables.state->source_v6 = address(kSelfV6);
-  for (const char* member : {kFrontDoor, kFrontDoorV6, "10.0.0.2", "10.0.0.3", "fd00::6"}) {
-    gh_vip_entry entry{};
-    entry.address = address(member);
-    entry.is_used = 1;
-    ASSERT_EQ(gh_place(tables.vip_lines.data(), entry), 0);
-  }
-  for (const std::uint16_t id : {2, 3}) {
-    tables.nodes[id].address = address("10.0.0." + std::to_string(id));
-    tables.nodes[id].is_v4 = 1;
-  }
-  tables.nodes[6].address = address("fd00::6");
-}
-
-struct Row {
-  std::string description;
-  Bytes input;
-  gh_verdict verdict;
-  int action;
-  Bytes output;
-};
-using Rows = std::vector<Row>;
-
 Build tcp_v4(std::uint8_t flags = kAck) {
   return Build().ipv4("203.0.113.7", "198.51.100.10").tcp(40000, 443, flags).payload("hello");
 }
@@ -65,13 +26,15 @@ Build tcp_v6(std::uint8_t flags = kAck) {
 }
 
 using Hops = std::vector<std::uint16_t>;
-Build tunnel_v4(const Hops& hops = {}, const char* source = kFrontDoor, Build link = Build().ethernet()) {
-  link.ipv4(source, kSelf).traffic_class(0x28).dont_fragment().ttl(61);
+Build tunnel_v4(const Hops& hops = {}, const char* source = kFrontDoor, Build link = Build().ethernet(),
+                std::uint8_t traffic_class = 0x28) {
+  link.ipv4(source, kSelf).traffic_class(traffic_class).dont_fragment().ttl(61);
   return link.udp(kPort, 6080).without_checksum().gue(kEpoch, hops);
 }
-Build tunnel_v6(const Hops& hops = {}, const char* source = kFrontDoorV6, Build link = Build().ethernet()) {
+Build tunnel_v6(const Hops& hops = {}, const char* source = kFrontDoorV6, Build link = Build().ethernet(),
+                std::uint8_t traffic_class = 0x28) {
   return link.ipv6(source, kSelfV6)
-      .traffic_class(0x28)
+      .traffic_class(traffic_class)
       .ttl(61)
       .udp(kPort, 6080)
       .without_checksum()
@@ -156,6 +119,11 @@ void add_refused(Rows& rows) {
       dropped("IPv6 stranger", tunnel_v6({}, "2001:db8:2::66").packet(inner).build(), GH_NODE_STRANGER));
   rows.push_back(
       dropped("stranger with hops", tunnel_v4({2}, "192.0.2.66").packet(inner).build(), GH_NODE_STRANGER));
+  const char* const mapped = "::ffff:192.0.2.1";
+  rows.push_back(dropped("IPv6 stranger with the mapped form of a member's address",
+                         tunnel_v6({}, mapped).packet(inner).build(), GH_NODE_STRANGER));
+  rows.push_back(
+      dropped("the same with hops", tunnel_v6({6}, mapped).packet(inner).build(), GH_NODE_STRANGER));
   const struct {
     const char* name;
     std::size_t at;  // in the GUE header
@@ -210,6 +178,14 @@ void add_owned(Rows& rows) {
   rows.push_back(stripped("inner IPv4 options", tunnel_v4({2}),
                           client().options({1, 1, 1, 0}).tcp(40000, 443), GH_NODE_OWNED));
   rows.push_back(stripped("half a TCP header", tunnel_v4({2}), client().next(6).payload(12), GH_NODE_OWNED));
+  rows.push_back(stripped("half a TCP header, the rest is padding", tunnel_v4({2}),
+                          client().length(32).tcp(40000, 443), GH_NODE_OWNED));
+  rows.push_back(stripped("IPv6: no TCP header, padding", tunnel_v4({2}),
+                          Build().ipv6("2001:db8:c::7", "2001:db8:5::10").length(0).tcp(40000, 443),
+                          GH_NODE_OWNED));
+  rows.push_back(stripped("IPv6 to a mapped address", tunnel_v6({6}),
+                          Build().ipv6("2001:db8:c::7", "::ffff:198.51.100.10").tcp(40000, 443),
+                          GH_NODE_OWNED));
   rows.push_back(
       stripped("IPv6 extension header", tunnel_v4({2}),
                Build().ipv6("2001:db8:c::7", "2001:db8:5::10").extension(60, Bytes(7)).tcp(40000, 443),
@@ -243,98 +219,97 @@ void add_sent_on(Rows& rows) {
   rows.push_back(sent_on("TCP options", tunnel_v4({2}), options, sent_on_v4("10.0.0.2", {})));
 }
 
+// RFC 6040 §4.2, figure 4: the inner mark after the tunnel by inner and outer mark; -1: the packet is
+// dropped.
+constexpr int kMarkAfter[4][4] = {{0, 0, 0, -1}, {1, 1, 1, 3}, {2, 1, 2, 3}, {3, 3, 3, 3}};
+
+Build marked(bool is_v4, std::uint8_t traffic_class, std::uint8_t flags) {
+  Build builder =
+      is_v4 ? Build().ipv4("203.0.113.7", "198.51.100.10") : Build().ipv6("2001:db8:c::7", "2001:db8:5::10");
+  return builder.traffic_class(traffic_class).tcp(40000, 443, flags);
+}
+
+Row with_marks(const std::string& where, Build tunnel, const Build& inner, const Build& after,
+               bool is_dropped, gh_verdict verdict) {
+  const Bytes input = tunnel.packet(inner.build()).build();
+  if (is_dropped) return dropped("marks " + where, input, GH_NODE_CONGESTED);
+  return {"marks " + where, input, verdict, XDP_PASS, Build().ethernet().packet(after.build()).build()};
+}
+
+void add_congestion(Rows& rows) {
+  for (int i = 0; i < 64; ++i) {
+    const int inner = i & 3, outer = i >> 2 & 3, after = kMarkAfter[inner][outer];
+    const bool is_v4 = i >> 4 & 1, is_over_v4 = i >> 5 & 1;
+    const auto mark = [](int value) { return static_cast<std::uint8_t>(0xb8 | value); };
+    const std::string where = std::to_string(inner) + " in " + std::to_string(outer) +
+                              (is_v4 ? ", IPv4" : ", IPv6") + (is_over_v4 ? " over IPv4" : " over IPv6");
+    const auto tunnel = [&](const Hops& hops) {
+      return is_over_v4 ? tunnel_v4(hops, kFrontDoor, Build().ethernet(), mark(outer))
+                        : tunnel_v6(hops, kFrontDoorV6, Build().ethernet(), mark(outer));
+    };
+    const std::uint16_t hop = is_over_v4 ? 2 : 6;
+    const auto row = [&](const Hops& hops, std::uint8_t flags, gh_verdict verdict) {
+      rows.push_back(with_marks(where, tunnel(hops), marked(is_v4, mark(inner), flags),
+                                marked(is_v4, mark(after), flags), after < 0, verdict));
+    };
+    row({}, kAck, GH_NODE_DELIVERED);
+    row({hop}, kSyn, GH_NODE_OWNED);
+    row({9}, kAck, GH_NODE_HOP_UNKNOWN);
+  }
+  const Build met = tunnel_v4({2}, kFrontDoor, Build().ethernet(), 3);
+  Build onward =
+      Build().ethernet(kRouterMac, kHostMac).ipv4(kSelf, "10.0.0.2").traffic_class(3).dont_fragment();
+  onward.udp(kPort, 6080).without_checksum().gue(kEpoch);
+  rows.push_back(sent_on("the mark goes on with the packet", met, tcp_v4(), onward));
+  rows.push_back(dropped("marked, and half an IP header inside",
+                         tunnel_v4({}, kFrontDoor, Build().ethernet(), 3).next(4).payload(19).build(),
+                         GH_NODE_BAD_TUNNEL));
+}
+
 Rows all_rows() {
   Rows rows;
-  for (const auto add : {add_not_tunnel, add_delivered, add_refused, add_truncated, add_owned, add_sent_on})
+  for (const auto add :
+       {add_not_tunnel, add_delivered, add_refused, add_truncated, add_owned, add_sent_on, add_congestion})
     add(rows);
   return rows;
-}
-
-std::vector<std::uint64_t> verdict_counts(const l4::Tables& tables) {
-  std::vector<std::uint64_t> counts(GH_VERDICT_COUNT);
-  for (std::size_t i = 0; i < tables.verdicts.size(); ++i) {
-    const std::size_t verdict = i % GH_VERDICT_STRIDE;
-    if (verdict < counts.size()) counts[verdict] += tables.verdicts[i];
-  }
-  return counts;
-}
-
-// `run` takes a packet through one build, in place. Exactly the row's verdict must have been counted, once.
-template <typename Run>
-void expect_row(const l4::Tables& tables, const Row& row, Run run) {
-  SCOPED_TRACE(row.description);
-  std::vector<std::uint64_t> expected = verdict_counts(tables);
-  ++expected[row.verdict];
-  Bytes packet = row.input;
-  run(packet);
-  EXPECT_EQ(verdict_counts(tables), expected) << "wanted verdict " << row.verdict;
-  EXPECT_EQ(to_hex(packet), to_hex(row.output));
 }
 
 TEST(NodePackets, UserSpaceTreatsEachAsTheTableSays) {
   l4::MemoryPlane plane(251, 1);
   l4::Tables tables = plane.tables();
-  fill(tables);
+  fill_node(tables);
   for (const Row& row : all_rows()) {
-    expect_row(tables, row, [&](Bytes& packet) {
-      l4::PacketBuffer buffer{packet, 0, packet.size()};
-      EXPECT_EQ(l4::decapsulate(tables, buffer), row.verdict);
-      packet.erase(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(buffer.start));
-      packet.resize(buffer.length);
-    });
+    expect_row(tables, row,
+               [&](Bytes& packet) { EXPECT_EQ(run_here(l4::decapsulate, tables, packet, 0), row.verdict); });
   }
 }
 
-template <typename T>
-std::span<T> table_of(const bpf_map* map) {
-  const auto memory = map_memory(map);
-  if (!memory) return {};
-  return {reinterpret_cast<T*>(memory->data()), memory->size() / sizeof(T)};
-}
-
-class NodePacketsInTheKernel : public testing::Test {
- protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
-    node_ = node_bpf__open();
-    ASSERT_NE(node_, nullptr);
-    bpf_map__set_max_entries(node_->maps.verdicts,
-                             GH_VERDICT_STRIDE * static_cast<__u32>(libbpf_num_possible_cpus()));
-    const int code = node_bpf__load(node_);
-    if (code == -EPERM) GTEST_SKIP() << "This machine does not let us load BPF programs.";
-    ASSERT_EQ(code, 0) << "the kernel refuses the node's programs";
-    const auto state = table_of<gh_state>(node_->maps.state);
-    tables_.vip_lines = table_of<gh_vip_line>(node_->maps.vip_lines);
-    tables_.nodes = table_of<gh_node>(node_->maps.nodes);
-    tables_.verdicts = table_of<std::uint64_t>(node_->maps.verdicts);
-    ASSERT_TRUE(!state.empty() && !tables_.vip_lines.empty() && !tables_.nodes.empty() &&
-                !tables_.verdicts.empty());
-    tables_.state = state.data();
-    fill(tables_);
-  }
-  void TearDown() override { node_bpf__destroy(node_); }
-
-  int run(Bytes& packet) const {
-    Bytes output(packet.size() + 64);
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(), .data_out = output.data(),
-                .data_size_in = static_cast<__u32>(packet.size()),
-                .data_size_out = static_cast<__u32>(output.size()));
-    if (bpf_prog_test_run_opts(bpf_program__fd(node_->progs.decapsulate), &options) != 0) return -1;
-    output.resize(options.data_size_out);
-    packet = std::move(output);
-    return static_cast<int>(options.retval);
-  }
-
-  node_bpf* node_ = nullptr;
-  l4::Tables tables_;
-};
+using NodePacketsInTheKernel = NodeInTheKernel;
 
 TEST_F(NodePacketsInTheKernel, AreTreatedAsTheTableSays) {
-  constexpr std::size_t kLeastFrame =
-      14;  // a shorter one is refused by BPF_PROG_TEST_RUN, not by the program
   for (const Row& row : all_rows()) {
-    if (row.input.size() < kLeastFrame) continue;
+    if (row.input.size() < kLeastKernelFrame) continue;
     expect_row(tables_, row, [&](Bytes& packet) { EXPECT_EQ(run(packet), row.action); });
+  }
+}
+
+TEST(NodePackets, AMarkLeavesARightChecksumInEveryHeader) {
+  l4::MemoryPlane plane(251, 1);
+  l4::Tables tables = plane.tables();
+  fill_node(tables);
+  for (int i = 0; i < 256 * 64; ++i) {
+    const std::string client = "203.0.113." + std::to_string(i % 256);
+    const auto inner = [&](std::uint8_t mark) {
+      return Build()
+          .ipv4(client, "198.51.100.10")
+          .ttl(static_cast<std::uint8_t>(i / 256))
+          .traffic_class(mark)
+          .build();
+    };
+    const auto mark = static_cast<std::uint8_t>(1 + i % 2);
+    Bytes packet = tunnel_v4({}, kFrontDoor, Build().ethernet(), 3).packet(inner(mark)).build();
+    ASSERT_EQ(run_here(l4::decapsulate, tables, packet, 0), GH_NODE_DELIVERED);
+    ASSERT_EQ(to_hex(packet), to_hex(Build().ethernet().packet(inner(3)).build()));
   }
 }
 

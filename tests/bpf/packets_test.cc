@@ -1,14 +1,10 @@
 // One table of packets for the front door, run against the user-space build and against the loaded BPF
 // object. What is not tunnelled must leave as it came, byte for byte.
-#include <gtest/gtest.h>
-#include <linux/bpf.h>
-#include <unistd.h>
+#include "tests/bpf/builds.h"
 
-#include "common/bpf_object.h"
-#include "l4/table_writer.h"
-#include "l4/user_tables.h"
-#include "l4/xdp_data_plane.h"
-#include "tests/support/packet_builder.h"
+#include <atomic>
+#include <set>
+#include <thread>
 
 namespace gatehouse::test {
 namespace {
@@ -18,9 +14,8 @@ using Build = PacketBuilder;
 constexpr std::uint32_t kSlots = 251;
 constexpr std::uint32_t kMtu = 1500;
 constexpr std::uint16_t kEpoch = 0x1234;
+constexpr int kChanges = 200;  // of an address, under traffic
 constexpr std::uint8_t kTcp = 6, kUdp = 17;
-constexpr std::uint64_t kKey[4] = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
-                                   0x082efa98ec4e6c89};
 constexpr const char* kClient = "203.0.113.7";
 constexpr const char* kClientV6 = "2001:db8:c::7";
 constexpr const char* kVip = "198.51.100.10";
@@ -28,8 +23,6 @@ constexpr const char* kVipV6 = "2001:db8:5::10";
 constexpr const char* kVipOnNodeV6 = "2001:db8:5::13";
 constexpr const char* kOther = "198.51.100.99";  // no VIP
 constexpr const char* kOtherV6 = "2001:db8:5::99";
-
-IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
 
 // Group n has the hop list kGroups[n] in every slot; group 5 has no ring.
 constexpr int kGroupWithoutRing = 5;
@@ -52,28 +45,12 @@ std::vector<l4::VipEntry> site_vips() {
   return vips;
 }
 
-void fill(l4::DataPlane& plane) {
-  l4::TableWriter writer(plane);
-  writer.set_identity(ip("192.0.2.1"), ip("2001:db8:2::1"), kKey, kMtu);
-  for (std::uint16_t id = 1; id <= 4; ++id) writer.set_node(id, ip("10.0.0." + std::to_string(id)));
-  writer.set_node(6, ip("fd00::6"));
-  const Status vips = writer.set_vips(site_vips());
-  ASSERT_TRUE(vips) << vips.error().message;
-  for (std::uint16_t group = 0; group < std::size(kGroups); ++group) {
-    if (group == kGroupWithoutRing) continue;
-    const Status ring = writer.set_ring(group, std::vector<std::uint64_t>(kSlots, kGroups[group]), kEpoch);
-    ASSERT_TRUE(ring) << ring.error().message;
-  }
+Site site() {
+  Site site{kMtu, site_vips(), {}, kEpoch};
+  for (const std::uint64_t slot : kGroups) site.rings.emplace_back(kSlots, slot);
+  site.rings[kGroupWithoutRing].clear();
+  return site;
 }
-
-struct Row {
-  std::string description;
-  Bytes input;
-  gh_verdict verdict;
-  int action;
-  Bytes output;
-};
-using Rows = std::vector<Row>;
 
 // Passed and dropped: `inner` in a plain frame, left as it is.
 Row passed_frame(std::string description, const Build& input, gh_verdict verdict) {
@@ -114,6 +91,13 @@ Build frame(const Build& inner) { return Build().ethernet().packet(inner.build()
 Build segment(const char* vip = kVip) { return from_client(vip).tcp(40000, 443).payload("hello"); }
 Build segment_v6(const char* vip = kVipV6) { return from_client_v6(vip).tcp(40000, 443).payload("hello"); }
 
+// Padding is no part of the outer packet either: its length, checksum and UDP length are as without.
+void take_padding_off(Bytes& frame, std::uint8_t length) {
+  frame[17] -= length;
+  frame[25] += length;
+  frame[39] -= length;
+}
+
 void add_forwarded(Rows& rows) {
   // Written out: it also tells whether the builder itself is right.
   const std::string inner_hex =
@@ -139,10 +123,7 @@ void add_forwarded(Rows& rows) {
                            tunnel_v4(back().vlan(5), 59240).packet(inner_v6)));
   rows.push_back(forwarded("padding stays behind", frame(segment()).payload(7),
                            tunnel_v4(back(), 62573).packet(inner).payload(7)));
-  // Padding is no part of the outer packet either: its length, checksum and UDP length are as without.
-  rows.back().output[17] -= 7;
-  rows.back().output[25] += 7;
-  rows.back().output[39] -= 7;
+  take_padding_off(rows.back().output, 7);
 }
 
 void add_hop_lists(Rows& rows) {
@@ -190,6 +171,18 @@ void add_left_alone(Rows& rows) {
                         GH_NOT_VIP));
   rows.push_back(passed("extension header to another address",
                         from_client_v6(kOtherV6).extension(60, Bytes(7)).tcp(40000, 443), GH_NOT_VIP));
+}
+
+// The tables hold IPv4 addresses in this form; on the wire nobody has them.
+void add_mapped(Rows& rows) {
+  const auto to_mapped = [] { return Build().ipv6(kClientV6, "::ffff:198.51.100.10"); };
+  rows.push_back(passed("mapped VIP, TCP", to_mapped().tcp(40000, 443).payload("hello"), GH_NOT_VIP));
+  rows.push_back(passed("mapped VIP, UDP", to_mapped().udp(40000, 53), GH_NOT_VIP));
+  rows.push_back(passed("mapped VIP, ICMPv6", to_mapped().icmp(128, 0), GH_NOT_VIP));
+  rows.push_back(
+      passed("mapped VIP, fragment", to_mapped().extension(44, Bytes(7)).udp(40000, 53), GH_NOT_VIP));
+  rows.push_back(
+      passed("mapped VIP, extension", to_mapped().extension(60, Bytes(7)).udp(40000, 53), GH_NOT_VIP));
 }
 
 void add_vip_without_ports(Rows& rows) {
@@ -266,31 +259,36 @@ void add_truncated(Rows& rows) {
   rows.push_back(changed("IPv6 longer than the frame", segment_v6(), 19, 26));
 }
 
+// What stands behind the end of the IP packet is padding, whatever it looks like.
+void add_padded(Rows& rows) {
+  const auto cut_v4 = [&rows](const char* description, Build ip_layer, std::uint16_t length) {
+    rows.push_back(passed(description, ip_layer.length(length).tcp(40000, 443), GH_TRUNCATED));
+  };
+  cut_v4("IPv4 without a payload", from_client(), 20);
+  cut_v4("IPv4 with half of the ports", from_client(), 22);
+  cut_v4("IPv4 that ends a byte too early", from_client(), 27);
+  cut_v4("IPv4 options without a payload", from_client().options(Bytes(8, 1)), 28);
+  cut_v4("IPv4 options, a byte too early", from_client().options(Bytes(8, 1)), 35);
+  cut_v4("IPv4 that is longer than the frame", from_client(), 41);
+  cut_v4("IPv4 that is much longer than the frame", from_client(), 0xffff);
+  for (const std::uint16_t length : {0, 2, 7, 21, 0xffff}) {
+    rows.push_back(passed("IPv6 of payload length " + std::to_string(length),
+                          from_client_v6().length(length).tcp(40000, 443), GH_TRUNCATED));
+  }
+  const auto whole = [&rows](const char* description, const Build& inner, std::uint16_t source_port) {
+    rows.push_back(forwarded(description, frame(inner).payload(9),
+                             tunnel_v4(back(), source_port, {2}).packet(inner.build()).payload(9)));
+    take_padding_off(rows.back().output, 9);
+  };
+  whole("ports at the end of IPv4", from_client().udp(40000, 53), 53953);
+  whole("ports at the end of IPv6", from_client_v6().udp(40000, 53), 50815);
+}
+
 Rows all_rows() {
   Rows rows;
-  add_forwarded(rows), add_hop_lists(rows), add_odd_headers(rows), add_left_alone(rows);
-  add_vip_without_ports(rows), add_limits(rows), add_truncated(rows);
+  add_forwarded(rows), add_hop_lists(rows), add_odd_headers(rows), add_left_alone(rows), add_mapped(rows);
+  add_vip_without_ports(rows), add_limits(rows), add_truncated(rows), add_padded(rows);
   return rows;
-}
-
-std::vector<std::uint64_t> verdict_counts(const l4::Tables& tables) {
-  std::vector<std::uint64_t> counts(GH_VERDICT_COUNT);
-  for (std::size_t i = 0; i < tables.verdicts.size(); ++i) {
-    if (i % GH_VERDICT_STRIDE < counts.size()) counts[i % GH_VERDICT_STRIDE] += tables.verdicts[i];
-  }
-  return counts;
-}
-
-// `run` takes a packet through one build, in place. Exactly the row's verdict must have been counted, once.
-template <typename Run>
-void expect_row(const l4::Tables& tables, const Row& row, Run run) {
-  SCOPED_TRACE(row.description);
-  std::vector<std::uint64_t> expected = verdict_counts(tables);
-  ++expected[row.verdict];
-  Bytes packet = row.input;
-  run(packet);
-  EXPECT_EQ(verdict_counts(tables), expected) << "wanted verdict " << row.verdict;
-  EXPECT_EQ(to_hex(packet), to_hex(row.output));
 }
 
 int xdp_action_of(gh_verdict verdict) {
@@ -301,19 +299,9 @@ int xdp_action_of(gh_verdict verdict) {
   return kActions[verdict];
 }
 
-gh_verdict balance_here(l4::Tables& tables, Bytes& packet, std::size_t headroom) {
-  Bytes memory(headroom);
-  memory.insert(memory.end(), packet.begin(), packet.end());
-  l4::PacketBuffer buffer{memory, headroom, packet.size()};
-  const gh_verdict verdict = l4::balance(tables, buffer);
-  const auto start = memory.begin() + static_cast<std::ptrdiff_t>(buffer.start);
-  packet.assign(start, start + static_cast<std::ptrdiff_t>(buffer.length));
-  return verdict;
-}
-
 class Packets : public testing::Test {
  protected:
-  void SetUp() override { fill(plane_); }
+  void SetUp() override { fill_front_door(plane_, site()); }
 
   l4::MemoryPlane plane_{kSlots, l4::XdpDataPlane::kRingAreas};
   l4::Tables tables_ = plane_.tables();
@@ -322,7 +310,7 @@ class Packets : public testing::Test {
 TEST_F(Packets, UserSpaceTreatsEachAsTheTableSays) {
   for (const Row& row : all_rows()) {
     expect_row(tables_, row, [&](Bytes& packet) {
-      const gh_verdict verdict = balance_here(tables_, packet, 256);
+      const gh_verdict verdict = run_here(l4::balance, tables_, packet);
       EXPECT_EQ(verdict, row.verdict);
       EXPECT_EQ(xdp_action_of(verdict), row.action);
     });
@@ -337,9 +325,9 @@ TEST_F(Packets, WithoutRoomForTheOuterHeaderTheyAreDropped) {
   for (const auto& row : rows) {
     const Bytes input = frame(segment(row.vip)).build();
     Bytes packet = input;
-    EXPECT_EQ(balance_here(tables_, packet, row.outer_length - 2), GH_NO_HEADROOM);
+    EXPECT_EQ(run_here(l4::balance, tables_, packet, row.outer_length - 2), GH_NO_HEADROOM);
     EXPECT_EQ(to_hex(packet), to_hex(input));
-    EXPECT_EQ(balance_here(tables_, packet, row.outer_length), GH_FORWARDED);
+    EXPECT_EQ(run_here(l4::balance, tables_, packet, row.outer_length), GH_FORWARDED);
     EXPECT_EQ(packet.size(), input.size() + row.outer_length);
   }
 }
@@ -354,46 +342,53 @@ TEST_F(Packets, TrafficIsCountedForVipAndNode) {
   const std::size_t ip_length = segment_v6(kVipOnNodeV6).build().size();
   Bytes counted = frame(segment_v6(kVipOnNodeV6)).payload(9).build();
   Bytes dropped_one = frame(from_client().fragment(0, true).tcp(40000, 443)).build();
-  balance_here(tables_, counted, 256);
-  balance_here(tables_, dropped_one, 256);
+  run_here(l4::balance, tables_, counted);
+  run_here(l4::balance, tables_, dropped_one);
   EXPECT_EQ(packets_in(tables_.vip_traffic), 1u);
   EXPECT_EQ(packets_in(tables_.node_traffic), 1u);
   EXPECT_EQ(tables_.vip_traffic[10].bytes, ip_length);
   EXPECT_EQ(tables_.node_traffic[6].bytes, ip_length);
 }
 
-class PacketsInTheKernel : public testing::Test {
+class PacketsInTheKernel : public FrontDoorInTheKernel {
  protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
-    auto opened = l4::XdpDataPlane::open({.pin_folder = folder_, .interface = "lo", .ring_slots = kSlots});
-    if (!opened && opened.error().message.find("Operation not permitted") != std::string::npos) {
-      GTEST_SKIP() << "This machine does not let us load BPF programs: " << opened.error().message;
-    }
-    ASSERT_TRUE(opened) << opened.error().message;
-    plane_ = std::move(*opened);
-    fill(*plane_);
-  }
-  void TearDown() override {
-    plane_.reset();
-    remove_pins(folder_);
-  }
-
-  const std::string folder_ = "/sys/fs/bpf/gatehouse_packets_test_" + std::to_string(getpid());
-  std::unique_ptr<l4::XdpDataPlane> plane_;
+  void SetUp() override { open(kSlots, site()); }
 };
 
 TEST_F(PacketsInTheKernel, AreTreatedAsTheTableSays) {
-  constexpr std::size_t kLeastFrame =
-      14;  // a shorter one is refused by BPF_PROG_TEST_RUN, not by the program
   for (const Row& row : all_rows()) {
-    if (row.input.size() < kLeastFrame) continue;
-    expect_row(plane_->tables(), row, [&](Bytes& packet) {
-      const auto action = plane_->test_run(packet);
-      ASSERT_TRUE(action) << action.error().message;
-      EXPECT_EQ(*action, row.action);
-    });
+    if (row.input.size() < kLeastKernelFrame) continue;
+    expect_row(plane_->tables(), row, [&](Bytes& packet) { EXPECT_EQ(run(packet), row.action); });
   }
+}
+
+// One thread changes the address of the VIP's only node all the time, also from one family to the other.
+TEST_F(PacketsInTheKernel, SeeAnAddressOfANodeThatIsWholeAndAreNeverLost) {
+  const Build inner = segment();
+  const Bytes input = frame(inner).build();
+  const auto towards = [&inner](Build tunnel) {
+    return to_hex(tunnel.udp(62573, 6080).without_checksum().gue(kEpoch).packet(inner.build()).build());
+  };
+  const auto over_v4 = [&](const char* node) {
+    return towards(back().ipv4("192.0.2.1", node).dont_fragment());
+  };
+  const auto over_v6 = [&](const char* node) { return towards(back().ipv6("2001:db8:2::1", node)); };
+  const char* const kAddresses[] = {"10.0.0.1", "2001:db8:aaaa::1", "10.255.255.2", "fd00:bbbb::2:2"};
+  std::set<std::string> wanted = {over_v4(kAddresses[0]), over_v6(kAddresses[1]), over_v4(kAddresses[2]),
+                                  over_v6(kAddresses[3])};
+  std::atomic<bool> is_over = false;
+  std::thread change([&] {
+    l4::TableWriter writer(*plane_);
+    for (int i = 0; i < kChanges; ++i) writer.set_node(1, ip(kAddresses[i % 4]));
+    is_over = true;
+  });
+  std::set<std::string> seen;
+  for (Bytes packet = input; !is_over; packet = input) {
+    EXPECT_EQ(run(packet), XDP_TX);
+    seen.insert(to_hex(packet));
+  }
+  change.join();
+  EXPECT_EQ(seen, wanted);
 }
 
 }  // namespace

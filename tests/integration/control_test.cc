@@ -132,8 +132,9 @@ TEST_F(ControlTest, AStrangerIsNotHeard) {
   const std::string tls = site_->lab().host_folder("n2") + "/tls/";
   const lab::CertificateAuthority other("Somebody else");
   ASSERT_TRUE(other.issue("n1", {"n1"}, {}, {tls + "stranger.crt", tls + "stranger.key"}));
-  EXPECT_TRUE(hello_with(*site_, {tls + "stranger.crt", tls + "stranger.key", tls + "ca.crt"})
-                  .starts_with("closed: "));
+  // Its handshake ends before the other end's refusal arrives: either way there is no answer.
+  const std::string stranger = hello_with(*site_, {tls + "stranger.crt", tls + "stranger.key", tls + "ca.crt"});
+  EXPECT_TRUE(stranger.starts_with("closed: ") || stranger.starts_with("refused: no answer")) << stranger;
   // A certificate of the site, but another node's.
   EXPECT_TRUE(hello_with(*site_, {tls + "control.crt", tls + "control.key", tls + "ca.crt"})
                   .starts_with("refused: "));

@@ -2,6 +2,7 @@
 #include "l4/membership.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -198,6 +199,8 @@ const std::string kBroken[] = {
     file_with(R"({"id": 1, "weight": 1, "state": "up"})"),
     file_with(R"({"id": 1, "weight": 1, "state": 0})"),
     file_with(R"({"id": "1", "weight": 1, "state": "active"})"),
+    file_with(R"({"id": 1, "weight": 1, "state": "active"}, {"id": 1, "weight": 1, "state": "active"})"),
+    file_with(R"({"id": 2, "weight": 1, "state": "active"}, {"id": 1, "weight": 1, "state": "active"})"),
 };
 
 TEST_F(MembershipFile, OfEveryOtherFormIsRefused) {
@@ -221,7 +224,28 @@ TEST_F(MembershipFile, CutShortIsRefused) {
   }
 }
 
-TEST_F(MembershipFile, ThatIsAFolderIsRefused) { EXPECT_FALSE(Membership::load(folder_)); }
+TEST_F(MembershipFile, WithTooManyGenerationsGivesTheNewest) {
+  std::string text = R"({"generations": [)";
+  for (int epoch = 1; epoch <= 20; ++epoch) {
+    text += R"({"epoch": )" + std::to_string(epoch) + R"(, "time": 5, "members": []})" +
+            (epoch < 20 ? "," : "]}");
+  }
+  write(text);
+  const auto loaded = Membership::load(file_);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(epochs_of(*loaded), (std::vector<std::uint16_t>{13, 14, 15, 16, 17, 18, 19, 20}));
+}
+
+TEST_F(MembershipFile, ThatIsNoFileIsRefused) {
+  const std::string pipe = folder_ + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  write("{}");
+  for (const std::string& path : {folder_, pipe, file_ + "/below", std::string("/dev/zero")}) {
+    const auto loaded = Membership::load(path);
+    ASSERT_FALSE(loaded) << path;
+    EXPECT_NE(loaded.error().message.find(path), std::string::npos) << loaded.error().message;
+  }
+}
 
 }  // namespace
 }  // namespace gatehouse::l4

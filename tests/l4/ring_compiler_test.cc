@@ -305,6 +305,10 @@ TEST(RingCompiler, ANewGenerationCostsOneBuild) {
     grow();
     EXPECT_LT(cost_of(compiler, generations), eight_builds / 2) << "one generation is new, step " << step;
   }
+  for (int step = 0; step < 4; ++step) {
+    grow(), grow();
+    EXPECT_LT(cost_of(compiler, generations), eight_builds / 2) << "two generations are new, step " << step;
+  }
 }
 
 }  // namespace

@@ -188,6 +188,15 @@ TEST(TableWriter, OfANextProcessSeesWhatIsLive) {
 
 // ---- Identity and nodes ----
 
+struct Destination {
+  IpAddress address;
+  bool is_v4;
+};
+Destination live_of(const gh_node& node) {
+  const gh_destination& live = node.destinations[node.live];
+  return {from_table_address(live.address), live.is_v4 != 0};
+}
+
 TEST(TableWriter, WritesIdentityAndNodes) {
   MemoryPlane plane(kSlots, 1);
   TableWriter writer(plane);
@@ -202,11 +211,37 @@ TEST(TableWriter, WritesIdentityAndNodes) {
   const gh_node& node = plane.tables().nodes[GH_MAX_NODES - 1];
   for (const char* address : {"10.0.0.1", "fd00::1", "10.0.0.2"}) {
     writer.set_node(GH_MAX_NODES - 1, ip(address));
-    EXPECT_EQ(from_table_address(node.address), ip(address));
-    EXPECT_EQ(node.is_v4 != 0, ip(address).is_v4());
+    EXPECT_EQ(live_of(node).address, ip(address));
+    EXPECT_EQ(live_of(node).is_v4, ip(address).is_v4());
   }
   writer.remove_node(GH_MAX_NODES - 1);
-  EXPECT_EQ(node.address.high | node.address.low, 0u);
+  EXPECT_TRUE(live_of(node).address.is_unspecified());
+}
+
+// What packets see of it is shown in the kernel, by tests/bpf/packets_test.cc.
+TEST(TableWriter, NeverWritesAnAddressOverALiveOne) {
+  MemoryPlane plane(kSlots, 1);
+  TableWriter writer(plane);
+  const gh_node& node = plane.tables().nodes[7];
+  const char* const addresses[] = {"10.0.0.1", "fd00::1", "fd00::1", "10.0.0.2", "10.0.0.3", "2001:db8::1"};
+  for (int i = 0; i < 60; ++i) {
+    const std::uint32_t live = node.live;
+    const auto before = memory_of(std::span(&node.destinations[live], 1));
+    if (i % 7 == 0)
+      writer.remove_node(7);
+    else
+      writer.set_node(7, ip(addresses[i % 6]));
+    EXPECT_EQ(memory_of(std::span(&node.destinations[live], 1)), before) << "a packet may still read it";
+    EXPECT_LE(node.live, 1u);
+  }
+}
+
+TEST(TableWriter, LeavesANodeAloneThatHasTheAddressAlready) {
+  MemoryPlane plane(kSlots, 1);
+  TableWriter(plane).set_node(7, ip("fd00::1"));
+  const auto before = memory_of(plane.tables().nodes);
+  TableWriter(plane).set_node(7, ip("fd00::1"));
+  EXPECT_EQ(memory_of(plane.tables().nodes), before);
 }
 
 // ---- Explanations ----

@@ -185,7 +185,10 @@ bool HttpServer::Connection::take_body() {
 void HttpServer::Connection::answer() {
   state_ = State::kReplying;
   const std::string_view target = head_.words[1];
-  const std::string_view path = target.substr(0, target.find('?'));
+  std::string_view path = target.substr(0, target.find('?'));
+  for (const std::string_view prefix : {"/api/", "/programs/"}) {
+    if (path.starts_with(prefix)) path.remove_prefix(prefix.size() - 1);
+  }
   if (path == "/echo") return reply_text(200, echo(), "application/json");
   if (head_.words[0] == "GET" || is_head_request_) return answer_get(path);
   const nlohmann::json summary = {{"length", body_length_}, {"sha256", sha256_.take_hex()}};

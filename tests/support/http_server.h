@@ -10,7 +10,7 @@
 //   GET  /close         "ok\n" and Connection: close
 //   GET  /abort/N       promises 2N+1 bytes, sends N and closes; /abort closes without an answer
 //
-// HEAD is GET without the body. Every answer says `X-Backend: <name>`. Anything else is 404.
+// The same below /api and /programs, for routes by path. HEAD is GET without the body. Every answer says `X-Backend: <name>`. Anything else is 404.
 #pragma once
 
 #include <cstdint>

@@ -87,7 +87,8 @@ PacketBuilder& PacketBuilder::add(Kind kind, Bytes header, std::uint16_t ether_t
 PacketBuilder& PacketBuilder::add_ip(Layer layer, std::string_view source, std::string_view destination) {
   const auto from = IpAddress::parse(source), to = IpAddress::parse(destination);
   const bool is_v4 = layer.kind == Kind::kIpv4;
-  GH_CHECK(from && to && from->is_v4() == is_v4 && to->is_v4() == is_v4);
+  const auto is_v4_text = [](std::string_view text) { return text.find(':') == text.npos; };
+  GH_CHECK(from && to && is_v4_text(source) == is_v4 && is_v4_text(destination) == is_v4);
   layer.source = *from;
   layer.destination = *to;
   for (const IpAddress& address : {*from, *to}) {
@@ -229,6 +230,11 @@ PacketBuilder& PacketBuilder::next(std::uint16_t number) {
   return *this;
 }
 
+PacketBuilder& PacketBuilder::length(std::uint16_t value) {
+  last().length = value;
+  return *this;
+}
+
 PacketBuilder& PacketBuilder::without_checksum() {
   last().has_checksum = false;
   return *this;
@@ -281,12 +287,12 @@ void PacketBuilder::finish(std::size_t index, Bytes& packet) const {
     case Kind::kVlan:
       return put16(packet, 2, next);
     case Kind::kIpv4:
-      put16(packet, 2, length);
+      put16(packet, 2, layer.length.value_or(length));
       packet[9] = next_protocol;
       if (!layer.has_checksum) return;
       return put16(packet, 10, internet_checksum({packet.begin(), packet.begin() + (packet[0] & 15) * 4}));
     case Kind::kIpv6:
-      put16(packet, 4, static_cast<std::uint16_t>(length - 40));
+      put16(packet, 4, layer.length.value_or(static_cast<std::uint16_t>(length - 40)));
       packet[6] = next_protocol;
       return;
     case Kind::kExtension:

@@ -36,7 +36,7 @@ class PacketBuilder {
   PacketBuilder& ethernet(const Mac& destination = kHostMac, const Mac& source = kRouterMac);
   PacketBuilder& vlan(std::uint16_t id, std::uint16_t tag_type = 0x8100);
   PacketBuilder& ipv4(std::string_view source, std::string_view destination);
-  PacketBuilder& ipv6(std::string_view source, std::string_view destination);
+  PacketBuilder& ipv6(std::string_view source, std::string_view destination);  // also "::ffff:192.0.2.1"
   PacketBuilder& extension(std::uint8_t protocol,
                            const Bytes& body);  // IPv6: `body` follows the next-header byte
   PacketBuilder& tcp(std::uint16_t source, std::uint16_t destination, std::uint8_t flags = kAck);
@@ -55,6 +55,7 @@ class PacketBuilder {
   PacketBuilder& fragment(std::uint16_t offset_bytes, bool has_more);
   PacketBuilder& options(const Bytes& bytes);  // IPv4 and TCP; a multiple of four bytes
   PacketBuilder& next(std::uint16_t number);   // ethertype or protocol, instead of the next layer's own
+  PacketBuilder& length(std::uint16_t value);  // IP: of the field, instead of what is there
   PacketBuilder& without_checksum();
 
   Bytes build() const;
@@ -67,6 +68,7 @@ class PacketBuilder {
     std::uint16_t ether_type = 0;  // how a link layer names it
     std::uint8_t protocol = 0;     // how an IP layer names it
     std::optional<std::uint16_t> next;
+    std::optional<std::uint16_t> length;
     bool has_checksum = true;
     IpAddress source;  // of an IP layer
     IpAddress destination;

@@ -1,0 +1,198 @@
+// What the packet tests share: the packet core's two builds (user space, and the kernel's, loaded here), the
+// tables that they forward by, and rows of packets with what must become of them.
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bpf/hash.h"
+#include "bpf/node.skel.h"
+#include "common/bpf_object.h"
+#include "l4/table_writer.h"
+#include "l4/user_tables.h"
+#include "l4/xdp_data_plane.h"
+#include "tests/support/packet_builder.h"
+
+namespace gatehouse::test {
+
+inline IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
+
+// ---- Rows ----
+
+struct Row {
+  std::string description;
+  Bytes input;
+  gh_verdict verdict;
+  int action;  // of XDP
+  Bytes output;
+};
+using Rows = std::vector<Row>;
+
+// BPF_PROG_TEST_RUN, not the program, refuses a shorter one.
+inline constexpr std::size_t kLeastKernelFrame = 14;
+
+// Of all CPUs, by verdict.
+inline std::vector<std::uint64_t> verdict_counts(const l4::Tables& tables) {
+  std::vector<std::uint64_t> counts(GH_VERDICT_COUNT);
+  for (std::size_t i = 0; i < tables.verdicts.size(); ++i) {
+    if (i % GH_VERDICT_STRIDE < counts.size()) counts[i % GH_VERDICT_STRIDE] += tables.verdicts[i];
+  }
+  return counts;
+}
+
+// `run` takes a packet through one build, in place. Exactly the row's verdict must have been counted, once.
+template <typename Run>
+void expect_row(const l4::Tables& tables, const Row& row, Run run) {
+  SCOPED_TRACE(row.description);
+  std::vector<std::uint64_t> expected = verdict_counts(tables);
+  ++expected[row.verdict];
+  Bytes packet = row.input;
+  run(packet);
+  EXPECT_EQ(verdict_counts(tables), expected) << "wanted verdict " << row.verdict;
+  EXPECT_EQ(to_hex(packet), to_hex(row.output));
+}
+
+// ---- The two builds ----
+
+using UserBuild = gh_verdict (*)(l4::Tables&, l4::PacketBuffer&);
+
+// In place. The memory ends with the packet: a sanitizer sees every byte that is read past it.
+inline gh_verdict run_here(UserBuild build, l4::Tables& tables, Bytes& packet, std::size_t headroom = 256) {
+  Bytes memory(headroom);
+  memory.insert(memory.end(), packet.begin(), packet.end());
+  memory.shrink_to_fit();
+  l4::PacketBuffer buffer{memory, headroom, packet.size()};
+  const gh_verdict verdict = build(tables, buffer);
+  const auto start = memory.begin() + static_cast<std::ptrdiff_t>(buffer.start);
+  packet.assign(start, start + static_cast<std::ptrdiff_t>(buffer.length));
+  return verdict;
+}
+
+// In place. Returns the XDP action, or -1 when the kernel refuses to run it.
+inline int run_in_kernel(int program, Bytes& packet) {
+  Bytes output(packet.size() + 256);
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet.data(), .data_out = output.data(),
+              .data_size_in = static_cast<__u32>(packet.size()),
+              .data_size_out = static_cast<__u32>(output.size()));
+  if (bpf_prog_test_run_opts(program, &options) != 0) return -1;
+  output.resize(options.data_size_out);
+  packet = std::move(output);
+  return static_cast<int>(options.retval);
+}
+
+// ---- The front door ----
+
+inline constexpr std::uint64_t kFlowKey[4] = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
+                                              0x082efa98ec4e6c89};
+
+struct Site {
+  std::uint32_t mtu = 0;
+  std::vector<l4::VipEntry> vips;
+  std::vector<std::vector<std::uint64_t>> rings;  // by group; an empty one is left out
+  std::uint16_t epoch = 0;
+};
+
+// Nodes 1 to 4 are 10.0.0.1 to 4, nodes 5 to 8 are fd00::5 to 8; nobody else is known.
+inline void fill_front_door(l4::DataPlane& plane, const Site& site) {
+  l4::TableWriter writer(plane);
+  writer.set_identity(ip("192.0.2.1"), ip("2001:db8:2::1"), kFlowKey, site.mtu);
+  for (std::uint16_t id = 1; id <= 4; ++id) writer.set_node(id, ip("10.0.0." + std::to_string(id)));
+  for (std::uint16_t id = 5; id <= 8; ++id) writer.set_node(id, ip("fd00::" + std::to_string(id)));
+  const Status vips = writer.set_vips(site.vips);
+  ASSERT_TRUE(vips) << vips.error().message;
+  for (std::uint16_t group = 0; group < site.rings.size(); ++group) {
+    if (site.rings[group].empty()) continue;
+    const Status ring = writer.set_ring(group, site.rings[group], site.epoch);
+    ASSERT_TRUE(ring) << ring.error().message;
+  }
+}
+
+// Holds the loaded front door. Not attached to anything.
+class FrontDoorInTheKernel : public testing::Test {
+ protected:
+  void open(std::uint32_t ring_slots, const Site& site) {
+    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
+    auto opened =
+        l4::XdpDataPlane::open({.pin_folder = folder_, .interface = "lo", .ring_slots = ring_slots});
+    if (!opened && opened.error().message.find("Operation not permitted") != std::string::npos) {
+      GTEST_SKIP() << "This machine does not let us load BPF programs: " << opened.error().message;
+    }
+    ASSERT_TRUE(opened) << opened.error().message;
+    plane_ = std::move(*opened);
+    fill_front_door(*plane_, site);
+  }
+  void TearDown() override {
+    plane_.reset();
+    remove_pins(folder_);
+  }
+
+  int run(Bytes& packet) const { return run_in_kernel(plane_->program_fd(), packet); }
+
+  const std::string folder_ = "/sys/fs/bpf/gatehouse_packets_test_" + std::to_string(getpid());
+  std::unique_ptr<l4::XdpDataPlane> plane_;
+};
+
+// ---- The node ----
+
+// This is node 1, 10.0.0.1 and fd00::1. Nodes 2 and 3 are 10.0.0.2 and 3, nodes 6 and 7 are fd00::6 and 7;
+// who may send are two L4 hosts, nodes 2, 3 and 6.
+inline void fill_node(const l4::Tables& tables) {
+  *tables.state = gh_state{};
+  tables.state->self = 1;
+  tables.state->source_v4 = l4::to_table_address(ip("10.0.0.1"));
+  tables.state->source_v6 = l4::to_table_address(ip("fd00::1"));
+  for (const char* member : {"192.0.2.1", "2001:db8:2::1", "10.0.0.2", "10.0.0.3", "fd00::6"}) {
+    gh_vip_entry entry{};
+    entry.address = l4::to_table_address(ip(member));
+    entry.is_used = 1;
+    ASSERT_EQ(gh_place(tables.vip_lines.data(), entry), 0);
+  }
+  for (const std::uint16_t id : {2, 3, 6, 7}) {
+    const gh_address address = l4::to_table_address(ip((id < 5 ? "10.0.0." : "fd00::") + std::to_string(id)));
+    gh_switch_destination(&tables.nodes[id], &address, id < 5);
+  }
+}
+
+// Holds the loaded programs of a node and their tables. Not attached to anything.
+class NodeInTheKernel : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
+    node_ = node_bpf__open();
+    ASSERT_NE(node_, nullptr);
+    const auto cpus = static_cast<__u32>(libbpf_num_possible_cpus());
+    bpf_map__set_max_entries(node_->maps.verdicts, GH_VERDICT_STRIDE * cpus);
+    const int code = node_bpf__load(node_);
+    if (code == -EPERM) GTEST_SKIP() << "This machine does not let us load BPF programs.";
+    ASSERT_EQ(code, 0) << "the kernel refuses the node's programs";
+    std::span<gh_state> state;
+    map(node_->maps.state, state), map(node_->maps.vip_lines, tables_.vip_lines);
+    map(node_->maps.nodes, tables_.nodes), map(node_->maps.verdicts, tables_.verdicts);
+    if (HasFatalFailure()) return;
+    tables_.state = state.data();
+    fill_node(tables_);
+  }
+  void TearDown() override { node_bpf__destroy(node_); }
+
+  int run(Bytes& packet) const { return run_in_kernel(bpf_program__fd(node_->progs.decapsulate), packet); }
+
+  node_bpf* node_ = nullptr;
+  l4::Tables tables_;
+
+ private:
+  template <typename T>
+  static void map(const bpf_map* map, std::span<T>& table) {
+    const auto memory = map_memory(map);
+    ASSERT_TRUE(memory) << memory.error().message;
+    table = {reinterpret_cast<T*>(memory->data()), memory->size() / sizeof(T)};
+  }
+};
+
+}  // namespace gatehouse::test
