@@ -55,18 +55,23 @@ void WorkerContext::defer_clearing() {
 void WorkerContext::resume_later(ClientConnection& connection) {
   if (connection.is_resumed) return;
   connection.is_resumed = true;
-  if (resumed_.empty()) loop.defer([this] { run_resumed(); });
   resumed_.push_back(&connection);
+  defer_resuming();
+}
+
+void WorkerContext::defer_resuming() {
+  if (!std::exchange(is_resuming_due_, true)) loop.defer([this] { run_resumed(); });
 }
 
 void WorkerContext::run_resumed() {
+  is_resuming_due_ = false;
   for (std::size_t count = resumed_.size(); count > 0 && !resumed_.empty(); --count) {
     ClientConnection* connection = resumed_.front();
     resumed_.erase(resumed_.begin());
     connection->is_resumed = false;
     connection->advance();
   }
-  if (!resumed_.empty()) loop.defer([this] { run_resumed(); });
+  if (!resumed_.empty()) defer_resuming();
 }
 
 class Worker::Impl {

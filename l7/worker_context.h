@@ -49,10 +49,12 @@ struct WorkerContext {
 
  private:
   void defer_clearing();
+  void defer_resuming();
   void run_resumed();
   std::vector<std::unique_ptr<BackendConnection>> retired_backends_;
   std::vector<std::unique_ptr<ClientConnection>> retired_clients_;
   std::vector<ClientConnection*> resumed_;
+  bool is_resuming_due_ = false;
 };
 
 }  // namespace gatehouse::l7
