@@ -20,14 +20,18 @@ ClientConnection::ClientConnection(WorkerContext& context, std::string listener,
     : context_(context), listener_name_(std::move(listener)), wire_(context.buffers, std::move(stream)), peer_(peer),
       address_(to_string(peer.address)), deadline_(context.loop, *this), exchange_(context, *this) {
   take_runtime();
-  context_.board.worker(context_.index).connections.fetch_add(1, std::memory_order_relaxed);
-  context_.board.worker(context_.index).accepted.fetch_add(1, std::memory_order_relaxed);
+  count_connection(1);
+  if (!listener_->is_probe) context_.board.worker(context_.index).accepted.fetch_add(1, std::memory_order_relaxed);
   deadline_.set(listener_->config.header_timeout);
   watch_.start<&ClientConnection::on_event>(context.loop, wire_.fd(), EventLoop::kEdge, this);
 }
 
-ClientConnection::~ClientConnection() {
-  context_.board.worker(context_.index).connections.fetch_sub(1, std::memory_order_relaxed);
+ClientConnection::~ClientConnection() { count_connection(-1); }
+
+// Probes are not clients: a node without clients must be seen to have none.
+void ClientConnection::count_connection(int change) {
+  if (listener_->is_probe) return;
+  context_.board.worker(context_.index).connections.fetch_add(static_cast<std::uint64_t>(change), std::memory_order_relaxed);
 }
 
 // A connection whose listener is gone from the config ends with the snapshot that it knows.

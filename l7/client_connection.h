@@ -49,6 +49,7 @@ class ClientConnection {
   bool enter(Phase phase);
   void leave();
   void take_runtime();
+  void count_connection(int change);
 
   WorkerContext& context_;
   std::string listener_name_;

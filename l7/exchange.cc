@@ -100,8 +100,8 @@ Exchange::Outcome Exchange::run() {
 Exchange::Next Exchange::match_route() {
   const http::Request& request = context_.request;
   const Runtime::Listener& listener = client_.listener();
-  context_.board.worker(context_.index).requests.fetch_add(1, std::memory_order_relaxed);
   if (listener.is_probe) return answer(request.path == "/healthz" ? 200 : 404, "ok");
+  context_.board.worker(context_.index).requests.fetch_add(1, std::memory_order_relaxed);
   route_ = runtime_->router().match(request.host, request.path);
   if (route_ == Router::kNoRoute) return answer(404, "no route for this host and path");
   pool_ = &runtime_->pool_of(route_);

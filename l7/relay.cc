@@ -176,6 +176,7 @@ bool Exchange::start_response(std::size_t length) {
   const bool was_keep_alive = is_keep_alive_;
   is_keep_alive_ = is_keep_alive_ && is_request_done_ && !(has_unknown_length && is_minor_version_0_);
   http::ResponseStyle out = style();
+  out.date = context_.clock.http_date();
   out.framing = is_response_chunked_ ? http::Framing::kChunked : response.framing;
   Buffer& output = client_.wire().output();
   if (!http::write_response_head(output, response, length, out)) {

@@ -159,12 +159,15 @@ bool write_response_head(Buffer& output, const Response& response, std::size_t l
   // Without a body the length is what a GET would have got, but for statuses that never have one (RFC 9110 §8.6).
   const bool keeps_length = style.framing == Framing::kNone && response.status >= 200 && response.status != 204;
   writer << "HTTP/1.1 " << std::uint64_t{response.status} << " " << response.reason << "\r\n";
+  bool has_date = style.date.empty();
   for (const Field& field : response.fields.all()) {
     if (names.is_dropped(field.name)) continue;
+    has_date |= equals_ignoring_case(field.name, "date");
     if (!keeps_length && equals_ignoring_case(field.name, "content-length")) continue;
     if (!style.request_id.empty() && equals_ignoring_case(field.name, "x-request-id")) continue;
     writer.field(field.name, field.value);
   }
+  if (!has_date) writer.field("Date", style.date);
   write_framing(writer, style.framing, response.content_length);
   if (!style.request_id.empty()) writer.field("X-Request-ID", style.request_id);
   writer.field("Via", style.via);

@@ -28,6 +28,7 @@ struct ResponseStyle {
   Persistence persistence = Persistence::kSilent;
   std::string_view via;
   std::string_view request_id;
+  std::string_view date;  // for a response that came without one (RFC 9110 §6.6.1); empty: none
 };
 
 // All three append to `output` and return false, leaving it as it was, when the head does not fit even a large block.

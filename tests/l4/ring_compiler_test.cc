@@ -286,28 +286,44 @@ double cost_of(RingCompiler& compiler, const std::vector<Generation>& generation
   return cpu_seconds() - start;
 }
 
-// Every generation is built once: in a history that grows a node at a time, and in one that was read from a
-// file whole.
-TEST(RingCompiler, ANewGenerationCostsOneBuild) {
-  constexpr std::uint32_t kManySlots = 262147;  // a build takes much longer than to read what was built
-  std::vector<Generation> generations;
-  const auto grow = [&generations] {
-    const auto count =
-        static_cast<std::uint16_t>(generations.empty() ? 100 : generations.back().members.size() + 1);
-    generations.push_back(generation(count, equal_members(count)));
-    if (generations.size() > Membership::kMost) generations.erase(generations.begin());
-  };
-  while (generations.size() < Membership::kMost) grow();
-  RingCompiler compiler(kManySlots);
-  const double eight_builds = cost_of(compiler, generations);
-  EXPECT_LT(cost_of(compiler, generations), eight_builds / 2) << "nothing is new";
+// Every generation is built once: in a history that grows by a node or two at a time, in one that was read
+// from a file whole, and in one where sets of nodes come back.
+class RingCompilerCost : public testing::Test {
+ protected:
+  // The node count stands for the set.
+  void append(std::uint16_t nodes) {
+    generations_.push_back(generation(++epoch_, equal_members(nodes)));
+    if (generations_.size() > Membership::kMost) generations_.erase(generations_.begin());
+  }
+  void SetUp() override {
+    for (std::uint16_t i = 0; i < Membership::kMost; ++i) append(100 + i);
+    limit_ = cost_of(compiler_, generations_) / 2;
+  }
+  void expect_cheap(const std::string& step) { EXPECT_LT(cost_of(compiler_, generations_), limit_) << step; }
+
+  RingCompiler compiler_{262147};  // a build takes much longer than to read what was built
+  std::vector<Generation> generations_;
+  std::uint16_t epoch_ = 0;
+  double limit_ = 0;  // half of what it takes to build all
+};
+
+TEST_F(RingCompilerCost, OfANewGenerationIsOneBuild) {
+  std::uint16_t nodes = 200;
+  expect_cheap("nothing is new");
   for (int step = 0; step < 12; ++step) {
-    grow();
-    EXPECT_LT(cost_of(compiler, generations), eight_builds / 2) << "one generation is new, step " << step;
+    append(nodes++);
+    expect_cheap("one generation is new, step " + std::to_string(step));
   }
   for (int step = 0; step < 4; ++step) {
-    grow(), grow();
-    EXPECT_LT(cost_of(compiler, generations), eight_builds / 2) << "two generations are new, step " << step;
+    append(nodes++), append(nodes++);
+    expect_cheap("two generations are new, step " + std::to_string(step));
+  }
+}
+
+TEST_F(RingCompilerCost, OfANewGenerationIsOneBuildAfterOldSetsCameBack) {
+  for (const std::uint16_t nodes : {100, 101, 102, 103, 104, 200, 201, 202, 100, 203, 204, 101}) {
+    append(nodes);
+    expect_cheap("set " + std::to_string(nodes));
   }
 }
 
