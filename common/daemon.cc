@@ -1,6 +1,8 @@
 #include "common/daemon.h"
 
 #include <signal.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -28,6 +30,19 @@ Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** a
     }
   }
   return flags;
+}
+
+Status keep_capabilities(const std::vector<std::string>& names) {
+  std::string text = "=";
+  for (std::size_t i = 0; i < names.size(); ++i) text += (i ? "," : " ") + names[i];
+  if (!names.empty()) text += "+ep";
+  cap_t kept = cap_from_text(text.c_str());
+  if (!kept) return system_error("capabilities \"" + text + "\"");
+  const bool is_set = cap_set_proc(kept) == 0;
+  cap_free(kept);
+  if (!is_set) return system_error("this process lacks one of the capabilities \"" + text + "\"");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("cannot set no_new_privs");
+  return {};
 }
 
 DaemonSignals::DaemonSignals(EventLoop& loop, std::function<void()> on_end, std::function<void()> on_reload)

@@ -15,6 +15,10 @@ namespace gatehouse {
 Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** argv, const std::vector<std::string>& names,
                                                               const std::vector<std::string>& switches);
 
+// Keeps these of the process's capabilities, gives up all others, and the way to get them by exec. What the daemons keep
+// and why stands at their calls. An Error names the capability that is missing.
+Status keep_capabilities(const std::vector<std::string>& names);
+
 // SIGTERM and SIGINT end, SIGHUP reloads; SIGPIPE is ignored. Made before any other thread or child.
 class DaemonSignals {
  public:

@@ -68,6 +68,8 @@ Status run(const Options& options) {
   if (const Status started = director.start(loaded.config); !started) return started;
   if (const Status started = server.start(); !started) return started;
   if (const Status attached = (*plane)->attach(); !attached) return attached;
+  // Tables and programs; marks on probes, tc and XDP; the verifier's pointer arithmetic.
+  if (const Status kept = keep_capabilities({"cap_bpf", "cap_net_admin", "cap_perfmon"}); !kept) return kept;
   log_info("forwarding on {}{}", host->interface, (*plane)->was_adopted() ? ", with the tables that were there" : "");
   loop.run();
   log_info("ending; packets are forwarded on (--detach stops that)");

@@ -3,13 +3,13 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "common/config/load.h"
 #include "common/control/channel.h"
+#include "common/daemon.h"
 #include "common/log.h"
 #include "l7/worker.h"
 
@@ -20,8 +20,7 @@ using control::Json;
 
 constexpr Duration kRedial{200};
 
-// An ordinary user, no capability, and none to be had again by exec. Root without other users' rights (a container) keeps
-// what it has and says so.
+// An ordinary user, no capability, and none to be had again by exec.
 Status give_up_privileges(const std::string& user_name) {
   if (geteuid() == 0) {
     const passwd* user = getpwnam(user_name.c_str());
@@ -31,12 +30,7 @@ Status give_up_privileges(const std::string& user_name) {
       return system_error("cannot become user \"" + user_name + "\"");
     }
   }
-  cap_t none = cap_init();
-  const bool is_dropped = none && cap_set_proc(none) == 0;
-  cap_free(none);
-  if (!is_dropped) return system_error("cannot drop capabilities");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("cannot set no_new_privs");
-  return {};
+  return keep_capabilities({});
 }
 
 // The worker's end of the conversation with its supervisor.

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "common/config/load.h"
+#include "common/daemon.h"
 #include "common/log.h"
 #include "l7/supervisor/node_status.h"
 
@@ -42,6 +43,10 @@ Status Supervisor::start() {
   prober_->set_config(config_);
   workers_ = std::make_unique<WorkerProcesses>(
       loop_, *board_, WorkerProcesses::Options{options_.state_folder, options_.node, steering_.get()}, [this] { report_soon(); });
+  // Beside BPF and XDP: low ports and keys at a reload; to start workers as another user, and to end them.
+  const Status kept = keep_capabilities({"cap_bpf", "cap_net_admin", "cap_perfmon", "cap_net_bind_service", "cap_dac_read_search",
+                                         "cap_setuid", "cap_setgid", "cap_kill"});
+  if (!kept) log_warn("running with the privileges there are: {}", kept.error().message);
   const std::uint32_t count = WorkerProcesses::count_of(config_.workers);
   if (const Status started = workers_->start(config_, *certificates, count); !started) return started;
   if (steering_) {

@@ -384,9 +384,7 @@ TEST_F(PacketsInTheKernel, SeeAnAddressOfANodeThatIsWholeAndAreNeverLost) {
   std::set<Bytes> seen;
   int lost = 0;
   const auto start = std::chrono::steady_clock::now();
-  const auto is_before = [start](std::chrono::seconds end) {
-    return std::chrono::steady_clock::now() - start < end;
-  };
+  const auto is_before = [start](auto end) { return std::chrono::steady_clock::now() - start < end; };
   while (is_before(kUnderTraffic) || (seen.size() < wanted.size() && is_before(kAtMost))) {
     Bytes packet = input;
     if (run(packet) != XDP_TX) ++lost;
