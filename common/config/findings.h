@@ -1,5 +1,5 @@
 // Errors and warnings while they are gathered, with the lines of the file that they are about. Internal to
-// common/config.
+// common/config, but for suggest(), which the command line uses too.
 #pragma once
 
 #include <map>

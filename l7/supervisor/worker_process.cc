@@ -113,6 +113,7 @@ void WorkerProcesses::spawn(Place& place) {
   cell.pid.store(pid);
   cell.started.store(process_start_time(pid));
   watch_process(place, pid);
+  if (place.started != EventLoop::Clock::time_point()) log_info("worker {} is pid {}", place.index, pid);
 }
 
 void WorkerProcesses::adopt(Place& place) {
@@ -148,7 +149,7 @@ void WorkerProcesses::on_death(Place& place) {
   const bool is_child = waitpid(pid, &status, WNOHANG) == pid;
   const bool was_asked = place.is_leaving || is_stopping_;
   if (!was_asked) {
-    const std::string how = !is_child ? "is gone" : WIFSIGNALED(status) ? std::string("was killed by ") + strsignal(WTERMSIG(status))
+    const std::string how = !is_child ? "is gone" : WIFSIGNALED(status) ? std::string("was ended by SIG") + sigabbrev_np(WTERMSIG(status))
                                                                         : "ended with code " + std::to_string(WEXITSTATUS(status));
     log_warn("worker {} (pid {}) {}", place.index, pid, how);
   }
