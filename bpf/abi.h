@@ -84,7 +84,7 @@ struct gh_destination {
 struct gh_node {
   union {
     struct gh_destination destinations[2];
-    struct { /* the first of them: all there is of a copy, and of a node that never changed */
+    struct { /* the first of them; all that counts in a copy of the live one (gh_find_node) */
       struct gh_address address;
       __u8 is_v4;
     };

@@ -55,8 +55,9 @@ class Reader {
   static int line_of(const toml::node& node) { return static_cast<int>(node.source().begin.line); }
   static std::string label_of(const std::string& name, const std::string& parent, const toml::node& node) {
     const bool is_nested = parent != "the file";
+    if (is_nested && (node.is_array_of_tables() || node.is_table())) return parent + "." + name;
     if (node.is_array_of_tables()) return "[[" + name + "]]";
-    if (node.is_table()) return is_nested ? parent + "." + name : "[" + name + "]";
+    if (node.is_table()) return "[" + name + "]";
     return is_nested ? parent + " " + name : name;
   }
   void refuse_unknown(const toml::table& table, const std::vector<std::string>& known, const std::string& label);

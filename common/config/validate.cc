@@ -296,9 +296,9 @@ class Validator {
   }
 
   void check_limits() {
-    const auto check = [this](const char* section, std::size_t count, std::size_t most) {
+    const auto check = [this](const char* section, std::size_t count, std::size_t most, const char* what = "") {
       if (count > most) {
-        error(section, "[[" + std::string(section) + "]]: expected at most " + std::to_string(most) + ", found " +
+        error(section, "[[" + std::string(section) + "]]: expected at most " + std::to_string(most) + what + ", found " +
                            std::to_string(count));
       }
     };
@@ -306,7 +306,7 @@ class Validator {
     check("listener", config_.listeners.size(), kMostListeners);
     std::size_t backends = 0;
     for (const Pool& pool : config_.pools) backends += pool.backends.size();
-    check("pool", backends, kMostBackends);
+    check("pool", backends, kMostBackends, " backends");
   }
 
   const Config& config_;

@@ -2,10 +2,8 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,7 +47,7 @@ Status replace_half(gh_vip_line* lines, __u32& live_half, const std::vector<gh_v
     if (gh_place(half, entry) != 0) return Error{std::string("the table of ") + what + " is full at " + std::to_string(entries.size())};
   }
   std::atomic_ref<__u32>(live_half).store(idle, std::memory_order_release);
-  GH_CHECK(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0);  // an RCU grace period: see l4/xdp_data_plane.cc
+  wait_for_bpf_readers();
   return {};
 }
 
@@ -137,13 +135,18 @@ Status Steering::write_fleet(const config::Config& config) {
     fleet.push_back(make_entry(host.address, 0, 0, 0));
     if (host.address_v6) fleet.push_back(make_entry(*host.address_v6, 0, 0, 0));
   }
-  std::vector<gh_node> nodes(GH_MAX_NODES);
+  std::vector<gh_destination> wanted(GH_MAX_NODES);
   for (const config::Node& node : config.nodes) {
     fleet.push_back(make_entry(node.address, 0, 0, 0));
-    nodes[node.id].address = to_table_address(node.address);
-    nodes[node.id].is_v4 = node.address.is_v4() ? 1 : 0;
+    wanted[node.id].address = to_table_address(node.address);
+    wanted[node.id].is_v4 = node.address.is_v4() ? 1 : 0;
   }
-  std::memcpy(nodes_, nodes.data(), GH_MAX_NODES * sizeof(gh_node));
+  wait_for_bpf_readers();  // since the last change of a node
+  for (std::size_t id = 0; id < GH_MAX_NODES; ++id) {
+    const gh_address& live = nodes_[id].destinations[nodes_[id].live & 1].address;
+    if (live.high == wanted[id].address.high && live.low == wanted[id].address.low) continue;
+    gh_switch_destination(&nodes_[id], &wanted[id].address, wanted[id].is_v4);
+  }
   return replace_half(fleet_lines_, state_->vip_half, fleet, "L4 hosts and nodes");
 }
 

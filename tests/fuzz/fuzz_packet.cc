@@ -143,6 +143,25 @@ void swap_link_addresses(Bytes& frame) {
   std::swap_ranges(frame.begin(), frame.begin() + 6, frame.begin() + 6);
 }
 
+int congestion_mark(std::span<const std::uint8_t> ip, std::uint16_t type) {
+  return type == GH_ETHERTYPE_IPV4 ? ip[1] & 3 : ip[1] >> 4 & 3;
+}
+
+// What comes out of the tunnel is what went in, but for the mark of congestion and the checksum over it.
+void check_inner(Bytes before, Bytes after, int outer_mark, std::uint16_t type) {
+  GH_CHECK(before.size() == after.size());
+  if (outer_mark % 2 != 0) {
+    GH_CHECK(before.size() >= sizeof(gh_ipv4));
+    const bool is_v4 = type == GH_ETHERTYPE_IPV4;
+    if (is_v4) GH_CHECK(has_good_checksum(before) == has_good_checksum(after));
+    for (Bytes* packet : {&before, &after}) {
+      (*packet)[1] &= is_v4 ? 0xfc : 0xcf;
+      if (is_v4) (*packet)[10] = (*packet)[11] = 0;
+    }
+  }
+  GH_CHECK(before == after);
+}
+
 void check_decapsulation(const Bytes& frame, Bytes* result);
 
 void check_forwarded(const Bytes& frame, const Bytes& tunnelled) {
@@ -179,6 +198,7 @@ void check_decapsulation(const Bytes& frame, Bytes* result) {
   switch (handled.verdict) {
     case GH_NODE_NOT_TUNNEL:
     case GH_NODE_STRANGER:
+    case GH_NODE_CONGESTED:
       GH_CHECK(handled.frame == frame);
       break;
     case GH_NODE_SENT_ON:
@@ -190,8 +210,9 @@ void check_decapsulation(const Bytes& frame, Bytes* result) {
     case GH_NODE_HOP_UNKNOWN: {
       const std::size_t link = link_length(frame), removed = frame.size() - handled.frame.size();
       GH_CHECK(removed == sizeof(gh_outer_v4) || removed == sizeof(gh_outer_v6));
-      GH_CHECK(std::equal(frame.begin() + static_cast<std::ptrdiff_t>(link + removed), frame.end(),
-                          handled.frame.begin() + static_cast<std::ptrdiff_t>(link)));
+      check_inner(Bytes(frame.begin() + static_cast<std::ptrdiff_t>(link + removed), frame.end()),
+                  Bytes(handled.frame.begin() + static_cast<std::ptrdiff_t>(link), handled.frame.end()),
+                  congestion_mark(std::span(frame).subspan(link), word(frame, link - 2)), word(handled.frame, link - 2));
       if (result) *result = handled.frame;
       break;
     }

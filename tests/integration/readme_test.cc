@@ -2,6 +2,7 @@
 // example.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -59,7 +60,8 @@ TEST(Readme, FilesThatItLinksExist) {
   const std::string text = readme();
   for (std::size_t at = text.find("]("); at != text.npos; at = text.find("](", at + 1)) {
     const std::string target = text.substr(at + 2, text.find(')', at) - at - 2);
-    if (target.find("://") == target.npos) EXPECT_TRUE(fs::exists(kRoot / target)) << target;
+    const bool is_file = target.find("://") == target.npos;
+    EXPECT_TRUE(!is_file || fs::exists(kRoot / target)) << target;
   }
 }
 
@@ -95,6 +97,20 @@ TEST(Readme, ItsQuestionsToADaemonAreAnswered) {
     ++asked;
   }
   EXPECT_GE(asked, 3);
+}
+
+// The first command of the README, but for the build: it ends by itself, says what it saw, and leaves nothing.
+TEST(Readme, ItsQuickstartShowsRequestsAndSurvivesTheKills) {
+  if (const auto reason = lab::Lab::why_unsupported()) GTEST_SKIP() << *reason;
+  const std::string script = "GATEHOUSE_BUILD=" GATEHOUSE_BINARY_DIR " " + (kRoot / "deploy/quickstart").string();
+  const lab::Output output = lab::run({}, {"bash", "-c", script});
+  EXPECT_EQ(output.exit_code, 0) << output.text << output.errors;
+  for (const char* text : {"ROUTE", "by L4 host", "by node", "by worker", "SIGKILL of a worker", "SIGKILL of everything on n2",
+                           "404", "blog", "IPv6", " 0 failed"}) {
+    EXPECT_NE(output.text.find(text), std::string::npos) << text << " is not in\n" << output.text;
+  }
+  const auto labs = lab::list_labs();
+  EXPECT_EQ(std::find(labs.begin(), labs.end(), "quickstart"), labs.end());
 }
 
 }  // namespace
