@@ -13,6 +13,7 @@ namespace gatehouse::l7 {
 namespace {
 
 constexpr Duration kLingerTime{2'000};
+constexpr std::size_t kMostUnread = BufferPool::kSmall / 2;  // of answers, before further requests are taken
 
 }  // namespace
 
@@ -81,7 +82,16 @@ bool ClientConnection::shake_hands() {
   }
 }
 
+// A client that pipelines and does not read is read no further.
+bool ClientConnection::must_wait_for_output() {
+  if (wire_.output().size() > kMostUnread) wire_.flush();
+  if (wire_.output().size() <= kMostUnread || wire_.has_failed()) return false;
+  deadline_.set(listener_->config.idle_timeout);
+  return true;
+}
+
 bool ClientConnection::read_request() {
+  if (must_wait_for_output()) return false;
   Buffer& input = wire_.input();
   take_runtime();
   for (;;) {
@@ -108,8 +118,8 @@ bool ClientConnection::wait_for_request() {
     return enter(Phase::kClosing);
   }
   if (wire_.input().is_empty()) {
-    if (context_.is_draining) return enter(Phase::kClosing);
-    // The first request must come as soon as its header would have to.
+    // The first request of a connection is on its way, and must come as soon as its header would have to.
+    if (exchange_.has_served() && context_.is_draining) return enter(Phase::kClosing);
     if (exchange_.has_served()) deadline_.set(listener_->config.idle_timeout);
   } else if (!has_begun_head_) {
     has_begun_head_ = true;

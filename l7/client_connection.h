@@ -40,6 +40,7 @@ class ClientConnection {
   // Each returns whether the phase changed, so that advance() goes on.
   bool shake_hands();
   bool read_request();
+  bool must_wait_for_output();
   bool run_exchange();
   bool finish_closing();
   bool discard_rest();

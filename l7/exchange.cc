@@ -52,6 +52,7 @@ Exchange::Outcome Exchange::start(std::size_t length) {
   started_ = EventLoop::Clock::now();
   route_ = Router::kNoRoute;
   pool_ = nullptr;
+  chosen_ = nullptr;
   attempts_ = 0;
   must_connect_ = false;
   request_framing_ = request.framing;
@@ -128,17 +129,20 @@ Exchange::Next Exchange::write_backend_head() {
 }
 
 Exchange::Next Exchange::choose_backend() {
-  if (attempts_ == kMaxAttempts) return answer(502, error_.empty() ? "no backend could be reached" : std::string(error_));
-  chosen_ = pool_->choose({tried_.data(), attempts_});
-  if (chosen_) return go(kLease);
-  if (attempts_ > 0) return answer(502, std::string(error_));
+  if (attempts_ == kMaxAttempts) return answer(unreached_status_, std::string(error_));
+  Backend* next = pool_->choose({tried_.data(), attempts_});
+  if (next) {
+    chosen_ = next;
+    return go(kLease);
+  }
+  if (attempts_ > 0) return answer(unreached_status_, std::string(error_));
   return answer(503, "no healthy backend in pool " + pool_->config().name);
 }
 
 Exchange::Next Exchange::lease() {
   if (!must_connect_) backend_ = chosen_->take_idle(*this);
   if (!backend_) backend_ = chosen_->connect(*this);
-  if (!backend_) return try_another_backend("cannot connect: " + system_error(to_string(chosen_->address())).message);
+  if (!backend_) return try_another_backend(502, "cannot connect: " + system_error(to_string(chosen_->address())).message);
   chosen_->count_request();
   deadline_.set(pool_->config().connect_timeout);
   return go(kConnect);
@@ -148,11 +152,13 @@ Exchange::Next Exchange::connect() {
   switch (backend_->wire().open()) {
     case StreamStatus::kDone: return go(kSend);
     case StreamStatus::kBlocked: return Next::kWait;
-    default: return try_another_backend("cannot connect to " + to_string(chosen_->address()) + ": " + backend_->wire().failure());
+    default: return try_another_backend(502, "cannot connect to " + to_string(chosen_->address()) + ": " + backend_->wire().failure());
   }
 }
 
-Exchange::Next Exchange::try_another_backend(std::string_view why) {
+// `status` answers the request when no other is left.
+Exchange::Next Exchange::try_another_backend(std::uint16_t status, std::string_view why) {
+  unreached_status_ = status;
   error_ = why;
   chosen_->count_failure();
   chosen_->avoid();
@@ -189,7 +195,7 @@ Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why) {
   if (status >= 400) error_ = why;
   if (backend_) release_backend(false);
   status_ = status;
-  is_keep_alive_ = is_keep_alive_ && is_request_done_;
+  is_keep_alive_ = is_keep_alive_ && is_request_done_ && !context_.is_draining;
   const std::string phrase(http::reason_phrase(status));
   const std::string text = status == 200 ? std::string(why) + "\n" : std::to_string(status) + " " + phrase + ": " + std::string(why) + "\n";
   http::OwnAnswer answer{status, text, context_.clock.http_date(), is_head_request_, is_keep_alive_};

@@ -71,7 +71,7 @@ class Exchange {
   }
   Next answer(std::uint16_t status, std::string_view why);
   Next break_off(std::string_view why);
-  Next try_another_backend(std::string_view why);
+  Next try_another_backend(std::uint16_t status, std::string_view why);
   Next after_lost_backend();
 
   // Parts of relay(): each returns whether bytes moved; a decision is left in decided_.
@@ -107,6 +107,7 @@ class Exchange {
   static constexpr std::size_t kMaxAttempts = 3;
   std::array<Backend*, kMaxAttempts> tried_{};
   std::size_t attempts_ = 0;
+  std::uint16_t unreached_status_ = 502;  // of the last attempt
   bool must_connect_ = false;  // a kept connection was lost under the request: take a new one
 
   Buffer head_;  // the request head as the backend gets it: kept for another attempt

@@ -77,11 +77,11 @@ bool Exchange::relay_request() {
 }
 
 bool Exchange::relay_response() {
+  bool has_moved = !is_response_begun_;
   if (!is_response_begun_ && !receive_head()) return false;
   Wire& wire = backend_->wire();
   Buffer& input = wire.input();
   Buffer& output = client_.wire().output();
-  bool has_moved = true;
   while (!is_response_done_) {
     if (input.is_empty() && !wire.fill()) {
       if (wire.is_at_end() || wire.has_failed()) return end_of_backend();
@@ -98,6 +98,7 @@ bool Exchange::relay_response() {
     response_bytes_ += step.data.size();
     append_body(output, step.data, is_response_chunked_);
     input.consume(step.consumed);
+    has_moved |= step.consumed > 0;
     is_response_done_ = response_reader_.is_done();
     if (is_response_done_ && is_response_chunked_) output.append(http::kLastChunk);
     input.prefer_large(!is_response_done_ && response_bytes_ > kBulk);
@@ -152,6 +153,7 @@ bool Exchange::receive_head() {
 bool Exchange::forward_interim(std::size_t length) {
   const bool is_switch = context_.response.status == 101;
   if (is_switch) {
+    chosen_->count_failure();
     decide(answer(502, "the backend switched protocols without being asked to"));
     return false;
   }
@@ -174,10 +176,11 @@ bool Exchange::start_response(std::size_t length) {
   is_response_chunked_ = has_unknown_length && !is_minor_version_0_;
   // A response that comes before the whole request may leave bytes behind that nobody reads: the connection ends with it.
   const bool was_keep_alive = is_keep_alive_;
-  is_keep_alive_ = is_keep_alive_ && is_request_done_ && !(has_unknown_length && is_minor_version_0_);
+  is_keep_alive_ =
+      is_keep_alive_ && is_request_done_ && !context_.is_draining && !(has_unknown_length && is_minor_version_0_);
   http::ResponseStyle out = style();
   out.date = context_.clock.http_date();
-  out.framing = is_response_chunked_ ? http::Framing::kChunked : response.framing;
+  out.framing = is_response_chunked_ ? http::Framing::kChunked : has_unknown_length ? http::Framing::kUntilClose : response.framing;
   Buffer& output = client_.wire().output();
   if (!http::write_response_head(output, response, length, out)) {
     is_keep_alive_ = was_keep_alive;
@@ -227,7 +230,7 @@ void Exchange::on_deadline() {
   if (!is_active() || !backend_) return;
   if (step_ == kConnect) {
     const std::string why = "no connection to " + to_string(chosen_->address()) + " within " + to_string(pool_->config().connect_timeout);
-    decision_ = attempts_ + 1 < kMaxAttempts ? try_another_backend(why) : answer(504, why);
+    decision_ = try_another_backend(504, why);
     return decision_ == Next::kAbort ? client_.break_off() : client_.advance();
   }
   const bool is_clients_fault = !is_request_done_ && backend_->wire().output().is_empty() && !is_response_begun_;

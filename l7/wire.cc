@@ -39,7 +39,8 @@ bool Wire::flush() {
       continue;
     }
     if (result.status == StreamStatus::kBlocked) is_writable_ = false;
-    if (result.status != StreamStatus::kBlocked) has_write_failed_ = true;
+    // What the peer sent before it went is still there to be read, and its event may not have come yet.
+    if (result.status != StreamStatus::kBlocked) has_write_failed_ = is_readable_ = may_end_ = true;
   }
   return has_progress;
 }

@@ -82,7 +82,8 @@ class Worker::Impl {
     on_drained_ = std::move(on_drained);
     context.is_draining = true;
     for (const auto& listener : listeners) listener->accept_all();
-    listeners.clear();
+    // Probes are answered to the end: a node that seems dead is asked by nobody for the connections that it still has.
+    std::erase_if(listeners, [](const auto& listener) { return listener->name() != kProbeListener; });
     end_.arm<&Impl::on_timeout>(context.loop, timeout, this);
     check();
   }
@@ -98,7 +99,9 @@ class Worker::Impl {
     for (std::size_t i = context.clients.size(); i > 0; --i) {
       if (i <= context.clients.size()) context.clients[i - 1]->drain();
     }
-    if (context.clients.empty()) return on_timeout();
+    const bool is_done = std::all_of(context.clients.begin(), context.clients.end(),
+                                     [](const auto& client) { return client->listener().is_probe; });
+    if (is_done) return on_timeout();
     check_.arm<&Impl::check>(context.loop, kCheck, this);
   }
   void on_timeout() {

@@ -45,8 +45,10 @@ std::unique_ptr<BackendConnection> Backend::connect(Exchange& exchange) {
 void Backend::give_back(std::unique_ptr<BackendConnection> connection, bool is_reusable, std::uint32_t max_idle,
                         Duration idle_timeout) {
   count_lease(-1);
-  const bool is_kept = is_reusable && idle_.size() < max_idle && !connection->wire().has_failed() &&
-                       !connection->wire().is_hung_up() && connection->wire().input().is_empty();
+  // An end, or bytes that nobody asked for, may have come with the answer: no further event would tell of them.
+  Wire& wire = connection->wire();
+  const bool is_kept = is_reusable && idle_.size() < max_idle && !wire.is_hung_up() && wire.input().is_empty() &&
+                       !wire.fill() && !wire.is_at_end() && !wire.has_failed();
   if (!is_kept) {
     connection->detach();
     context_.retire(std::move(connection));

@@ -71,12 +71,12 @@ class ConnectionNames {
 };
 
 // Fields whose place in a forwarded request is ours. Lengths first: most names are none of these.
-bool is_ours(std::string_view name, bool is_trusted) {
+bool is_ours(std::string_view name, bool is_trusted, bool has_body) {
   switch (name.size()) {
     case 4: return equals_ignoring_case(name, "host");
     case 9: return !is_trusted && equals_ignoring_case(name, "forwarded");
     case 12: return equals_ignoring_case(name, "x-request-id");
-    case 14: return equals_ignoring_case(name, "content-length");
+    case 14: return has_body && equals_ignoring_case(name, "content-length");  // else it says 0, as it should
     case 15: return equals_ignoring_case(name, "x-forwarded-for");
     case 16:
       return !is_trusted && (equals_ignoring_case(name, "x-forwarded-host") || equals_ignoring_case(name, "x-forwarded-port"));
@@ -142,8 +142,9 @@ bool write_request_head(Buffer& output, const Request& request, std::size_t leng
   write_target(writer, request);
   writer << " HTTP/1.1\r\n";
   writer.field("Host", request.authority);
+  const bool has_body = request.framing != Framing::kNone;
   for (const Field& field : request.fields.all()) {
-    if (!is_ours(field.name, forwarding.is_trusted) && !names.is_dropped(field.name)) writer.field(field.name, field.value);
+    if (!is_ours(field.name, forwarding.is_trusted, has_body) && !names.is_dropped(field.name)) writer.field(field.name, field.value);
   }
   write_framing(writer, request.framing, request.content_length);
   write_forwarding(writer, request, forwarding);

@@ -52,6 +52,14 @@ TEST_F(RequestTest, GoWhereHostAndPathSay) {
   EXPECT_EQ(status_line(unknown.text), "HTTP/1.1 404 Not Found") << unknown.text << unknown.errors;
 }
 
+TEST_F(RequestTest, SpeakBothTlsVersionsAndNoneBefore) {
+  for (const char* version : {"1.2", "1.3"}) {
+    const lab::Output output = site_->curl({"https://shop.example/healthz", std::string("--tlsv") + version, "--tls-max", version});
+    EXPECT_EQ(output.text, "ok\n") << version << ": " << output.errors;
+  }
+  EXPECT_NE(site_->curl({"https://shop.example/healthz", "--tlsv1.0", "--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0"}).exit_code, 0);
+}
+
 TEST_F(RequestTest, OfManyClientsReachEveryNodeAndWorker) {
   std::set<std::pair<std::string, int>> places;
   const bool all = lab::wait_until(
