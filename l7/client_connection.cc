@@ -171,8 +171,10 @@ bool ClientConnection::finish_closing() {
     return false;
   }
   if (!wire_.has_failed()) wire_.close_output();
-  if (must_linger_ && !wire_.has_failed() && !wire_.is_at_end()) {
-    deadline_.set(kLingerTime);
+  // A node that leaves takes the way of the client's acknowledgements with it: what has been written must have arrived.
+  const bool must_arrive = context_.is_draining && !listener_->is_probe;
+  if ((must_linger_ || must_arrive) && !wire_.has_failed() && !wire_.is_at_end()) {
+    deadline_.set(must_arrive ? listener_->config.idle_timeout : kLingerTime);
     return enter(Phase::kLingering);
   }
   leave();
