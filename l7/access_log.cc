@@ -90,6 +90,7 @@ void AccessLog::add(const AccessRecord& record) {
 }
 
 void AccessLog::flush() {
+  if (lines_.empty()) return;
   const ssize_t written = file_.is_open() ? write(file_.get(), lines_.data(), lines_.size()) : 0;
   // A full disk must not stop requests; it is said once.
   if (written != static_cast<ssize_t>(lines_.size()) && lost_++ == 0) log_warn("access log: cannot write all lines");

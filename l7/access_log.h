@@ -32,6 +32,7 @@ struct AccessRecord {
 class AccessLog {
  public:
   explicit AccessLog(EventLoop& loop) : loop_(loop) {}
+  ~AccessLog() { flush(); }
   void set_file(Fd file) { file_ = std::move(file); }
   bool is_on() const { return file_.is_open(); }
   void add(const AccessRecord& record);

@@ -65,7 +65,10 @@ BackendCell* Board::backend(std::uint64_t key) {
   }
   for (BackendCell& cell : layout_->backends) {
     std::uint64_t free = 0;
-    if (!cell.key.compare_exchange_strong(free, key)) continue;
+    if (!cell.key.compare_exchange_strong(free, key)) {
+      if (free == key) return &cell;  // another worker took it just now
+      continue;
+    }
     cell.is_healthy.store(1, std::memory_order_relaxed);
     return &cell;
   }

@@ -89,7 +89,9 @@ void Exchange::remember_request() {
 
 Exchange::Outcome Exchange::run() {
   for (;;) {
-    switch ((this->*kSteps[step_].run)()) {
+    GH_CHECK(step_ != kIdle);
+    const StepEntry& step = kSteps[step_];
+    switch ((this->*step.run)()) {
       case Next::kGo: break;
       case Next::kWait: return Outcome::kWait;
       case Next::kDone: return Outcome::kDone;

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <map>
 
 #include "common/check.h"
@@ -19,7 +20,7 @@ constexpr std::size_t kMaxQueued = 4 * kMaxFrame;
 class FrameChannel final : public Channel {
  public:
   FrameChannel(EventLoop& loop, std::unique_ptr<Transport> transport, Handlers handlers)
-      : loop_(loop), transport_(std::move(transport)), handlers_(std::move(handlers)) {
+      : loop_(loop), transport_(std::move(transport)), handlers_(std::make_shared<const Handlers>(std::move(handlers))) {
     watch_.start<&FrameChannel::on_event>(loop, transport_->fd(), EventLoop::kEdge, this);
     open_timer_.arm<&FrameChannel::on_open_timeout>(loop, kOpenTimeout, this);
     // An accepted or adopted socket may be open already, without any event to come.
@@ -28,14 +29,18 @@ class FrameChannel final : public Channel {
   ~FrameChannel() override { fail_pending("the channel is gone"); }
 
   void request(std::string_view method, Json params, Reply reply) override {
+    if (params.is_null()) params = Json::object();
     const std::uint64_t id = ++last_id_;
     pending_.emplace(id, std::move(reply));
     send({{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", std::move(params)}}, {});
   }
   void notify(std::string_view method, Json params, const std::vector<int>& descriptors) override {
+    if (params.is_null()) params = Json::object();
     std::vector<Fd> copies;
     for (const int fd : descriptors) copies.emplace_back(fcntl_duplicate(fd));
-    send({{"jsonrpc", "2.0"}, {"method", method}, {"params", std::move(params)}}, std::move(copies));
+    Json message = {{"jsonrpc", "2.0"}, {"method", method}, {"params", std::move(params)}};
+    if (!copies.empty()) message["descriptors"] = copies.size();
+    send(message, std::move(copies));
   }
   void close(const std::string& reason) override {
     if (is_closed_) return;
@@ -70,6 +75,7 @@ class FrameChannel final : public Channel {
   void advance() {
     if (is_closed_ || (!is_open_ && !try_open())) return;
     const std::weak_ptr<bool> alive = alive_;
+    const auto keep = handlers_;
     flush();
     if (!is_closed_) read_all(alive);
   }
@@ -86,7 +92,8 @@ class FrameChannel final : public Channel {
     peer_ = transport_->peer();
     peer_name_ = transport_->peer_name();
     const std::weak_ptr<bool> alive = alive_;
-    if (handlers_.on_open) handlers_.on_open(*this);
+    const auto keep = handlers_;
+    if (keep->on_open) keep->on_open(*this);
     return !alive.expired() && !is_closed_;
   }
 
@@ -99,6 +106,8 @@ class FrameChannel final : public Channel {
         return close(result.status == IoStatus::kClosed ? "closed by the peer" : transport_->failure());
       }
       input_.append(chunk, result.bytes);
+      // Those of an unfinished frame, and of the one after it.
+      if (descriptors_.size() > 2 * kMaxDescriptors) return close("more descriptors than its frames have");
       while (take_frame()) {
         if (alive.expired() || is_closed_) return;
       }
@@ -136,16 +145,28 @@ class FrameChannel final : public Channel {
     if (!params.is_object()) return close("frame's params are not an object");
     const std::string name = method->get<std::string>();
     if (id == message.end()) {
-      std::vector<Fd> descriptors = std::exchange(descriptors_, {});
-      if (handlers_.on_notify) handlers_.on_notify(*this, name, params, descriptors);
+      std::vector<Fd> descriptors;
+      if (!take_descriptors(message, descriptors)) return close("frame came without its descriptors");
+      if (handlers_->on_notify) handlers_->on_notify(*this, name, params, descriptors);
       return;
     }
     if (!id->is_number_unsigned()) return close("frame's id is not a number");
     Reply reply = [this, alive = std::weak_ptr<bool>(alive_), number = id->get<std::uint64_t>()](Result<Json> result) {
       if (!alive.expired()) answer(number, std::move(result));
     };
-    if (!handlers_.on_request) return reply(Error{"nothing is asked for on this channel"});
-    handlers_.on_request(*this, name, params, std::move(reply));
+    if (!handlers_->on_request) return reply(Error{"nothing is asked for on this channel"});
+    handlers_->on_request(*this, name, params, std::move(reply));
+  }
+
+  // One read may bring the end of a frame and, with its descriptors, the next: each frame says how many are its own.
+  bool take_descriptors(const Json& message, std::vector<Fd>& out) {
+    const auto count = message.find("descriptors");
+    if (count == message.end()) return true;
+    if (!count->is_number_unsigned() || count->get<std::uint64_t>() > descriptors_.size()) return false;
+    const auto end = descriptors_.begin() + static_cast<std::ptrdiff_t>(count->get<std::uint64_t>());
+    std::move(descriptors_.begin(), end, std::back_inserter(out));
+    descriptors_.erase(descriptors_.begin(), end);
+    return true;
   }
 
   void handle_reply(const Json& message) {
@@ -199,17 +220,21 @@ class FrameChannel final : public Channel {
   }
 
   void finish_close() {
+    // Whoever is called may destroy this.
     const std::weak_ptr<bool> alive = alive_;
-    fail_pending(reason_);
-    if (!alive.expired() && handlers_.on_close) handlers_.on_close(*this, reason_);
+    const auto keep = handlers_;
+    const std::string reason = reason_;
+    fail_pending(reason);
+    if (!alive.expired() && keep->on_close) keep->on_close(*this, reason);
   }
   void fail_pending(const std::string& reason) {
-    for (auto& [id, reply] : std::exchange(pending_, {})) reply(Error{"no answer from " + peer_ + ": " + reason});
+    const std::string text = "no answer from " + peer_ + ": " + reason;
+    for (auto& [id, reply] : std::exchange(pending_, {})) reply(Error{text});
   }
 
   EventLoop& loop_;
   std::unique_ptr<Transport> transport_;
-  Handlers handlers_;
+  std::shared_ptr<const Handlers> handlers_;  // kept by what calls one: it may destroy this
   Watch watch_;
   Timer open_timer_;
   std::string peer_ = "the peer";

@@ -107,6 +107,14 @@ bool is_live(const sockaddr_un& address) {
   return connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN;
 }
 
+Status remove_stale(const std::string& path) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0) return {};
+  if (!S_ISSOCK(info.st_mode)) return Error{path + " is there and is not a socket"};
+  unlink(path.c_str());
+  return {};
+}
+
 }  // namespace
 
 std::unique_ptr<Channel> connect_unix(EventLoop& loop, const std::string& path, Handlers handlers) {
@@ -139,7 +147,7 @@ Result<std::unique_ptr<Server>> listen_unix(EventLoop& loop, const std::string& 
   sockaddr_un address;
   if (!to_unix_address(path, address)) return Error{path + ": expected at most 107 bytes for a socket's path"};
   if (is_live(address)) return Error{path + " is served by another process"};
-  unlink(path.c_str());
+  if (const Status removed = remove_stale(path); !removed) return removed.error();
   Fd socket = make_socket(AF_UNIX);
   const mode_t mode = allowed_uids.empty() ? 0600 : 0666;
   const mode_t old_mask = umask(0777 & ~mode);
@@ -176,14 +184,16 @@ Result<Json> call_unix(const std::string& path, std::string_view method, Json pa
   EventLoop loop;
   std::optional<Result<Json>> answer;
   Handlers handlers;
-  handlers.on_close = [&answer, &path](Channel&, const std::string& reason) {
-    if (!answer) answer.emplace(Error{"no daemon answers at " + path + ": " + reason});
-  };
+  bool is_open = false;
+  std::string lost;
+  handlers.on_open = [&is_open](Channel&) { is_open = true; };
+  handlers.on_close = [&lost](Channel&, const std::string& reason) { lost = reason; };
   const auto channel = connect_unix(loop, path, std::move(handlers));
   channel->request(method, std::move(params), [&answer](Result<Json> reply) { answer.emplace(std::move(reply)); });
   const auto deadline = EventLoop::Clock::now() + timeout;
   while (!answer && EventLoop::Clock::now() < deadline) loop.turn(Duration(100));
   if (!answer) return Error{"no answer at " + path + " within " + to_string(timeout)};
+  if (!is_open) return Error{"no daemon answers: " + lost};
   return std::move(*answer);
 }
 

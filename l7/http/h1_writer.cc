@@ -1,7 +1,7 @@
 #include "l7/http/h1_writer.h"
 
+#include <algorithm>
 #include <charconv>
-#include <cstring>
 
 #include "common/check.h"
 
@@ -22,8 +22,7 @@ class HeadWriter {
     return true;
   }
   HeadWriter& operator<<(std::string_view text) {
-    std::memcpy(at_, text.data(), text.size());
-    at_ += text.size();
+    at_ = std::copy(text.begin(), text.end(), at_);
     return *this;
   }
   HeadWriter& operator<<(std::uint64_t number) {
