@@ -149,13 +149,24 @@ void wait_for_bpf_readers() {
   GH_CHECK(map.update());
 }
 
+namespace {
+
+// The device that the link pinned as `pin` is on; 0: none.
+unsigned device_of_link(const std::string& pin) {
+  const Fd link(bpf_obj_get(pin.c_str()));
+  bpf_link_info info{};
+  __u32 length = sizeof info;
+  return link.is_open() && bpf_obj_get_info_by_fd(link.get(), &info, &length) == 0 ? info.xdp.ifindex : 0;
+}
+
+}  // namespace
+
 Status attach_xdp(bpf_program* program, const std::string& interface, const std::string& pin) {
-  const int updated = update_pinned_link(program, pin);
-  if (updated == 0) return {};
-  // A link whose device went away cannot be updated: it is of no use to anybody.
-  if (updated != -ENOENT) unlink(pin.c_str());
   const unsigned index = if_nametoindex(interface.c_str());
   if (index == 0) return Error{"no interface \"" + interface + "\" on this host"};
+  if (device_of_link(pin) == index && update_pinned_link(program, pin) == 0) return {};
+  // A link on a device that went away, or on the one of an earlier config, is of no use to anybody.
+  unlink(pin.c_str());
   int link = create_xdp_link(program, index, XDP_FLAGS_DRV_MODE);
   if (link == -EOPNOTSUPP || link == -EINVAL) {
     log_warn("{}: the driver has no native XDP; generic mode works but costs several times more per packet", interface);

@@ -1,12 +1,17 @@
 #include "common/daemon.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/capability.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+
+#include "common/config/findings.h"
 
 namespace gatehouse {
 
@@ -19,10 +24,10 @@ Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** a
     if (std::find(switches.begin(), switches.end(), name) != switches.end()) {
       flags[name] = "true";
     } else if (std::find(names.begin(), names.end(), name) == names.end()) {
-      std::string known;
-      for (const std::string& each : names) known += " --" + each + " VALUE";
-      for (const std::string& each : switches) known += " --" + each;
-      return Error{"unknown flag \"" + flag + "\"; known:" + known};
+      std::vector<std::string> known = names;
+      known.insert(known.end(), switches.begin(), switches.end());
+      for (std::string& each : known) each.insert(0, "--");
+      return Error{"unknown flag \"" + flag + "\"" + config::suggest(flag, known)};
     } else if (i + 1 == argc) {
       return Error{flag + " needs a value"};
     } else {
@@ -43,6 +48,24 @@ Status keep_capabilities(const std::vector<std::string>& names) {
   if (!is_set) return system_error("this process lacks one of the capabilities \"" + text + "\"");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("cannot set no_new_privs");
   return {};
+}
+
+Result<Fd> lock_state_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return Error{"cannot make the state folder " + folder + ": " + error.message()};
+  const std::string file = folder + "/lock";
+  Fd fd(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.is_open()) return system_error("cannot open " + file);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
+    const std::string pid = std::to_string(getpid()) + "\n";
+    if (ftruncate(fd.get(), 0) != 0 || write(fd.get(), pid.data(), pid.size()) < 0) return system_error("cannot write " + file);
+    return fd;
+  }
+  char holder[16] = {};
+  const ssize_t length = read(fd.get(), holder, sizeof holder - 1);
+  const std::string pid(holder, length > 0 ? static_cast<std::size_t>(length - 1) : 0);
+  return Error{"the state folder " + folder + " is served by another process (pid " + pid + ")"};
 }
 
 DaemonSignals::DaemonSignals(EventLoop& loop, std::function<void()> on_end, std::function<void()> on_reload)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/config/findings.h"
 #include "common/config/load.h"
 #include "common/log.h"
 #include "l4/site_status.h"
@@ -111,13 +112,10 @@ void ControlServer::relay_drain(const Json& params, control::Reply reply) {
   const auto name = params.find("node");
   if (name == params.end() || !name->is_string()) return reply(Error{"drain: expected node and on"});
   const std::string node = name->get<std::string>();
-  std::string names;
-  bool is_known = false;
-  for (const auto& [id, each] : director_.nodes()) {
-    is_known |= each.config.name == node;
-    names += (names.empty() ? "" : ", ") + each.config.name;
-  }
-  if (!is_known) return reply(Error{"there is no node \"" + node + "\"; known: " + names});
+  std::vector<std::string> names;
+  for (const auto& [id, each] : director_.nodes()) names.push_back(each.config.name);
+  const bool is_known = std::find(names.begin(), names.end(), node) != names.end();
+  if (!is_known) return reply(Error{"there is no node \"" + node + "\"" + config::suggest(node, names)});
   control::Channel* channel = channel_of(node);
   if (!channel) return reply(Error{"node \"" + node + "\" has no link to this host: ask it by its own socket, or another L4 host"});
   channel->request("drain", params, std::move(reply));

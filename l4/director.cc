@@ -4,11 +4,13 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <sstream>
 
 #include "common/log.h"
 #include "l4/user_tables.h"
@@ -20,6 +22,8 @@ constexpr std::uint16_t kGroup = 0;  // all VIPs share one set of nodes
 // A site that starts: nodes come up one after the other, and each alone would make a generation.
 constexpr Duration kFirstWait{3'000};
 constexpr Duration kForgetInterval{1'000};
+// Handshakes under way when a node began to drain are not in its report.
+constexpr Duration kLastArrivals{3'000};
 
 std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
@@ -33,7 +37,9 @@ Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]) {
   if (!secret_file.empty()) {
     std::ifstream stream(secret_file, std::ios::binary);
     if (!stream) return system_error("site.secret_file: cannot read " + secret_file);
-    secret.assign(std::istreambuf_iterator<char>(stream), {});
+    std::ostringstream content;  // an iterator would throw on a folder
+    content << stream.rdbuf();
+    secret = content.str();
     if (secret.size() < 16) return Error{"site.secret_file: " + secret_file + " has " + std::to_string(secret.size()) +
                                          " bytes; expected 16 or more"};
   }
@@ -49,14 +55,15 @@ Director::Director(EventLoop& loop, DataPlane& plane, Options options)
 
 Status Director::start(const config::Config& config) {
   auto membership = Membership::load(options_.membership_file);
-  if (!membership) return membership.error();
-  membership_ = std::move(*membership);
+  if (!membership) {
+    const std::string aside = options_.membership_file + ".broken";
+    log_warn("{}; it is kept as {}, and the site is learnt anew", membership.error().message, aside);
+    std::rename(options_.membership_file.c_str(), aside.c_str());
+  } else {
+    membership_ = std::move(*membership);
+  }
   compiler_ = std::make_unique<RingCompiler>(config.ring.slots);
-  std::uint64_t key[4];
-  if (const Status read = read_flow_key(config.site.secret_file, key); !read) return read;
-  const IpAddress& address = options_.host.address;
-  writer_.set_identity(address.is_v4() ? address : IpAddress(), address.is_v4() ? options_.host.address_v6.value_or(IpAddress()) : address,
-                       key, config.site.fabric_mtu);
+  if (const Status read = read_flow_key(config.site.secret_file, flow_key_); !read) return read;
   if (const Status set = set_config(config); !set) return set;
   on_forget_time();
   // What an earlier daemon's log says goes on until there is other evidence.
@@ -64,13 +71,35 @@ Status Director::start(const config::Config& config) {
 }
 
 Status Director::set_config(const config::Config& config) {
-  write_nodes(config);
+  // The steps that can fail come first.
+  if (const Status good = check_flow_key(config); !good) return good;
   if (const Status written = write_vips(config); !written) return written;
+  write_nodes(config);
+  write_identity(config);
+  const bool is_same_probe = config_.probe == config.probe;
   config_ = config;
-  update_nodes();
+  update_nodes(is_same_probe);
   judge();
   change_soon();
   return {};
+}
+
+// Another secret would move nearly every connection to another slot, without a hop that leads back.
+Status Director::check_flow_key(const config::Config& config) const {
+  std::uint64_t key[4];
+  if (const Status read = read_flow_key(config.site.secret_file, key); !read) return read;
+  if (std::equal(std::begin(key), std::end(key), flow_key_)) return {};
+  return Error{config.file + ": site.secret_file has another content: that changes only with a restart, and breaks connections"};
+}
+
+void Director::write_identity(const config::Config& config) {
+  for (const config::L4Host& host : config.l4_hosts) {
+    if (host.name == options_.host.name) options_.host.address_v6 = host.address_v6;
+  }
+  const IpAddress& address = options_.host.address;
+  const IpAddress v4 = address.is_v4() ? address : IpAddress();
+  const IpAddress v6 = address.is_v4() ? options_.host.address_v6.value_or(IpAddress()) : address;
+  writer_.set_identity(v4, v6, flow_key_, config.site.fabric_mtu);
 }
 
 void Director::write_nodes(const config::Config& config) {
@@ -107,7 +136,16 @@ Status Director::write_vips(const config::Config& config) {
   return {};
 }
 
-void Director::update_nodes() {
+std::unique_ptr<NodeProbe> Director::make_probe(std::uint16_t id, bool is_up) {
+  return std::make_unique<NodeProbe>(loop_, config_.probe, id, options_.host.address, is_up, [this, id] {
+    const Node* probed = find_node(id);
+    if (!probed) return;
+    log_info("probe of node {}: {}{}", probed->config.name, probed->probe->is_up() ? "up" : "down: ", probed->probe->reason());
+    judge();
+  });
+}
+
+void Director::update_nodes(bool is_same_probe) {
   std::map<std::uint16_t, Node> nodes;
   for (const config::Node& node : config_.nodes) {
     Node& entry = nodes[node.id];
@@ -115,6 +153,7 @@ void Director::update_nodes() {
     if (known != nodes_.end() && known->second.config.address == node.address) {
       entry = std::move(known->second);
       entry.config = node;
+      if (!is_same_probe) entry.probe = make_probe(node.id, entry.probe->is_up());
       continue;
     }
     entry.config = node;
@@ -127,13 +166,7 @@ void Director::update_nodes() {
         entry.report.connections = 1;
       }
     }
-    const std::uint16_t id = node.id;
-    entry.probe = std::make_unique<NodeProbe>(loop_, config_.probe, id, options_.host.address, entry.has_joined, [this, id] {
-      const Node* probed = find_node(id);
-      if (!probed) return;
-      log_info("probe of node {}: {}{}", probed->config.name, probed->probe->is_up() ? "up" : "down: ", probed->probe->reason());
-      judge();
-    });
+    entry.probe = make_probe(node.id, entry.has_joined);
     entry.is_up = entry.has_joined;
   }
   nodes_ = std::move(nodes);
@@ -154,6 +187,8 @@ void Director::on_report(const control::NodeReport& report) {
   const MemberState before = state_of(node);
   node.report = report;
   node.has_report = true;
+  if (!report.is_draining || report.connections > 0) node.empty_since.reset();
+  if (report.is_draining && report.connections == 0 && !node.empty_since) node.empty_since = loop_.now();
   if (state_of(node) != before || report.is_draining) change_soon();
 }
 
@@ -198,8 +233,9 @@ std::optional<std::vector<Member>> Director::members() {
   for (const auto& [id, node] : nodes_) {
     MemberState state = state_of(node);
     up += state != MemberState::kDown ? 1 : 0;
-    // Nobody needs to ask a draining node that has nothing left.
-    if (state == MemberState::kDraining && node.has_report && node.report.connections == 0) state = MemberState::kDown;
+    // Nobody needs to ask a draining node that has nothing left, once what was on its way to it has arrived.
+    const bool is_empty = node.empty_since && loop_.now() - *node.empty_since >= kLastArrivals;
+    if (state == MemberState::kDraining && is_empty) state = MemberState::kDown;
     members.push_back({id, node.config.weight, state});
   }
   const bool is_first = membership_.generations().empty();

@@ -47,6 +47,8 @@ class Director {
     bool is_up = false;           // what the ring goes by: see Director::judge
     control::NodeReport report;   // the last one; is_draining stays when the link is lost
     bool has_report = false;
+    // Since when it drains and reports no connection.
+    std::optional<EventLoop::Clock::time_point> empty_since;
     double share = 0;             // of the ring's slots
   };
   const Node* find_node(std::uint16_t id) const;
@@ -59,9 +61,12 @@ class Director {
   DataPlane& plane() { return plane_; }
 
  private:
+  Status check_flow_key(const config::Config& config) const;
+  void write_identity(const config::Config& config);
   void write_nodes(const config::Config& config);
   Status write_vips(const config::Config& config);
-  void update_nodes();
+  void update_nodes(bool is_same_probe);
+  std::unique_ptr<NodeProbe> make_probe(std::uint16_t id, bool is_up);
   void judge();
   bool is_path_proven(std::uint16_t except) const;
   void change_soon();
@@ -80,6 +85,7 @@ class Director {
   std::unique_ptr<RingCompiler> compiler_;
   std::map<std::uint16_t, Node> nodes_;
   std::map<std::string, std::uint16_t> vip_numbers_;  // "address:port/protocol" → number
+  std::uint64_t flow_key_[4] = {};
   std::uint64_t digest_ = 0;
   bool is_change_due_ = false;
   bool is_first_wait_over_ = false;

@@ -1,7 +1,7 @@
 // gatehouse-l4: attaches the front door, then keeps its tables right.
 #include <cstdio>
-#include <filesystem>
 
+#include "common/config/findings.h"
 #include "common/config/load.h"
 #include "common/daemon.h"
 #include "common/log.h"
@@ -30,12 +30,12 @@ struct Options {
 };
 
 Result<config::L4Host> find_host(const config::Config& config, const std::string& name) {
-  std::string names;
+  std::vector<std::string> names;
   for (const config::L4Host& host : config.l4_hosts) {
     if (host.name == name) return host;
-    names += (names.empty() ? "" : ", ") + host.name;
+    names.push_back(host.name);
   }
-  return Error{config.file + ": there is no [[l4_host]] \"" + name + "\"; known: " + (names.empty() ? "none" : names)};
+  return Error{config.file + ": there is no [[l4_host]] \"" + name + "\"" + config::suggest(name, names)};
 }
 
 Status run(const Options& options) {
@@ -49,9 +49,8 @@ Status run(const Options& options) {
     return {};
   }
   for (const config::Finding& finding : loaded.findings) log_warn("{}", finding.text);
-  std::error_code error;
-  std::filesystem::create_directories(options.state_folder, error);
-  if (error) return Error{"cannot make the state folder " + options.state_folder + ": " + error.message()};
+  const auto lock = lock_state_folder(options.state_folder);
+  if (!lock) return lock.error();
 
   auto plane = l4::XdpDataPlane::open(plane_options);
   if (!plane) return plane.error();

@@ -97,8 +97,24 @@ bool Membership::append(std::vector<Member> members, std::int64_t now) {
   if (!generations_.empty() && generations_.back().members == members) return false;
   const std::uint16_t epoch = generations_.empty() ? 1 : static_cast<std::uint16_t>(generations_.back().epoch + 1);
   generations_.push_back({epoch, now, std::move(members)});
+  forget_repeated();
   if (generations_.size() > kMost) generations_.erase(generations_.begin());
   return true;
+}
+
+// Of generations with the same owners only the newest says anything: a hop list names a node once, where it stood last. So
+// what comes and goes again (a drain, a flap) does not push older owners out.
+void Membership::forget_repeated() {
+  const auto owners = [](const Generation& generation) {
+    std::vector<Member> active;
+    for (const Member& member : generation.members) {
+      if (member.state == MemberState::kActive) active.push_back(member);
+    }
+    return active;
+  };
+  const std::vector<Member> newest = owners(generations_.back());
+  const auto last = generations_.end() - 1;
+  generations_.erase(std::remove_if(generations_.begin(), last, [&](const Generation& older) { return owners(older) == newest; }), last);
 }
 
 bool Membership::forget_older_than(std::int64_t seconds, std::int64_t now) {

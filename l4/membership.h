@@ -50,6 +50,7 @@ class Membership {
   static Result<Membership> load(const std::string& file);
 
  private:
+  void forget_repeated();
   std::vector<Generation> generations_;
 };
 

@@ -131,7 +131,9 @@ Result<Json> explain_flow(Director& director, const Json& params) {
   if (!source) return source.error();
   const auto vip = endpoint_of(params, "vip");
   if (!vip) return vip.error();
-  const std::string protocol = params.value("protocol", "tcp");
+  const Json wanted = params.value("protocol", Json("tcp"));
+  if (wanted != "tcp" && wanted != "udp") return Error{"protocol: expected tcp or udp"};
+  const auto protocol = wanted.get<std::string>();
   Tables tables = director.plane().tables();
   const auto explained = explain_packet(tables, *source, *vip, protocol == "udp" ? IPPROTO_UDP : IPPROTO_TCP);
   if (!explained) return Error{to_string(*vip) + "/" + protocol + " is not a VIP: such packets are left to this host untouched"};

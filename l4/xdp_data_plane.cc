@@ -16,8 +16,9 @@ struct ProbeHook {
   explicit ProbeHook(const std::string& interface) {
     hook.ifindex = static_cast<int>(if_nametoindex(interface.c_str()));
     hook.attach_point = BPF_TC_EGRESS;
+    // A place of our own: what others attached to this interface is not ours to replace.
     options.handle = 1;
-    options.priority = 1;
+    options.priority = 0x4748;
   }
   bpf_tc_hook hook = {.sz = sizeof(bpf_tc_hook)};
   bpf_tc_opts options = {.sz = sizeof(bpf_tc_opts)};

@@ -68,6 +68,7 @@ class TlsStream final : public Stream {
 
   StreamResult read(char* data, std::size_t size) override {
     StreamResult result;
+    socket_.is_drained = false;  // the rest of a record is read without a look at the socket
     result.status = translate(SSL_read_ex(ssl_, data, size, &result.bytes));
     result.is_drained = socket_.is_drained && result.bytes < size && !SSL_has_pending(ssl_);
     return result;

@@ -1,5 +1,5 @@
 // Errors and warnings while they are gathered, with the lines of the file that they are about. Internal to
-// common/config, but for suggest(), which the command line uses too.
+// common/config, but for suggest(), which whatever takes names from people uses.
 #pragma once
 
 #include <map>

@@ -59,6 +59,7 @@ struct Probe {
   Duration timeout{500};
   std::uint32_t rise = 2;
   std::uint32_t fall = 3;
+  bool operator==(const Probe&) const = default;
 };
 
 // Mutual TLS of the control protocol between hosts.

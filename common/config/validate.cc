@@ -141,8 +141,28 @@ class Validator {
         }
       }
     }
+    for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+      for (const L4Host& host : config_.l4_hosts) {
+        if (host.address == config_.nodes[i].address) {
+          error(at("node", i, "address"), "[[node]] address " + quoted(to_string(host.address)) + " is that of L4 host " + quoted(host.name));
+        }
+      }
+      if (config_.nodes[i].interface.empty()) error(at("node", i, "interface"), "[[node]] interface: expected a name such as \"eth0\"");
+    }
+    check_probe_family();
     const bool has_weight = std::any_of(config_.nodes.begin(), config_.nodes.end(), [](const Node& n) { return n.weight; });
     if (!config_.nodes.empty() && !has_weight) error("node", "[[node]]: every node has weight 0, so nobody could serve");
+  }
+
+  // A probe leaves from the L4 host's address, and must be of its family.
+  void check_probe_family() {
+    for (std::size_t i = 0; i < config_.l4_hosts.size(); ++i) {
+      const L4Host& host = config_.l4_hosts[i];
+      if (host.interface.empty()) error(at("l4_host", i, "interface"), "[[l4_host]] interface: expected a name such as \"eth0\"");
+      if (config_.nodes.empty() || host.address.is_v4() == config_.probe.address.is_v4()) continue;
+      error("probe.address", "probe.address " + quoted(to_string(config_.probe.address)) + ": expected an address of the family of L4 host " +
+                                 quoted(host.name) + " (" + to_string(host.address) + ")");
+    }
   }
 
   void check_vips() {

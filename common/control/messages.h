@@ -7,7 +7,7 @@
 // drain       CLI → either, L4 → node  request {node, on: bool} → {} the node keeps the state and reports it to all
 // config      L4 host → node         request   {text} → {digest}     refused with all findings: nothing changes
 // reload      CLI → either           request   {} → {digest, nodes}  re-reads the file; an L4 host passes it on to its nodes
-// status      CLI → either           request   {} → SiteStatus       (see README for the fields)
+// status      CLI → either           request   {} → SiteStatus       (as `gatehouse status --json` prints it)
 // explain     CLI → either           request   {method, url, headers} → {route, pool, why: [...]}; L4 asks a node
 // explain_packet  CLI → L4 host      request   {source, vip} → {slot, hops, node, ...}
 #pragma once

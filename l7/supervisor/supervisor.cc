@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "common/config/findings.h"
 #include "common/config/load.h"
 #include "common/daemon.h"
 #include "common/log.h"
@@ -31,9 +32,9 @@ Status Supervisor::start() {
   auto certificates = read_certificates(config_);
   if (!certificates) return certificates.error();
   if (const Status checked = check_certificates(config_, *certificates); !checked) return checked;
-  std::error_code error;
-  std::filesystem::create_directories(options_.state_folder, error);
-  if (error) return Error{"cannot make the state folder " + options_.state_folder + ": " + error.message()};
+  auto lock = lock_state_folder(options_.state_folder);
+  if (!lock) return lock.error();
+  lock_ = std::move(*lock);
   // Workers reach their socket in it as another user; everything in it has its own mode.
   chmod(options_.state_folder.c_str(), 0711);
   if (const Status listening = listen(); !listening) return listening;
@@ -67,9 +68,9 @@ Status Supervisor::adopt_node(const config::Config& config) {
     node_ = node;
     return {};
   }
-  std::string names;
-  for (const config::Node& node : config.nodes) names += (names.empty() ? "" : ", ") + node.name;
-  return Error{config.file + ": there is no [[node]] \"" + options_.node + "\"; known: " + names};
+  std::vector<std::string> names;
+  for (const config::Node& node : config.nodes) names.push_back(node.name);
+  return Error{config.file + ": there is no [[node]] \"" + options_.node + "\"" + config::suggest(options_.node, names)};
 }
 
 Status Supervisor::open_board_and_steering(const config::Config& config) {

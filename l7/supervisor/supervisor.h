@@ -50,6 +50,7 @@ class Supervisor {
 
   EventLoop& loop_;
   Options options_;
+  Fd lock_;  // of the state folder
   config::Config config_;
   config::Node node_;  // this one; id 0 without an L4 tier
   std::unique_ptr<Board> board_;

@@ -102,7 +102,7 @@ TEST(Readme, ItsQuestionsToADaemonAreAnswered) {
 // The first command of the README, but for the build: it ends by itself, says what it saw, and leaves nothing.
 TEST(Readme, ItsQuickstartShowsRequestsAndSurvivesTheKills) {
   if (const auto reason = lab::Lab::why_unsupported()) GTEST_SKIP() << *reason;
-  const std::string script = "GATEHOUSE_BUILD=" GATEHOUSE_BINARY_DIR " " + (kRoot / "deploy/quickstart").string();
+  const std::string script = "GATEHOUSE_LAB=quicktest GATEHOUSE_BUILD=" GATEHOUSE_BINARY_DIR " " + (kRoot / "deploy/quickstart").string();
   const lab::Output output = lab::run({}, {"bash", "-c", script});
   EXPECT_EQ(output.exit_code, 0) << output.text << output.errors;
   for (const char* text : {"ROUTE", "by L4 host", "by node", "by worker", "SIGKILL of a worker", "SIGKILL of everything on n2",
@@ -110,7 +110,7 @@ TEST(Readme, ItsQuickstartShowsRequestsAndSurvivesTheKills) {
     EXPECT_NE(output.text.find(text), std::string::npos) << text << " is not in\n" << output.text;
   }
   const auto labs = lab::list_labs();
-  EXPECT_EQ(std::find(labs.begin(), labs.end(), "quickstart"), labs.end());
+  EXPECT_EQ(std::find(labs.begin(), labs.end(), "quicktest"), labs.end());
 }
 
 }  // namespace
