@@ -19,6 +19,9 @@ Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** a
 // and why stands at their calls. An Error names the capability that is missing.
 Status keep_capabilities(const std::vector<std::string>& names);
 
+// As many descriptors as the hard limit allows.
+void raise_descriptor_limit();
+
 // Makes `folder` if need be and holds it for this process until the end; an Error names who holds it already. Taken before
 // anything that two daemons must not both write.
 Result<Fd> lock_state_folder(const std::string& folder);

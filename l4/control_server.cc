@@ -87,6 +87,10 @@ void ControlServer::on_node_request(control::Channel& channel, std::string_view 
   if (known != connected_.end() && known->second != &channel) known->second->close("the node dialled again");
   connected_[hello->node] = &channel;
   log_info("node {} joins from {}", hello->name, channel.peer());
+  if (hello->config_digest != director_.config().digest) {
+    log_warn("node {} runs config {:016x}, this host {:016x}: reload brings them together", hello->name, hello->config_digest,
+             director_.config().digest);
+  }
   director_.on_hello(hello->node);
   reply(Json::object());
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <new>
@@ -10,7 +11,7 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6401;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6402;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   std::array<WorkerCell, kMaxWorkers> workers;
@@ -29,6 +30,9 @@ std::uint64_t backend_key(std::string_view pool, const Endpoint& backend) {
 }
 
 Result<std::unique_ptr<Board>> Board::open(const std::string& file) {
+  // A file of another layout is replaced, not rewritten: workers of another version may still have it mapped.
+  struct stat before{};
+  if (stat(file.c_str(), &before) == 0 && static_cast<std::size_t>(before.st_size) != sizeof(Layout)) unlink(file.c_str());
   const Fd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.is_open()) return system_error("cannot open the board " + file);
   struct stat info{};
@@ -77,7 +81,7 @@ BackendCell* Board::backend(std::uint64_t key) {
 
 void Board::clear_worker(std::uint32_t index) {
   WorkerCell& cell = worker(index);
-  for (auto* count : {&cell.started, &cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx}) {
+  for (auto* count : {&cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx}) {
     count->store(0, std::memory_order_relaxed);
   }
   cell.pid.store(0, std::memory_order_relaxed);

@@ -25,7 +25,6 @@ inline constexpr std::uint32_t kMaxBackends = 4096;
 
 struct alignas(64) WorkerCell {
   std::atomic<std::int32_t> pid;         // 0: no worker here
-  std::atomic<std::uint64_t> started;    // starttime of /proc/PID/stat: tells a reused pid
   std::atomic<std::uint64_t> restarts;
   std::atomic<std::uint64_t> config_digest;  // what it serves
   std::atomic<std::uint64_t> connections;    // open now

@@ -1,5 +1,7 @@
 #include "l7/client_connection.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -139,7 +141,9 @@ bool ClientConnection::run_exchange() {
 
 bool ClientConnection::take(Exchange::Outcome outcome) {
   switch (outcome) {
-    case Exchange::Outcome::kWait: return false;
+    case Exchange::Outcome::kWait:
+      wire_.flush();  // answers before this one do not wait with it
+      return false;
     case Exchange::Outcome::kAbort: break_off(); return false;
     case Exchange::Outcome::kDone: break;
   }
@@ -166,7 +170,7 @@ bool ClientConnection::refuse(std::uint16_t status, std::string_view why) {
 
 bool ClientConnection::finish_closing() {
   wire_.flush();
-  if (!wire_.output().is_empty() && !wire_.has_failed()) {
+  if (!wire_.output().is_empty() && !wire_.has_write_failed()) {
     deadline_.set(listener_->config.idle_timeout);
     return false;
   }
@@ -209,7 +213,10 @@ void ClientConnection::on_deadline() {
 }
 
 void ClientConnection::drain() {
-  if (phase_ == Phase::kRequest) advance();
+  if (phase_ == Phase::kRequest) return advance();
+  int unsent = 0;
+  const bool has_arrived = phase_ == Phase::kLingering && !must_linger_ && ioctl(wire_.fd(), SIOCOUTQ, &unsent) == 0 && unsent == 0;
+  if (has_arrived) leave();
 }
 
 void ClientConnection::leave() {

@@ -2,6 +2,8 @@
 #include "l7/exchange.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "common/log.h"
 #include "l7/backend/pool.h"
@@ -131,20 +133,26 @@ Exchange::Next Exchange::write_backend_head() {
 }
 
 Exchange::Next Exchange::choose_backend() {
-  if (attempts_ == kMaxAttempts) return answer(unreached_status_, std::string(error_));
+  if (attempts_ == kMaxAttempts) return answer(unreached_status_, "no backend could be reached", std::string(error_));
   Backend* next = pool_->choose({tried_.data(), attempts_});
   if (next) {
     chosen_ = next;
     return go(kLease);
   }
-  if (attempts_ > 0) return answer(unreached_status_, std::string(error_));
-  return answer(503, "no healthy backend in pool " + pool_->config().name);
+  if (attempts_ > 0) return answer(unreached_status_, "no backend could be reached", std::string(error_));
+  return answer(503, "no healthy backend", "no healthy backend in pool " + pool_->config().name);
 }
 
 Exchange::Next Exchange::lease() {
   if (!must_connect_) backend_ = chosen_->take_idle(*this);
   if (!backend_) backend_ = chosen_->connect(*this);
-  if (!backend_) return try_another_backend(502, "cannot connect: " + system_error(to_string(chosen_->address())).message);
+  if (!backend_) {
+    const int code = errno;
+    const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
+    // Short of descriptors or ports: no other backend would be nearer.
+    const bool is_ours = code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM || code == EADDRNOTAVAIL;
+    return is_ours ? answer(503, "this node has too many connections", why) : try_another_backend(502, why);
+  }
   chosen_->count_request();
   deadline_.set(pool_->config().connect_timeout);
   return go(kConnect);
@@ -173,6 +181,8 @@ Exchange::Next Exchange::send() {
   Buffer& output = backend_->wire().output();
   if (output.room() < head_.size()) output.grow();
   GH_CHECK(output.append(head_.view()) == head_.size());
+  // Of a repeated request with an empty chunked body: its end went with the connection before.
+  if (is_request_done_ && request_framing_ == http::Framing::kChunked) output.append(http::kLastChunk);
   scanned_ = 0;
   deadline_.set(pool_->config().response_timeout);
   return go(kRelay);
@@ -187,14 +197,14 @@ Exchange::Next Exchange::after_lost_backend() {
     must_connect_ = true;
     return go(kLease);
   }
-  const std::string why = "backend " + to_string(chosen_->address()) + " closed the connection before its answer";
   chosen_->count_failure();
-  return answer(502, why);
+  return answer(502, "the backend closed the connection before its answer");
 }
 
-Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why) {
-  if (is_response_begun_) return break_off(why);
-  if (status >= 400) error_ = why;
+// `why` is for the client; what names backends is for the log only.
+Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std::string_view detail) {
+  if (is_response_begun_) return break_off(detail.empty() ? why : detail);
+  if (status >= 400) error_ = detail.empty() ? why : detail;
   if (backend_) release_backend(false);
   status_ = status;
   is_keep_alive_ = is_keep_alive_ && is_request_done_ && !context_.is_draining;

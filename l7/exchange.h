@@ -69,7 +69,7 @@ class Exchange {
     step_ = step;
     return Next::kGo;
   }
-  Next answer(std::uint16_t status, std::string_view why);
+  Next answer(std::uint16_t status, std::string_view why, std::string_view detail = {});
   Next break_off(std::string_view why);
   Next try_another_backend(std::uint16_t status, std::string_view why);
   Next after_lost_backend();

@@ -239,7 +239,7 @@ void Exchange::on_deadline() {
     decision_ = answer(408, "the request body stopped coming");
   } else if (!is_response_begun_) {
     chosen_->count_failure();
-    decision_ = answer(504, "no answer from " + to_string(chosen_->address()) + " within " + to_string(pool_->config().response_timeout));
+    decision_ = answer(504, "the backend did not answer in time", "no answer from " + to_string(chosen_->address()) + " within " + to_string(pool_->config().response_timeout));
   } else {
     decision_ = break_off(client_.wire().output().is_empty() ? "the backend's body stopped coming" : "the client does not read");
   }

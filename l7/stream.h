@@ -19,7 +19,8 @@ enum class StreamStatus {
 struct StreamResult {
   StreamStatus status = StreamStatus::kDone;
   std::size_t bytes = 0;
-  bool is_drained = false;  // of a read: the kernel had no more at that moment
+  bool is_drained = false;       // of a read: the kernel had no more at that moment
+  bool waits_for_write = false;  // of a read that is blocked: by a full socket, not an empty one
 };
 
 class Stream {

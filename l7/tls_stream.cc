@@ -18,6 +18,7 @@ namespace {
 struct SocketBio {
   Fd socket;
   bool is_drained = false;
+  bool is_at_end = false;
 };
 
 SocketBio* bio_socket(BIO* bio) { return static_cast<SocketBio*>(BIO_get_data(bio)); }
@@ -27,6 +28,7 @@ int read_socket(BIO* bio, char* data, int size) {
   BIO_clear_retry_flags(bio);
   const ssize_t count = recv(state->socket.get(), data, static_cast<std::size_t>(size), 0);
   state->is_drained = count >= 0 ? count > 0 && count < size : errno == EAGAIN;
+  state->is_at_end = count == 0;
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
   return static_cast<int>(count);
 }
@@ -38,7 +40,10 @@ int write_socket(BIO* bio, const char* data, int size) {
   return static_cast<int>(count);
 }
 
-long control_socket(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+long control_socket(BIO* bio, int command, long, void*) {
+  if (command == BIO_CTRL_EOF) return bio_socket(bio)->is_at_end ? 1 : 0;
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
 
 const BIO_METHOD* socket_method() {
   static BIO_METHOD* const method = [] {
@@ -64,17 +69,24 @@ class TlsStream final : public Stream {
   ~TlsStream() override { SSL_free(ssl_); }
 
   int fd() const override { return socket_.socket.get(); }
-  StreamStatus open() override { return translate(SSL_do_handshake(ssl_)); }
+  StreamStatus open() override {
+    ERR_clear_error();
+    return translate(SSL_do_handshake(ssl_));
+  }
 
   StreamResult read(char* data, std::size_t size) override {
     StreamResult result;
     socket_.is_drained = false;  // the rest of a record is read without a look at the socket
+    ERR_clear_error();  // the queue is the thread's: what is left in it would be taken for this connection's
     result.status = translate(SSL_read_ex(ssl_, data, size, &result.bytes));
+    // An answer of TLS itself (KeyUpdate) had no room: reading goes on when there is some.
+    result.waits_for_write = result.status == StreamStatus::kBlocked && SSL_want_write(ssl_);
     result.is_drained = socket_.is_drained && result.bytes < size && !SSL_has_pending(ssl_);
     return result;
   }
   StreamResult write(const char* data, std::size_t size) override {
     StreamResult result;
+    ERR_clear_error();
     result.status = translate(SSL_write_ex(ssl_, data, size, &result.bytes));
     return result;
   }
@@ -82,6 +94,7 @@ class TlsStream final : public Stream {
   void close_output() override {
     ERR_clear_error();
     SSL_shutdown(ssl_);
+    ERR_clear_error();
     shutdown(fd(), SHUT_WR);
   }
   std::string failure() const override { return failure_; }

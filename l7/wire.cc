@@ -21,7 +21,7 @@ bool Wire::fill() {
     if (result.is_drained && !may_end_) is_readable_ = false;
     return true;
   }
-  if (result.status == StreamStatus::kBlocked) is_readable_ = false;
+  if (result.status == StreamStatus::kBlocked) is_readable_ = result.waits_for_write;
   if (result.status == StreamStatus::kClosed) is_at_end_ = true;
   if (result.status == StreamStatus::kFailed) has_read_failed_ = true;
   if (input_.is_empty()) input_.release();

@@ -30,6 +30,7 @@ class Wire {
 
   bool is_at_end() const { return is_at_end_; }       // the peer will send nothing more
   bool has_failed() const { return has_read_failed_ || has_write_failed_; }
+  bool has_write_failed() const { return has_write_failed_; }
   bool is_hung_up() const { return is_hung_up_; }     // reset, or closed in both directions
   std::string failure() const { return stream_->failure(); }
 

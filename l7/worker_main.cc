@@ -7,6 +7,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "common/config/load.h"
 #include "common/control/channel.h"
 #include "common/daemon.h"
@@ -40,6 +42,7 @@ class WorkerLink {
 
   void drain(Duration timeout) {
     if (std::exchange(is_draining_, true)) return;
+    sockets_ = Json::array();  // they are closed
     worker_.drain(timeout, [this] { loop_.stop(); });
   }
 
@@ -47,7 +50,7 @@ class WorkerLink {
   void dial() {
     control::Handlers handlers;
     handlers.on_open = [this](control::Channel& channel) {
-      channel.notify("hello", {{"index", options_.index}, {"digest", digest_}, {"sockets", sockets_}});
+      channel.notify("hello", {{"index", options_.index}, {"digest", digest_}, {"sockets", sockets_}, {"is_draining", is_draining_}});
     };
     handlers.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>& descriptors) {
       if (method == "config") on_config(channel, params, descriptors);
@@ -60,7 +63,7 @@ class WorkerLink {
   void on_config(control::Channel& channel, const Json& params, std::vector<Fd>& descriptors) {
     const Status done = is_draining_ ? Status() : configure(params, descriptors);
     if (!done) log_error("config refused: {}", done.error().message);
-    Json answer = {{"digest", digest_}};
+    Json answer = {{"digest", digest_}, {"sockets", sockets_}};
     if (!done) answer["error"] = done.error().message;
     channel.notify("configured", std::move(answer));
   }
@@ -84,13 +87,15 @@ class WorkerLink {
   void take_sockets(const Json& params, std::vector<Fd>& descriptors) {
     std::size_t next = 0;
     std::vector<ListenerSocket> sockets;
-    sockets_ = Json::array();
+    const Json known = std::exchange(sockets_, Json::array());
     for (const Json& listener : params.at("listeners")) {
       const bool has_socket = listener.at("has_socket").get<bool>();
+      const std::string key = listener.at("key").get<std::string>();
+      const bool is_known = std::find(known.begin(), known.end(), listener.at("key")) != known.end();
       GH_CHECK(!has_socket || next < descriptors.size());
-      sockets.push_back({listener.at("listener").get<std::string>(), listener.at("key").get<std::string>(),
-                         has_socket ? std::move(descriptors[next++]) : Fd()});
-      sockets_.push_back(listener.at("key"));
+      if (!has_socket && !is_known) continue;  // the supervisor learns of it by what we report
+      sockets.push_back({listener.at("listener").get<std::string>(), key, has_socket ? std::move(descriptors[next++]) : Fd()});
+      sockets_.push_back(key);
     }
     const bool has_log = params.at("has_access_log").get<bool>();
     GH_CHECK(!has_log || next < descriptors.size());

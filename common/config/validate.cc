@@ -11,6 +11,7 @@ namespace {
 // The room that the tables of bpf/abi.h and the board have. One listener is the node's own, for probes.
 constexpr std::size_t kMostVips = 512;
 constexpr std::size_t kMostListeners = 63;
+constexpr std::size_t kMostSockets = 64;
 constexpr std::size_t kMostBackends = 4096;
 
 std::string at(const char* section, std::size_t index, const char* key = nullptr) {
@@ -324,9 +325,26 @@ class Validator {
     };
     check("vip", config_.vips.size(), kMostVips);
     check("listener", config_.listeners.size(), kMostListeners);
+    check_sockets();
     std::size_t backends = 0;
     for (const Pool& pool : config_.pools) backends += pool.backends.size();
     check("pool", backends, kMostBackends, " backends");
+  }
+
+  // A worker gets all its sockets, and the log, with one message of the control protocol.
+  void check_sockets() {
+    std::size_t sockets = 2;
+    for (const Listener& listener : config_.listeners) {
+      std::set<bool> families;
+      for (const Vip& vip : config_.vips) {
+        if (std::find(listener.vips.begin(), listener.vips.end(), vip.name) != listener.vips.end()) families.insert(vip.address.is_v4());
+      }
+      sockets += families.size() + listener.addresses.size();
+    }
+    if (sockets > kMostSockets) {
+      error("listener", "[[listener]]: expected at most " + std::to_string(kMostSockets - 2) +
+                            " addresses and address families of VIPs in all, found " + std::to_string(sockets - 2));
+    }
   }
 
   const Config& config_;

@@ -17,6 +17,23 @@ constexpr Duration kOpenTimeout{5'000};
 constexpr std::size_t kHeader = 4;
 constexpr std::size_t kMaxQueued = 4 * kMaxFrame;
 
+// Nothing that is said nests deeper; a peer's depth must not become our stack's.
+constexpr int kMostDepth = 32;
+
+bool is_too_deep(std::string_view text) {
+  int depth = 0;
+  bool is_in_text = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\' && is_in_text) ++i;
+    if (c == '"') is_in_text = !is_in_text;
+    if (is_in_text) continue;
+    if ((c == '[' || c == '{') && ++depth > kMostDepth) return true;
+    if (c == ']' || c == '}') --depth;
+  }
+  return false;
+}
+
 class FrameChannel final : public Channel {
  public:
   FrameChannel(EventLoop& loop, std::unique_ptr<Transport> transport, Handlers handlers)
@@ -37,7 +54,10 @@ class FrameChannel final : public Channel {
   void notify(std::string_view method, Json params, const std::vector<int>& descriptors) override {
     if (params.is_null()) params = Json::object();
     std::vector<Fd> copies;
-    for (const int fd : descriptors) copies.emplace_back(fcntl_duplicate(fd));
+    for (const int fd : descriptors) {
+      copies.emplace_back(dup(fd));
+      if (!copies.back().is_open()) return close(system_error("cannot pass a descriptor").message);
+    }
     Json message = {{"jsonrpc", "2.0"}, {"method", method}, {"params", std::move(params)}};
     if (!copies.empty()) message["descriptors"] = copies.size();
     send(message, std::move(copies));
@@ -59,8 +79,6 @@ class FrameChannel final : public Channel {
     std::string bytes;
     std::vector<Fd> descriptors;
   };
-
-  static int fcntl_duplicate(int fd);
 
   // Runs `method` at the end of the turn, unless this channel is gone by then.
   void later(void (FrameChannel::*method)()) {
@@ -126,6 +144,10 @@ class FrameChannel final : public Channel {
       return false;
     }
     if (input_.size() < kHeader + length) return false;
+    if (is_too_deep(std::string_view(input_).substr(kHeader, length))) {
+      close("frame nests deeper than " + std::to_string(kMostDepth));
+      return false;
+    }
     const Json message = Json::parse(input_.begin() + kHeader, input_.begin() + kHeader + length, nullptr, false);
     input_.erase(0, kHeader + length);
     if (!message.is_object() || message.value("jsonrpc", Json()) != "2.0") {
@@ -251,12 +273,6 @@ class FrameChannel final : public Channel {
   std::string reason_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
-
-int FrameChannel::fcntl_duplicate(int fd) {
-  const int copy = dup(fd);
-  GH_CHECK(copy >= 0);
-  return copy;
-}
 
 }  // namespace
 

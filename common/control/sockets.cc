@@ -64,7 +64,9 @@ class SocketServer final : public Server {
   void on_ready(std::uint32_t) {
     for (;;) {
       Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (!accepted.is_open() && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) return pause();
       if (!accepted.is_open()) return;
+      if (owned_.size() - open_.size() >= kMostUnopened) drop_oldest_unopened();
       std::unique_ptr<Transport> transport = adopt_(std::move(accepted));
       if (!transport) continue;
       Handlers handlers = handlers_;
@@ -81,12 +83,29 @@ class SocketServer final : public Server {
     }
   }
 
+  // Strangers may connect, but not keep those out who can prove who they are.
+  void drop_oldest_unopened() {
+    const auto is_unopened = [this](const auto& owned) { return std::find(open_.begin(), open_.end(), owned.get()) == open_.end(); };
+    owned_.erase(std::find_if(owned_.begin(), owned_.end(), is_unopened));
+  }
+
+  // Out of descriptors: what waits stays in the kernel's queue for a moment.
+  void pause() {
+    watch_.stop();
+    resume_.arm<&SocketServer::on_resume>(loop_, kPause, this);
+  }
+  void on_resume() { watch_.start<&SocketServer::on_ready>(loop_, socket_.get(), EPOLLIN, this); }
+
+  static constexpr std::size_t kMostUnopened = 64;
+  static constexpr Duration kPause{100};
+
   EventLoop& loop_;
   Fd socket_;
   Handlers handlers_;
   Adopt adopt_;
   std::string path_;  // of a Unix socket
   Watch watch_;
+  Timer resume_;
   std::vector<std::unique_ptr<Channel>> owned_;
   std::vector<Channel*> open_;
 };

@@ -21,6 +21,12 @@ void BackendConnection::rest(EventLoop& loop, Duration idle_timeout) {
   idle_timer_.arm<&BackendConnection::on_idle_timeout>(loop, idle_timeout, this);
 }
 
+void BackendConnection::detach() {
+  exchange_ = nullptr;
+  watch_.stop();
+  idle_timer_.cancel();
+}
+
 void BackendConnection::on_event(std::uint32_t events) {
   wire_.note(events);
   if (exchange_) return exchange_->on_backend_event();

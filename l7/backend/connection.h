@@ -23,7 +23,7 @@ class BackendConnection {
   // Both directions of the lease; called by Backend.
   void lease_to(Exchange& exchange);
   void rest(EventLoop& loop, Duration idle_timeout);
-  void detach() { exchange_ = nullptr; }  // events are for nobody any more
+  void detach();  // it is ending: events are for nobody any more
 
  private:
   void on_event(std::uint32_t events);

@@ -23,9 +23,9 @@ bool has_vip_of_family(const config::Config& config, const config::Listener& lis
   });
 }
 
-WantedSocket steered(const std::string& listener, bool is_v4) {
+WantedSocket steered(const Steering& steering, const std::string& listener, bool is_v4) {
   const IpAddress loopback = *IpAddress::parse(is_v4 ? "127.0.0.1" : "::1");
-  return {listener, "vips of " + listener + (is_v4 ? "/4" : "/6"), true, {loopback, 0}};
+  return {listener, "vips of " + listener + ", place " + steering.place_of(listener, is_v4), true, {loopback, 0}};
 }
 
 // What clients may send at most so that a packet with its tunnel headers fits the fabric. The outer header may be of either
@@ -40,12 +40,12 @@ void limit_segment(const Fd& socket, bool is_v4, const config::Config& config) {
 
 }  // namespace
 
-std::vector<WantedSocket> wanted_sockets(const config::Config& config, bool is_node) {
+std::vector<WantedSocket> wanted_sockets(const config::Config& config, const Steering* steering) {
   std::vector<WantedSocket> wanted;
-  if (is_node) wanted.push_back(steered(std::string(kProbeListener), config.probe.address.is_v4()));
+  if (steering) wanted.push_back(steered(*steering, std::string(kProbeListener), config.probe.address.is_v4()));
   for (const config::Listener& listener : config.listeners) {
     for (const bool is_v4 : {true, false}) {
-      if (is_node && has_vip_of_family(config, listener, is_v4)) wanted.push_back(steered(listener.name, is_v4));
+      if (steering && has_vip_of_family(config, listener, is_v4)) wanted.push_back(steered(*steering, listener.name, is_v4));
     }
     for (const Endpoint& address : listener.addresses) {
       wanted.push_back({listener.name, listener.name + " at " + to_string(address), false, address});
@@ -70,6 +70,15 @@ Result<Fd> make_listener_socket(const WantedSocket& wanted, const config::Config
   const Status placed = steering->set_socket(wanted.listener, wanted.address.address.is_v4(), worker, socket.get());
   if (!placed) return placed.error();
   return socket;
+}
+
+Status check_addresses(const config::Config& config) {
+  for (const config::Listener& listener : config.listeners) {
+    for (const Endpoint& address : listener.addresses) {
+      if (const auto socket = make_listener_socket({listener.name, "", false, address}, config, 0, nullptr); !socket) return socket.error();
+    }
+  }
+  return {};
 }
 
 }  // namespace gatehouse::l7

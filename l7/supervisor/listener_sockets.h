@@ -21,10 +21,13 @@ struct WantedSocket {
   Endpoint address;       // where it is bound; steered: family only
 };
 
-// What a worker of `config` listens on. `is_node`: there are VIPs and probes to serve.
-std::vector<WantedSocket> wanted_sockets(const config::Config& config, bool is_node);
+// What a worker of `config` listens on. `steering`: of a node, which has VIPs and probes to serve, after set_config().
+std::vector<WantedSocket> wanted_sockets(const config::Config& config, const Steering* steering);
 
 // `steering` may be nullptr when nothing is steered.
 Result<Fd> make_listener_socket(const WantedSocket& wanted, const config::Config& config, std::uint32_t worker, Steering* steering);
+
+// Whether all `addresses` can be listened on: tried before a config is taken into use.
+Status check_addresses(const config::Config& config);
 
 }  // namespace gatehouse::l7

@@ -17,6 +17,17 @@ std::string fingerprint_of(const config::Health& health) {
 Prober::Prober(EventLoop& loop, Board& board, std::function<void()> on_change)
     : loop_(loop), board_(board), on_change_(std::move(on_change)) {}
 
+// Cells of backends that left the config stay while there is room: exchanges of an earlier snapshot may still use them.
+BackendCell* Prober::cell_of(std::uint64_t key, const config::Config& config) {
+  if (BackendCell* cell = board_.backend(key)) return cell;
+  std::vector<std::uint64_t> wanted;
+  for (const config::Pool& pool : config.pools) {
+    for (const config::Backend& backend : pool.backends) wanted.push_back(backend_key(pool.name, backend.address));
+  }
+  board_.keep_only(wanted);
+  return board_.backend(key);
+}
+
 void Prober::set_config(const config::Config& config) {
   std::map<std::uint64_t, Checked> kept;
   order_.clear();
@@ -24,7 +35,7 @@ void Prober::set_config(const config::Config& config) {
   for (const config::Pool& pool : config.pools) {
     for (const config::Backend& backend : pool.backends) {
       const std::uint64_t key = backend_key(pool.name, backend.address);
-      Checked checked{pool.name, backend.address, fingerprint_of(pool.health), board_.backend(key), nullptr};
+      Checked checked{pool.name, backend.address, fingerprint_of(pool.health), cell_of(key, config), nullptr};
       const auto known = checked_.find(key);
       const bool goes_on = known != checked_.end() && known->second.fingerprint == checked.fingerprint;
       if (goes_on) checked = std::move(known->second);
@@ -34,7 +45,6 @@ void Prober::set_config(const config::Config& config) {
     }
   }
   checked_ = std::move(kept);
-  board_.keep_only(order_);
 }
 
 void Prober::start(Checked& checked, const config::Pool& pool, Duration offset) {

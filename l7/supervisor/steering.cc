@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <optional>
 #include <set>
 
 #include "bpf/abi.h"
@@ -117,13 +118,19 @@ Status Steering::map_tables() {
 }
 
 Status Steering::set_config(const config::Config& config, std::uint32_t workers) {
+  const Numbers numbers = number_listeners(config);
+  for (const auto& [listener, number] : numbers) {
+    if (number >= GH_MAX_LISTENERS) {
+      return Error{config.file + ": more than " + std::to_string(GH_MAX_LISTENERS) + " listeners with VIPs (each address family counts)"};
+    }
+  }
+  if (const Status written = write_fleet(config); !written) return written;
+  if (const Status written = write_listeners(config, numbers); !written) return written;
+  numbers_ = numbers;
   state_->self = options_.node.id;
   state_->mtu = config.site.fabric_mtu;
   const gh_address self = to_table_address(options_.node.address);
   (options_.node.address.is_v4() ? state_->source_v4 : state_->source_v6) = self;
-  if (const Status written = write_fleet(config); !written) return written;
-  numbers_ = number_listeners(config);
-  if (const Status written = write_listeners(config); !written) return written;
   std::atomic_ref<__u32>(state_->workers).store(workers, std::memory_order_release);
   return {};
 }
@@ -150,20 +157,15 @@ Status Steering::write_fleet(const config::Config& config) {
   return replace_half(fleet_lines_, state_->vip_half, fleet, "L4 hosts and nodes");
 }
 
-// What is in the live table keeps its number, also that of a supervisor before us: its workers' sockets are there.
-std::map<std::string, std::uint32_t> Steering::number_listeners(const config::Config& config) const {
-  std::map<std::string, std::uint32_t> numbers;
+// A listener keeps its number while we live, since workers' sockets are filed under it; after a restart it is that of its VIPs
+// in the live table.
+Steering::Numbers Steering::number_listeners(const config::Config& config) const {
+  Numbers numbers;
   std::set<std::uint32_t> taken;
   const auto keep = [&](const std::string& key, const IpAddress& address, std::uint16_t port) {
-    const gh_vip_line* half = listener_lines_ + (state_->listener_half & 1) * GH_VIP_LINES;
-    const gh_address wanted = to_table_address(address);
-    for (std::uint32_t line = 0; line < GH_VIP_LINES; ++line) {
-      for (const gh_vip_entry& entry : half[line].entry) {
-        const bool is_it = entry.is_used && entry.address.high == wanted.high && entry.address.low == wanted.low &&
-                           entry.port == gh_be16(port) && !taken.contains(entry.vip);
-        if (is_it && numbers.emplace(key, entry.vip).second) taken.insert(entry.vip);
-      }
-    }
+    const auto known = numbers_.find(key);
+    const auto number = known != numbers_.end() ? std::optional(known->second) : numbers_.empty() ? number_in_table(address, port) : std::nullopt;
+    if (number && !taken.contains(*number) && numbers.emplace(key, *number).second) taken.insert(*number);
   };
   const auto add = [&](const std::string& key) {
     std::uint32_t number = 0;
@@ -182,18 +184,37 @@ std::map<std::string, std::uint32_t> Steering::number_listeners(const config::Co
   return numbers;
 }
 
-Status Steering::write_listeners(const config::Config& config) {
+std::optional<std::uint32_t> Steering::number_in_table(const IpAddress& address, std::uint16_t port) const {
+  const gh_vip_line* half = listener_lines_ + (state_->listener_half & 1) * GH_VIP_LINES;
+  const gh_address wanted = to_table_address(address);
+  for (std::uint32_t line = 0; line < GH_VIP_LINES; ++line) {
+    for (const gh_vip_entry& entry : half[line].entry) {
+      const bool is_it = entry.is_used && entry.address.high == wanted.high && entry.address.low == wanted.low && entry.port == gh_be16(port);
+      if (is_it) return entry.vip;
+    }
+  }
+  return std::nullopt;
+}
+
+Status Steering::write_listeners(const config::Config& config, const Numbers& numbers) {
   std::vector<gh_vip_entry> entries;
-  const auto number_of = [this](const std::string& listener, const IpAddress& address) {
-    return static_cast<std::uint16_t>(numbers_.at(number_key(listener, address.is_v4())));
+  const auto number_of = [&numbers](const std::string& listener, const IpAddress& address) {
+    return static_cast<std::uint16_t>(numbers.at(number_key(listener, address.is_v4())));
   };
   entries.push_back(make_entry(config.probe.address, config.probe.port, IPPROTO_TCP, number_of(kProbeName, config.probe.address)));
   for_each_steered(config, [&](const config::Listener& listener, const config::Vip& vip) {
     entries.push_back(make_entry(vip.address, vip.port, IPPROTO_TCP, number_of(listener.name, vip.address)));
   });
-  const bool fits = std::all_of(entries.begin(), entries.end(), [](const gh_vip_entry& entry) { return entry.vip < GH_MAX_LISTENERS; });
-  if (!fits) return Error{"more than " + std::to_string(GH_MAX_LISTENERS) + " listeners with VIPs (each address family counts)"};
   return replace_half(listener_lines_, state_->listener_half, entries, "VIPs");
+}
+
+std::string Steering::place_of(const std::string& listener, bool is_v4) const {
+  bpf_map_info info{};
+  __u32 length = sizeof info;
+  GH_CHECK(bpf_obj_get_info_by_fd(bpf_map__fd(programs_->node->maps.sockets), &info, &length) == 0);
+  const auto number = numbers_.find(number_key(listener, is_v4));
+  GH_CHECK(number != numbers_.end());
+  return std::to_string(number->second) + " of map " + std::to_string(info.id);
 }
 
 Status Steering::set_socket(const std::string& listener, bool is_v4, std::uint32_t worker, int socket) {

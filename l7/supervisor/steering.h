@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,14 +27,16 @@ class Steering {
   static Result<std::unique_ptr<Steering>> open(const Options& options);
   ~Steering();
 
-  // Fleet, addresses and workers as `config` has them: before attach() and at every reload. Listeners get numbers that they
-  // keep for as long as one of their VIPs is in the table.
+  // Fleet, addresses and workers as `config` has them: before attach() and at every reload. An Error changes no listener.
   Status set_config(const config::Config& config, std::uint32_t workers);
   Status attach();
   static void detach(const std::string& pin_folder);
 
   // Makes `socket` the one that connections of `listener` (VIPs of one family) get at `worker`.
   Status set_socket(const std::string& listener, bool is_v4, std::uint32_t worker, int socket);
+
+  // Where that is, in words that differ for every place: a socket filed elsewhere gets no connections.
+  std::string place_of(const std::string& listener, bool is_v4) const;
 
   struct Count {
     std::string name;
@@ -45,8 +48,10 @@ class Steering {
   struct Programs;
   explicit Steering(Options options);
   Status map_tables();
-  std::map<std::string, std::uint32_t> number_listeners(const config::Config& config) const;
-  Status write_listeners(const config::Config& config);
+  using Numbers = std::map<std::string, std::uint32_t>;  // "listener/4" → number
+  Numbers number_listeners(const config::Config& config) const;
+  std::optional<std::uint32_t> number_in_table(const IpAddress& address, std::uint16_t port) const;
+  Status write_listeners(const config::Config& config, const Numbers& numbers);
   Status write_fleet(const config::Config& config);
 
   Options options_;
@@ -57,7 +62,7 @@ class Steering {
   gh_node* nodes_ = nullptr;
   const std::uint64_t* verdicts_ = nullptr;
   std::size_t verdict_count_ = 0;
-  std::map<std::string, std::uint32_t> numbers_;  // "listener/4" → number
+  Numbers numbers_;
 };
 
 }  // namespace gatehouse::l7

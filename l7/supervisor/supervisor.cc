@@ -32,6 +32,7 @@ Status Supervisor::start() {
   auto certificates = read_certificates(config_);
   if (!certificates) return certificates.error();
   if (const Status checked = check_certificates(config_, *certificates); !checked) return checked;
+  if (const Status checked = check_addresses(config_); !checked) return checked;
   auto lock = lock_state_folder(options_.state_folder);
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
@@ -146,6 +147,7 @@ void Supervisor::reload(const std::string& text, control::Reply reply) {
   auto certificates = read_certificates(loaded.config);
   if (!certificates) return reply(certificates.error());
   if (const Status checked = check_certificates(loaded.config, *certificates); !checked) return reply(checked.error());
+  if (const Status checked = check_addresses(loaded.config); !checked) return reply(checked.error());
   apply(std::move(loaded.config), std::move(*certificates), std::move(reply));
 }
 

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 
 #include "common/log.h"
 #include "l7/supervisor/process_id.h"
@@ -20,19 +22,28 @@ using control::Json;
 
 constexpr Duration kDialTime{2'000};      // for a worker to say hello
 constexpr Duration kReloadTime{10'000};
+constexpr Duration kResendTime{1'000};
+constexpr Duration kPatience{2'000};      // with workers that do not end in time
 constexpr Duration kFirstBackoff{100};
 constexpr Duration kLongestBackoff{10'000};
 constexpr auto kHealthyLife = std::chrono::seconds(10);  // a worker that lived so long is restarted at once
+
+std::string signal_name(int number) {
+  const char* name = sigabbrev_np(number);
+  return name ? std::string("SIG") + name : "signal " + std::to_string(number);
+}
 
 }  // namespace
 
 struct WorkerProcesses::Place {
   WorkerProcesses& owner;
   std::uint32_t index;
-  Fd process;                          // pidfd; closed: nobody is here
+  int pid = 0;                         // 0: nobody is here
+  Fd process;                          // pidfd
   Watch watch;
   Timer dial_limit;
   Timer restart;
+  Timer resend;
   control::Channel* channel = nullptr; // after hello
   std::set<std::string> sockets;       // keys that it serves
   std::uint64_t digest = 0;            // of the config it says it serves
@@ -43,6 +54,9 @@ struct WorkerProcesses::Place {
   void on_exit(std::uint32_t) { owner.on_death(*this); }
   void on_dial_limit() { owner.on_dial_timeout(*this); }
   void on_restart() { owner.spawn(*this); }
+  void on_resend() {
+    if (channel) owner.send_config(*this);
+  }
   bool is_alive() const { return process.is_open(); }
 };
 
@@ -76,11 +90,11 @@ Status WorkerProcesses::start(const config::Config& config, const Certificates& 
   auto server = control::listen_unix(loop_, options_.state_folder + "/worker.sock", std::move(handlers), {user->pw_uid});
   if (!server) return server.error();
   server_ = std::move(*server);
+  const auto left_behind = read_process_file();
   for (const auto& place : places_) {
-    const WorkerCell& cell = board_.worker(place->index);
-    const int pid = cell.pid.load();
-    if (pid != 0 && process_start_time(pid) == cell.started.load()) {
-      adopt(*place);
+    const auto known = left_behind.find(place->index);
+    if (known != left_behind.end()) {
+      adopt(*place, known->second);
     } else if (place->index < count_) {
       board_.clear_worker(place->index);
       spawn(*place);
@@ -109,21 +123,46 @@ void WorkerProcesses::spawn(Place& place) {
     execv("/proc/self/exe", const_cast<char**>(argv));
     _exit(127);
   }
-  WorkerCell& cell = board_.worker(place.index);
-  cell.pid.store(pid);
-  cell.started.store(process_start_time(pid));
   watch_process(place, pid);
   if (place.started != EventLoop::Clock::time_point()) log_info("worker {} is pid {}", place.index, pid);
 }
 
-void WorkerProcesses::adopt(Place& place) {
-  const int pid = board_.worker(place.index).pid.load();
+// The board is the workers' to write: who they are stands in a file of our own.
+std::map<std::uint32_t, int> WorkerProcesses::read_process_file() const {
+  std::map<std::uint32_t, int> alive;
+  std::ifstream stream(options_.state_folder + "/workers");
+  std::uint32_t index = 0;
+  int pid = 0;
+  std::uint64_t started = 0;
+  while (stream >> index >> pid >> started) {
+    if (index < kMaxWorkers && started != 0 && process_start_time(pid) == started) alive[index] = pid;
+  }
+  return alive;
+}
+
+void WorkerProcesses::write_process_file() const {
+  const std::string file = options_.state_folder + "/workers";
+  std::string text;
+  for (const auto& place : places_) {
+    if (place->pid == 0) continue;
+    text += std::to_string(place->index) + " " + std::to_string(place->pid) + " " + std::to_string(process_start_time(place->pid)) + "\n";
+  }
+  const Fd fd(open((file + ".new").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  const bool is_written = fd.is_open() && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                          std::rename((file + ".new").c_str(), file.c_str()) == 0;
+  if (!is_written) log_warn("{}: the next supervisor will not find the workers", system_error("cannot write " + file).message);
+}
+
+void WorkerProcesses::adopt(Place& place, int pid) {
   log_info("worker {} (pid {}) is alive: waiting for it to dial in", place.index, pid);
   watch_process(place, pid);
 }
 
 void WorkerProcesses::watch_process(Place& place, int pid) {
   place.process = Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  place.pid = pid;
+  board_.worker(place.index).pid.store(pid);
+  write_process_file();
   place.started = EventLoop::Clock::now();
   place.channel = nullptr;
   place.sockets.clear();
@@ -141,21 +180,23 @@ void WorkerProcesses::on_dial_timeout(Place& place) {
 
 void WorkerProcesses::on_death(Place& place) {
   WorkerCell& cell = board_.worker(place.index);
-  const int pid = cell.pid.load();
+  const int pid = std::exchange(place.pid, 0);
   place.watch.stop();
   place.process.reset();
+  place.resend.cancel();
   place.dial_limit.cancel();
   int status = 0;
   const bool is_child = waitpid(pid, &status, WNOHANG) == pid;
   const bool was_asked = place.is_leaving || is_stopping_;
   if (!was_asked) {
-    const std::string how = !is_child ? "is gone" : WIFSIGNALED(status) ? std::string("was ended by SIG") + sigabbrev_np(WTERMSIG(status))
+    const std::string how = !is_child ? "is gone" : WIFSIGNALED(status) ? "was ended by " + signal_name(WTERMSIG(status))
                                                                         : "ended with code " + std::to_string(WEXITSTATUS(status));
     log_warn("worker {} (pid {}) {}", place.index, pid, how);
   }
   if (place.channel) place.channel->close("its process ended");
   place.channel = nullptr;
   board_.clear_worker(place.index);
+  write_process_file();
   if (is_stopping_) return check_stopped();
   if (place.index < count_) {
     const bool lived = EventLoop::Clock::now() - place.started > kHealthyLife;
@@ -174,36 +215,51 @@ WorkerProcesses::Place* WorkerProcesses::place_of(const control::Channel& channe
   return nullptr;
 }
 
-void WorkerProcesses::on_hello(control::Channel& channel, const Json& params) {
-  const int pid = channel.peer_pid();
-  const auto found = std::find_if(places_.begin(), places_.end(), [&](const auto& place) {
-    return place->is_alive() && board_.worker(place->index).pid.load() == pid;
-  });
-  if (found == places_.end()) return channel.close("this process is no worker of ours");
-  Place& place = **found;
-  place.channel = &channel;
-  place.dial_limit.cancel();
+// What a worker says that it serves.
+void WorkerProcesses::take_keys(Place& place, const Json& params) {
   place.sockets.clear();
   for (const Json& key : params.value("sockets", Json::array())) {
     if (key.is_string()) place.sockets.insert(key.get<std::string>());
   }
   place.digest = params.contains("digest") && params["digest"].is_number_unsigned() ? params["digest"].get<std::uint64_t>() : 0;
-  if (place.index >= count_) return drain(place, config_.workers.drain_timeout);
-  if (const Status sent = send_config(place); !sent) log_error("worker {}: {}", place.index, sent.error().message);
 }
 
-Status WorkerProcesses::send_config(Place& place) {
+void WorkerProcesses::on_hello(control::Channel& channel, const Json& params) {
+  const int pid = channel.peer_pid();
+  const auto found = std::find_if(places_.begin(), places_.end(), [&](const auto& place) {
+    return place->is_alive() && place->pid == pid;
+  });
+  if (found == places_.end()) {
+    // One that an earlier supervisor lost sight of: it must not go on with a config of then.
+    channel.notify("drain", {{"timeout_ms", config_.workers.drain_timeout.count()}});
+    return channel.close("this process is no worker of ours");
+  }
+  Place& place = **found;
+  place.channel = &channel;
+  place.dial_limit.cancel();
+  take_keys(place, params);
+  place.is_leaving = params.value("is_draining", false);
+  if (place.is_leaving) return log_info("worker {} is leaving: its place is filled when it is gone", place.index);
+  if (place.index >= count_) return drain(place, config_.workers.drain_timeout);
+  send_config(place);
+}
+
+// What can be had is sent: a listener that fails must not take the others with it. The rest is tried again.
+void WorkerProcesses::send_config(Place& place) {
   Json listeners = Json::array();
   std::vector<Fd> sockets;
-  std::set<std::string> keys;
-  for (const WantedSocket& wanted : wanted_sockets(config_, options_.steering != nullptr)) {
+  bool is_complete = true;
+  for (const WantedSocket& wanted : wanted_sockets(config_, options_.steering)) {
     const bool is_new = !place.sockets.contains(wanted.key);
     if (is_new) {
       auto socket = make_listener_socket(wanted, config_, place.index, options_.steering);
-      if (!socket) return socket.error();
+      if (!socket) {
+        log_error("worker {}: {}", place.index, socket.error().message);
+        is_complete = false;
+        continue;
+      }
       sockets.push_back(std::move(*socket));
     }
-    keys.insert(wanted.key);
     listeners.push_back({{"listener", wanted.listener}, {"key", wanted.key}, {"has_socket", is_new}});
   }
   Json certificates = Json::array();
@@ -212,21 +268,27 @@ Status WorkerProcesses::send_config(Place& place) {
     for (const KeyPair& pair : pairs) list.push_back({{"chain", pair.chain}, {"key", pair.key}});
     certificates.push_back(std::move(list));
   }
-  const std::string& log = config_.access_log.file;
-  if (!log.empty()) {
-    sockets.emplace_back(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
-    if (!sockets.back().is_open()) return system_error("access_log.file: cannot open " + log);
-  }
+  Fd log = open_access_log();
+  const bool has_log = log.is_open();
+  if (has_log) sockets.push_back(std::move(log));
   std::vector<int> descriptors;
   for (const Fd& socket : sockets) descriptors.push_back(socket.get());
   place.channel->notify("config", {{"text", config_.text}, {"file", config_.file}, {"certificates", std::move(certificates)},
-                                   {"listeners", std::move(listeners)}, {"has_access_log", !log.empty()}}, descriptors);
-  place.sockets = std::move(keys);
-  return {};
+                                   {"listeners", std::move(listeners)}, {"has_access_log", has_log}}, descriptors);
+  if (!is_complete) place.resend.arm<&Place::on_resend>(loop_, kResendTime, &place);
+}
+
+// Requests matter more than their log.
+Fd WorkerProcesses::open_access_log() const {
+  const std::string& file = config_.access_log.file;
+  if (file.empty()) return Fd();
+  Fd log(open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640));
+  if (!log.is_open()) log_warn("no access log: {}", system_error("cannot open " + file).message);
+  return log;
 }
 
 void WorkerProcesses::on_configured(Place& place, const Json& params) {
-  place.digest = params.contains("digest") && params["digest"].is_number_unsigned() ? params["digest"].get<std::uint64_t>() : 0;
+  take_keys(place, params);
   if (params.contains("error")) log_error("worker {} refuses the config: {}", place.index, params["error"].dump());
   check_reload();
   on_change_();
@@ -237,19 +299,18 @@ void WorkerProcesses::reload(const config::Config& config, const Certificates& c
   config_ = config;
   certificates_ = certificates;
   count_ = count;
+  if (on_reloaded_) std::exchange(on_reloaded_, nullptr)(Error{"another reload came in between: see status for what is in use"});
   on_reloaded_ = std::move(on_done);
   reload_limit_.arm<&WorkerProcesses::check_reload>(loop_, kReloadTime, this);
-  Status failed;
   for (const auto& place : places_) {
     if (!place->is_alive()) {
       if (place->index < count_) spawn(*place);
     } else if (place->index >= count_) {
       drain(*place, config_.workers.drain_timeout);
-    } else if (place->channel) {
-      if (const Status sent = send_config(*place); !sent && failed) failed = sent;
+    } else if (place->channel && !place->is_leaving) {
+      send_config(*place);
     }
   }
-  if (!failed && on_reloaded_) return std::exchange(on_reloaded_, nullptr)(failed);
   check_reload();
 }
 
@@ -257,7 +318,7 @@ void WorkerProcesses::reload(const config::Config& config, const Certificates& c
 void WorkerProcesses::check_reload() {
   if (!on_reloaded_) return;
   const bool is_waiting = std::any_of(places_.begin(), places_.end(), [this](const auto& place) {
-    return place->is_alive() && place->channel && place->index < count_ && place->digest != config_.digest;
+    return place->is_alive() && place->channel && !place->is_leaving && place->index < count_ && place->digest != config_.digest;
   });
   if (is_waiting && reload_limit_.is_armed()) return;
   reload_limit_.cancel();
@@ -279,7 +340,16 @@ void WorkerProcesses::stop(Duration timeout, std::function<void()> on_gone) {
     drain(*place, timeout);
     if (!place->channel) syscall(SYS_pidfd_send_signal, place->process.get(), SIGTERM, nullptr, 0);
   }
+  stop_limit_.arm<&WorkerProcesses::end_all>(loop_, timeout + kPatience, this);
   check_stopped();
+}
+
+void WorkerProcesses::end_all() {
+  for (const auto& place : places_) {
+    if (!place->is_alive()) continue;
+    log_warn("worker {} did not end in time", place->index);
+    syscall(SYS_pidfd_send_signal, place->process.get(), SIGKILL, nullptr, 0);
+  }
 }
 
 void WorkerProcesses::check_stopped() {

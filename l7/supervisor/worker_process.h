@@ -1,11 +1,12 @@
 // The workers as processes: started, adopted after a restart of the supervisor, told what to serve, replaced when they
-// die (with backoff), drained when they are too many. What they are is on the board; who they are is checked by pid and
-// start time, and by the credentials of the socket that they dial.
+// die (with backoff), drained when they are too many. What they count is on the board; who they are, by pid and
+// start time, stands in a file that only the supervisor writes, and is checked by the credentials of the socket they dial.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -42,15 +43,20 @@ class WorkerProcesses {
  private:
   struct Place;
   void spawn(Place& place);
-  void adopt(Place& place);
+  void adopt(Place& place, int pid);
+  std::map<std::uint32_t, int> read_process_file() const;
+  void write_process_file() const;
   void watch_process(Place& place, int pid);
   void on_death(Place& place);
   void on_dial_timeout(Place& place);
   void on_hello(control::Channel& channel, const control::Json& params);
   void on_configured(Place& place, const control::Json& params);
-  Status send_config(Place& place);
+  void take_keys(Place& place, const control::Json& params);
+  void send_config(Place& place);
+  Fd open_access_log() const;
   void drain(Place& place, Duration timeout);
   void check_reload();
+  void end_all();
   void check_stopped();
   Place* place_of(const control::Channel& channel);
 
@@ -66,6 +72,7 @@ class WorkerProcesses {
   std::function<void(Status)> on_reloaded_;
   std::function<void()> on_gone_;
   Timer reload_limit_;
+  Timer stop_limit_;
   bool is_stopping_ = false;
 };
 

@@ -1,6 +1,7 @@
-// A real worker in this process, on 127.0.0.1 and a loop that the test turns: a listener "web", a pool "main" and a route
-// "all" for every host, until the test changes `config` and applies it. Backends are HttpServers on the same loop or
-// RawServers. Nothing here sleeps: until() turns the loop until a condition holds or its time is up.
+// A real worker in this process, on 127.0.0.1 and a loop that the test turns: a listener "web", a pool "main"
+// and a route "all" for every host, until the test changes `config` and applies it. Backends are HttpServers
+// on the same loop or RawServers. Nothing here sleeps: until() turns the loop until a condition holds or its
+// time is up.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -40,9 +41,10 @@ struct Reply {
   }
 };
 
-// Takes the first complete response off the front of `bytes`. `is_over`: no more bytes will come, which ends a body without
-// framing.
-inline std::optional<Reply> take_reply(std::string& bytes, bool is_head_request = false, bool is_over = false) {
+// Takes the first complete response off the front of `bytes`. `is_over`: no more bytes will come, which ends
+// a body without framing.
+inline std::optional<Reply> take_reply(std::string& bytes, bool is_head_request = false,
+                                       bool is_over = false) {
   HttpHead head;
   if (head.parse(bytes) != HeadState::kDone) return std::nullopt;
   Reply reply;
@@ -50,7 +52,8 @@ inline std::optional<Reply> take_reply(std::string& bytes, bool is_head_request 
   reply.head = bytes.substr(0, head.size);
   reply.is_chunked = head.is_chunked;
   std::string_view rest = std::string_view(bytes).substr(head.size);
-  const bool has_no_body = is_head_request || reply.status < 200 || reply.status == 204 || reply.status == 304;
+  const bool has_no_body =
+      is_head_request || reply.status < 200 || reply.status == 204 || reply.status == 304;
   if (head.is_chunked && !has_no_body) {
     ChunkedReader reader;
     HeadState state = HeadState::kNeedMore;
@@ -74,21 +77,22 @@ inline std::string get(std::string_view path, std::string_view fields = "") {
   return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a.example\r\n" + std::string(fields) + "\r\n";
 }
 inline std::string post(std::string_view path, std::string_view body) {
-  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: a.example\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+  return "POST " + std::string(path) +
+         " HTTP/1.1\r\nHost: a.example\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
          std::string(body);
 }
 
 class LoopbackWorker {
  public:
-  LoopbackWorker() : board(l7::Board::anonymous()), worker(std::make_unique<l7::Worker>(loop, *board, l7::WorkerIdentity{0, "n1"})) {
+  LoopbackWorker()
+      : board(l7::Board::anonymous()),
+        worker(std::make_unique<l7::Worker>(loop, *board, l7::WorkerIdentity{0, "n1"})) {
     config.listeners.emplace_back().name = "web";
     config.pools.emplace_back().name = "main";
     config::Route& route = config.routes.emplace_back();
     route.name = "all";
     route.pool = "main";
   }
-  // What is deferred belongs to objects that are still there.
-  ~LoopbackWorker() { loop.turn(Duration(0)); }
 
   HttpServer& add_server(const std::string& name = "b1", std::size_t pool = 0) {
     HttpServerOptions options;
@@ -99,8 +103,8 @@ class LoopbackWorker {
     config.pools[pool].backends.push_back({servers_.back()->addresses()[0]});
     return *servers_.back();
   }
-  RawServer& add_raw_server(RawSocket::OnBytes on_bytes) {
-    raw_servers_.push_back(std::make_unique<RawServer>(loop, std::move(on_bytes)));
+  RawServer& add_raw_server(RawSocket::OnBytes on_bytes, int receive_buffer = 0) {
+    raw_servers_.push_back(std::make_unique<RawServer>(loop, std::move(on_bytes), receive_buffer));
     config.pools[0].backends.push_back({raw_servers_.back()->address()});
     return *raw_servers_.back();
   }
@@ -131,6 +135,24 @@ class LoopbackWorker {
       loop.turn(Duration(10));
     }
     return true;
+  }
+  // Whether `amount` came to rest: it stays what it is, and is not 0, for many turns.
+  template <typename Amount>
+  bool comes_to_rest(Amount amount) {
+    std::size_t before = 0;
+    int quiet_turns = 0;
+    return until([&] {
+      const std::size_t now = amount();
+      quiet_turns = now == before ? quiet_turns + 1 : 0;
+      before = now;
+      return now > 0 && quiet_turns >= 20;
+    });
+  }
+  // How often the loop turns in a while in which nothing should happen.
+  int turns_while_waiting() {
+    int turns = 0;
+    until([&] { return ++turns > 200; }, Duration(100));
+    return turns;
   }
   // The next response on `client`, interim ones too; status 0: none came.
   Reply next_reply(RawSocket& client, bool is_head_request = false) {

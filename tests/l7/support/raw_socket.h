@@ -1,6 +1,6 @@
-// One end of a TCP connection that a test holds in its own hands: it sends any bytes, keeps what comes, and stops
-// reading, half-closes or resets on demand. It never blocks; the loop moves it. RawServer is the listening kind: a
-// backend whose every byte the test decides.
+// One end of a TCP connection that a test holds in its own hands: it sends any bytes, keeps what comes, and
+// stops reading, half-closes or resets on demand. It never blocks; the loop moves it. RawServer is the
+// listening kind: a backend whose every byte the test decides.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -36,7 +36,10 @@ class RawSocket {
     unsent_.append(bytes);
     flush();
   }
-  void end_output() { ends_output_ = true, flush(); }
+  void end_output() {
+    ends_output_ = true;
+    flush();
+  }
   void set_reading(bool is_reading) {
     is_reading_ = is_reading;
     if (is_reading_) read();
@@ -53,7 +56,7 @@ class RawSocket {
   }
 
   std::string& received() { return received_; }  // a test may take bytes off its front
-  std::size_t unsent() const { return unsent_.size(); }
+  std::size_t unsent() const { return unsent_.size() - sent_; }
   bool is_ended() const { return is_ended_; }  // closed by the peer, in whatever way, or by us
   bool is_reset() const { return is_reset_; }
 
@@ -63,7 +66,8 @@ class RawSocket {
     const socklen_t length = to_sockaddr(to, storage);
     Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     GH_CHECK(socket.is_open());
-    if (receive_buffer) setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    if (receive_buffer)
+      setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     const int status = ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length);
     GH_CHECK(status == 0 || errno == EINPROGRESS || errno == ECONNREFUSED);
     return socket;
@@ -74,12 +78,14 @@ class RawSocket {
     if (is_reading_) read();
   }
   void flush() {
-    while (!unsent_.empty() && socket_.is_open()) {
-      const ssize_t count = ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
+    while (unsent() > 0 && socket_.is_open()) {
+      const ssize_t count = ::send(socket_.get(), unsent_.data() + sent_, unsent(), MSG_NOSIGNAL);
       if (count < 0) return;  // blocked; or lost, which reading tells
-      unsent_.erase(0, static_cast<std::size_t>(count));
+      sent_ += static_cast<std::size_t>(count);
     }
-    if (ends_output_ && unsent_.empty() && socket_.is_open()) shutdown(socket_.get(), SHUT_WR);
+    unsent_.clear();
+    sent_ = 0;
+    if (ends_output_ && socket_.is_open()) shutdown(socket_.get(), SHUT_WR);
   }
   void read() {
     static char scratch[64 * 1024];
@@ -89,10 +95,10 @@ class RawSocket {
       received_.append(scratch, static_cast<std::size_t>(count));
     }
     if (!socket_.is_open()) return;
-    const bool is_over = count == 0 || errno != EAGAIN;
-    is_reset_ |= count < 0 && errno == ECONNRESET;
-    is_ended_ |= is_over;
-    if (is_over) watch_.stop();
+    const bool is_lost = count < 0 && errno != EAGAIN;
+    is_reset_ |= is_lost && errno == ECONNRESET;
+    is_ended_ |= is_lost || count == 0;
+    if (is_lost) watch_.stop();  // after a mere end of its bytes the peer may still take ours
     if (on_bytes_ && received_.size() > before) on_bytes_(*this);
   }
 
@@ -100,6 +106,7 @@ class RawSocket {
   OnBytes on_bytes_;
   Watch watch_;
   std::string unsent_;
+  std::size_t sent_ = 0;  // of unsent_
   std::string received_;
   bool is_reading_ = true;
   bool ends_output_ = false;
@@ -139,8 +146,12 @@ class RefusingAddress {
 
 class RawServer {
  public:
-  RawServer(EventLoop& loop, RawSocket::OnBytes on_bytes) : loop_(loop), on_bytes_(std::move(on_bytes)) {
+  // `receive_buffer` as with RawSocket.
+  RawServer(EventLoop& loop, RawSocket::OnBytes on_bytes, int receive_buffer = 0)
+      : loop_(loop), on_bytes_(std::move(on_bytes)) {
     socket_ = listen_on_loopback(address_);
+    if (receive_buffer)
+      setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     watch_.start<&RawServer::on_ready>(loop, socket_.get(), EPOLLIN, this);
   }
   const Endpoint& address() const { return address_; }

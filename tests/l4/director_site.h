@@ -1,0 +1,218 @@
+// A director with what it needs, for tests: a site's config, tables in plain memory, a membership file, and
+// probes that are answered or not, node by node. Probes carry their node as a mark; in a network namespace of
+// its own the kernel hands that mark on to the accepted connection, and so the target knows which node was
+// asked for. That needs root: elsewhere PrivateNetwork says why not, and probes simply fail.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <ctime>
+#include <cstring>
+#include <set>
+
+#include "common/check.h"
+#include "l4/director.h"
+#include "l4/user_tables.h"
+
+namespace gatehouse::l4 {
+
+inline IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
+
+// Turns until `is_done`, at most twenty seconds: a hang becomes a failure.
+template <typename Condition>
+void turn_until(EventLoop& loop, Condition is_done) {
+  const auto end = EventLoop::Clock::now() + std::chrono::seconds(20);
+  while (!is_done() && EventLoop::Clock::now() < end) loop.turn(Duration(20));
+  EXPECT_TRUE(is_done());
+}
+// For what must not happen.
+inline void turn_for(EventLoop& loop, Duration time) {
+  const auto end = EventLoop::Clock::now() + time;
+  while (EventLoop::Clock::now() < end) loop.turn(Duration(20));
+}
+
+// This process is in a network of its own, with a loopback interface and nothing else, until the end of the
+// scope.
+class PrivateNetwork {
+ public:
+  PrivateNetwork() : before_(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) {
+    is_private_ = before_.is_open() && unshare(CLONE_NEWNET) == 0;
+    if (!is_private_) return;
+    const Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq loopback{};
+    std::strcpy(loopback.ifr_name, "lo");
+    loopback.ifr_flags = IFF_UP;
+    std::ofstream accept_mark("/proc/sys/net/ipv4/tcp_fwmark_accept");
+    accept_mark << "1" << std::flush;
+    is_ready_ = ioctl(any.get(), SIOCSIFFLAGS, &loopback) == 0 && accept_mark.good();
+  }
+  ~PrivateNetwork() {
+    if (is_private_) GH_CHECK(setns(before_.get(), CLONE_NEWNET) == 0);
+  }
+  bool is_ready() const { return is_ready_; }
+
+ private:
+  Fd before_;
+  bool is_private_ = false;
+  bool is_ready_ = false;
+};
+
+// Where all probes end. Nodes that are not in `answering` hang up, those in `silent` say nothing.
+class ProbeTarget {
+ public:
+  explicit ProbeTarget(EventLoop& loop)
+      : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    sockaddr_storage storage;
+    socklen_t length = to_sockaddr({ip("127.0.0.1"), 0}, storage);
+    GH_CHECK(bind(socket_.get(), reinterpret_cast<sockaddr*>(&storage), length) == 0 &&
+             listen(socket_.get(), 128) == 0);
+    GH_CHECK(getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length) == 0);
+    port = Endpoint::from_sockaddr(storage).port;
+    watch_.start<&ProbeTarget::on_ready>(loop, socket_.get(), EPOLLIN, this);
+  }
+  std::uint16_t port = 0;
+  std::set<std::uint16_t> answering, silent;
+  std::string answer = "HTTP/1.1 200 OK\r\n\r\n";
+
+ private:
+  void on_ready(std::uint32_t) {
+    for (;;) {
+      Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (!accepted.is_open()) return;
+      std::uint32_t mark = 0;
+      socklen_t length = sizeof mark;
+      getsockopt(accepted.get(), SOL_SOCKET, SO_MARK, &mark, &length);
+      const auto node = static_cast<std::uint16_t>(mark & 0xffff);
+      EXPECT_EQ(mark & GH_PROBE_MASK, static_cast<std::uint32_t>(GH_PROBE_MARK));
+      if (!answering.contains(node) && !silent.contains(node)) continue;
+      if (answering.contains(node)) send(accepted.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+      open_.push_back(std::move(accepted));
+      if (open_.size() > 64) open_.pop_front();  // long read by then
+    }
+  }
+  Fd socket_;
+  Watch watch_;
+  std::deque<Fd> open_;
+};
+
+struct DirectorSite {
+  static constexpr std::uint32_t kSlots = 1009;
+
+  // Nodes 1 to `nodes` at 192.0.2.21 and on, of weight 100.
+  explicit DirectorSite(std::uint16_t nodes = 3) {
+    std::string name = testing::TempDir() + "gatehouse-director-XXXXXX";
+    GH_CHECK(mkdtemp(name.data()));
+    folder = name;
+    host = {"l4a", ip("192.0.2.11"), ip("2001:db8::11"), "eth0", std::nullopt};
+    config.l4_hosts = {host};
+    config.ring.slots = kSlots;
+    config.probe = {ip("127.0.0.1"), 1, Duration(60), Duration(50), 2, 3};
+    config.vips = {vip("web", "198.51.100.10", 443), vip("web6", "2001:db8:1::10", 443),
+                   vip("dns", "198.51.100.10", 53, "udp")};
+    for (std::uint16_t id = 1; id <= nodes; ++id)
+      config.nodes.push_back(node(id, "192.0.2." + std::to_string(20 + id)));
+  }
+  ~DirectorSite() {
+    director.reset();
+    std::filesystem::remove_all(folder);
+  }
+
+  static config::Vip vip(const std::string& name, const std::string& address, std::uint16_t port,
+                         const std::string& protocol = "tcp") {
+    return {name, ip(address), port, protocol};
+  }
+  static config::Node node(std::uint16_t id, const std::string& address, std::uint32_t weight = 100) {
+    return {id, "n" + std::to_string(id), ip(address), "eth0", weight};
+  }
+
+  // A probe of loopback comes from loopback.
+  void probe(const ProbeTarget& target) {
+    config.probe.port = target.port;
+    host.address = ip("127.0.0.1");
+  }
+  Status start() {
+    loop.turn(Duration(0));  // what the one before has put off
+    director.reset();
+    director = std::make_unique<Director>(loop, plane, Director::Options{host, membership_file()});
+    return director->start(config);
+  }
+  std::string membership_file() const { return folder / "membership.json"; }
+  // As an earlier daemon left it: each generation a second after the one before, the newest `age` seconds
+  // ago.
+  void remember(const std::vector<std::vector<Member>>& generations, std::int64_t age = 0) {
+    Membership membership;
+    auto time = static_cast<std::int64_t>(std::time(nullptr)) - age -
+                static_cast<std::int64_t>(generations.size()) + 1;
+    for (const auto& members : generations) EXPECT_TRUE(membership.append(members, time++));
+    EXPECT_TRUE(membership.save(membership_file()));
+  }
+  static std::vector<Member> all_active(std::uint16_t nodes = 3) {
+    std::vector<Member> members;
+    for (std::uint16_t id = 1; id <= nodes; ++id) members.push_back({id, 100, MemberState::kActive});
+    return members;
+  }
+  control::NodeReport report(std::uint16_t node, bool is_draining, std::uint64_t connections) const {
+    control::NodeReport report;
+    report.node = node;
+    report.is_draining = is_draining;
+    report.connections = connections;
+    return report;
+  }
+
+  // Of the newest generation; 0: none.
+  int epoch() const {
+    const auto& generations = director->membership().generations();
+    return generations.empty() ? 0 : generations.back().epoch;
+  }
+  std::size_t generations() const { return director->membership().generations().size(); }
+  std::string states() const {
+    std::string text;
+    for (const auto& [id, node] : director->nodes())
+      text += (text.empty() ? "" : " ") + std::string(to_string(director->state_of(node)));
+    return text;
+  }
+  // The ring that forwards now; empty when there is none.
+  std::vector<std::uint64_t> ring() {
+    const Tables& tables = plane.tables();
+    if (!gh_ring_is_set(tables.groups[0].ring)) return {};
+    const auto live = tables.slots.subspan(gh_ring_base(tables.groups[0].ring), kSlots);
+    return {live.begin(), live.end()};
+  }
+  // The nodes that own slots.
+  std::set<std::uint16_t> owners() {
+    std::set<std::uint16_t> ids;
+    for (const std::uint64_t slot : ring()) ids.insert(gh_slot_hop(slot, 0));
+    return ids;
+  }
+  // The nodes that are anywhere in a hop list but do not own its slot.
+  std::set<std::uint16_t> earlier_owners() {
+    std::set<std::uint16_t> ids;
+    for (const std::uint64_t slot : ring()) {
+      for (int place = 1; place < GH_HOPS; ++place) ids.insert(gh_slot_hop(slot, place));
+    }
+    ids.erase(0);
+    return ids;
+  }
+  IpAddress destination(std::uint16_t id) {
+    const gh_node& node = plane.tables().nodes[id];
+    return from_table_address(node.destinations[node.live & 1].address);
+  }
+
+  EventLoop loop;
+  MemoryPlane plane{kSlots, 2};
+  config::L4Host host;
+  config::Config config;
+  std::filesystem::path folder;
+  std::unique_ptr<Director> director;
+};
+
+}  // namespace gatehouse::l4

@@ -1,0 +1,191 @@
+// The access log: every line is one JSON object, whatever bytes a client sends.
+#include "l7/access_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+
+#include "tests/l7/support/loopback_worker.h"
+
+namespace gatehouse::l7 {
+namespace {
+
+nlohmann::json parsed(std::string_view text) {
+  std::string escaped = "\"";
+  append_json_text(escaped, text);
+  return nlohmann::json::parse(escaped + "\"", nullptr, false);
+}
+
+// The pipe that stands for the file, and the lines that were written to it so far.
+struct LogPipe {
+  LogPipe() {
+    int ends[2];
+    GH_CHECK(pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0);
+    reading = Fd(ends[0]);
+    writing = Fd(ends[1]);
+  }
+  std::vector<nlohmann::json> lines() {
+    std::string text(64 * 1024, '\0');
+    text.resize(
+        static_cast<std::size_t>(std::max<ssize_t>(read(reading.get(), text.data(), text.size()), 0)));
+    EXPECT_TRUE(text.empty() || text.back() == '\n');
+    std::istringstream stream(text);
+    std::vector<nlohmann::json> found;
+    for (std::string line; std::getline(stream, line);)
+      found.push_back(nlohmann::json::parse(line, nullptr, false));
+    return found;
+  }
+  Fd reading;
+  Fd writing;
+};
+
+struct Escaped {
+  std::string text;
+  std::string read_back;
+};
+
+const std::string kOdd = "\xef\xbf\xbd";  // U+FFFD
+
+TEST(AccessLogText, ComesBackAsItWasOrAsReplacement) {
+  const Escaped cases[] = {
+      {"", ""},
+      {"plain /path?a=b", "plain /path?a=b"},
+      {"\"quoted\" and \\back\\", "\"quoted\" and \\back\\"},
+      {std::string("\0\x01\x1f\t\r\n\x7f", 7), std::string("\0\x01\x1f\t\r\n\x7f", 7)},
+      {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+      {"\xe2\x82\xac \xf0\x9f\x98\x80", "\xe2\x82\xac \xf0\x9f\x98\x80"},
+      {"\xff", kOdd},
+      {"a\x80z", "a" + kOdd + "z"},
+      {"\xc3", kOdd},
+      {"\xe2\x82", kOdd + kOdd},
+      {"\xc0\xaf", kOdd + kOdd},             // overlong '/'
+      {"\xe0\x80\xaf", kOdd + kOdd + kOdd},  // overlong
+      {"\xf0\x80\x80\xaf", kOdd + kOdd + kOdd + kOdd},
+      {"\xed\xa0\x80", kOdd + kOdd + kOdd},             // a surrogate
+      {"\xf4\x90\x80\x80", kOdd + kOdd + kOdd + kOdd},  // beyond U+10FFFF
+      {"\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
+      {"\xc3\"", kOdd + "\""},  // a quote is never part of a sequence
+  };
+  for (const Escaped& row : cases) EXPECT_EQ(parsed(row.text), nlohmann::json(row.read_back));
+}
+
+TEST(AccessLogText, AnyBytesParse) {
+  std::mt19937 random(11);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text(random() % 12, '\0');
+    for (char& byte : text) byte = static_cast<char>(random() % 3 ? random() % 256 : 0xe0 + random() % 32);
+    ASSERT_TRUE(parsed(text).is_string());
+  }
+}
+
+TEST(AccessLogLines, HaveEveryField) {
+  EventLoop loop;
+  LogPipe pipe;
+  AccessLog log(loop);
+  EXPECT_FALSE(log.is_on());
+  log.add({});
+  log.set_file(std::move(pipe.writing));
+  AccessRecord record;
+  record.time = "2026-11-21T01:02:03.004Z";
+  record.method = "GET";
+  record.path = "/\xff\"";
+  record.status = 502;
+  record.worker = 3;
+  record.bytes = 18446744073709551615u;
+  log.add(record);
+  record.error = "no answer";
+  log.add(record);
+  EXPECT_TRUE(pipe.lines().empty()) << "once per turn";
+  loop.turn(Duration(0));
+  const auto lines = pipe.lines();
+  ASSERT_EQ(lines.size(), 2u);
+  for (const char* name : {"time", "request_id", "client", "method", "host", "path", "status", "route",
+                           "pool", "backend", "node", "worker", "duration_us", "bytes"}) {
+    EXPECT_TRUE(lines[0].contains(name)) << name;
+  }
+  EXPECT_FALSE(lines[0].contains("error"));
+  EXPECT_EQ(lines[1]["error"], "no answer");
+  EXPECT_EQ(lines[1]["path"], "/" + kOdd + "\"");
+  EXPECT_EQ(lines[1]["bytes"], 18446744073709551615u);
+  EXPECT_EQ(lines[1]["status"], 502);
+}
+
+TEST(AccessLogLines, TheLastOnesAreWrittenWhenTheLogEnds) {
+  EventLoop loop;
+  LogPipe pipe;
+  {
+    AccessLog log(loop);
+    log.set_file(std::move(pipe.writing));
+    log.add({});
+  }
+  EXPECT_EQ(pipe.lines().size(), 1u);
+}
+
+struct Logged {
+  std::string request;
+  int status;
+  std::uint64_t bytes;
+  const char* backend_name;
+};
+
+TEST(AccessLogOfAWorker, HasALineForEveryExchange) {
+  test::LoopbackWorker site;
+  site.add_server();
+  site.config.routes[0].path_prefix = "/api";
+  LogPipe pipe;
+  site.worker->set_access_log(std::move(pipe.writing));
+  site.apply();
+  const std::string backend = to_string(site.config.pools[0].backends[0].address);
+  const Logged cases[] = {{test::get("/api/bytes/100?secret=1"), 200, 100, "b1"},
+                          {test::get("/api/chunked/5000"), 200, 5'000, "b1"},
+                          {test::post("/api/x", "body"), 200, 87, "b1"},
+                          {test::get("/other"), 404, 47, ""},
+                          {"GET /\r\n\r\n", 400, 64, ""}};
+  for (const Logged& row : cases) {
+    const test::Reply reply = site.ask(row.request);
+    EXPECT_EQ(reply.status, row.status);
+    std::vector<nlohmann::json> lines;
+    site.until([&] { return !(lines = pipe.lines()).empty(); });
+    ASSERT_EQ(lines.size(), 1u) << row.request;
+    EXPECT_EQ(lines[0]["status"], row.status);
+    EXPECT_EQ(lines[0]["bytes"], reply.body.size());
+    EXPECT_EQ(lines[0]["request_id"], reply.field("X-Request-ID"));
+    EXPECT_EQ(lines[0]["client"], "127.0.0.1");
+    EXPECT_EQ(lines[0]["backend"], *row.backend_name ? backend : "");
+    EXPECT_EQ(lines[0]["node"], "n1");
+    EXPECT_EQ(lines[0].contains("error"), row.status >= 400);
+    EXPECT_EQ(lines[0].dump().find("secret"), std::string::npos) << "no query";
+  }
+}
+
+TEST(AccessLogOfAWorker, SaysWhyAnExchangeWasCutOff) {
+  LogPipe pipe;
+  {
+    test::LoopbackWorker site;
+    site.add_raw_server("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nnot all");
+    site.worker->set_access_log(std::move(pipe.writing));
+    site.apply();
+    const auto leaver = site.connect(), stayer = site.connect();
+    leaver->send(test::get("/leaver"));
+    stayer->send(test::get("/stayer"));
+    ASSERT_TRUE(site.until(
+        [&] { return leaver->received().ends_with("all") && stayer->received().ends_with("all"); }));
+    leaver->reset();
+    std::vector<nlohmann::json> lines;
+    site.until([&] { return !(lines = pipe.lines()).empty(); });
+    ASSERT_EQ(lines.size(), 1u);
+    EXPECT_EQ(lines[0]["error"], "the client closed the connection");
+    EXPECT_EQ(lines[0]["status"], 200);
+    EXPECT_EQ(lines[0]["bytes"], 7);
+  }
+  const auto lines = pipe.lines();
+  ASSERT_EQ(lines.size(), 1u) << "the worker's end is an end too";
+  EXPECT_EQ(lines[0]["error"], "the worker ended");
+  EXPECT_EQ(lines[0]["path"], "/stayer");
+}
+
+}  // namespace
+}  // namespace gatehouse::l7
