@@ -118,6 +118,16 @@ const Row kNodes[] = {
     {"V4NodeOfAV6Host", kSecret + kControl + host("2001:db8::2") + node("1", "192.0.2.1"),
      "f:1: probe.address \"192.0.0.8\": expected an address of the family of L4 host \"h\" (2001:db8::2)\n"
      "f:15: [[node]] address \"192.0.2.1\": L4 host \"h\" has no address of that family"},
+    {"ProbeOfTheHostsFamily",
+     kSecret + kControl + host("2001:db8::2") + node("1", "2001:db8::1") +
+         "[probe]\naddress = \"2001:db8::8\"\n",
+     ""},
+    {"AddressOfAnL4Host", kSecret + kControl + host("192.0.2.1") + node("1", "192.0.2.1"),
+     "f:15: [[node]] address \"192.0.2.1\" is that of L4 host \"h\""},
+    {"NoInterface", "[[node]]\nid = 1\nname = \"n\"\naddress = \"192.0.2.1\"\ninterface = \"\"\n",
+     "f:5: [[node]] interface: expected a name such as \"eth0\""},
+    {"NoInterfaceOfAHost", kSecret + "[[l4_host]]\nname = \"h\"\naddress = \"192.0.2.1\"\ninterface = \"\"\n",
+     "f:6: [[l4_host]] interface: expected a name such as \"eth0\""},
     {"NobodyHasWeight", node("1", "192.0.2.1", "weight = 0\n") + node("2", "192.0.2.2", "weight = 0\n"),
      "f:1: [[node]]: every node has weight 0, so nobody could serve"},
     {"OneHasWeight", node("1", "192.0.2.1", "weight = 0\n") + node("2", "192.0.2.2"), ""},
@@ -265,19 +275,25 @@ const Row kReachability[] = {
 INSTANTIATE_TEST_SUITE_P(Reachability, ValidatedConfig, testing::ValuesIn(kReachability), name_of);
 
 TEST(Validate, LimitsAreThoseOfTheTables) {
-  std::string vips, listeners, backends;
+  std::string vips, listeners, addresses, backends;
   for (int i = 0; i < 513; ++i) {
     vips += vip("v" + std::to_string(i), "198.51.100.1",
                 "protocol = \"udp\"\nport = " + std::to_string(i + 1) + "\n");
   }
   for (int i = 0; i < 64; ++i) {
+    if (i < 61) addresses += "\"127.0.0.1:" + std::to_string(i + 1) + "\",";
     listeners +=
         listener("l" + std::to_string(i), "addresses = [\"127.0.0.1:" + std::to_string(i + 1) + "\"]\n");
   }
   for (int i = 0; i < 4097; ++i) backends += "\"192.0.2.7:" + std::to_string(i + 1) + "\",\n";
   EXPECT_EQ(findings_of(vips), "f:1: [[vip]]: expected at most 512, found 513");
-  EXPECT_EQ(findings_of(listeners), "f:1: [[listener]]: expected at most 63, found 64\n"
-            "f:1: [[listener]]: expected at most 62 addresses and address families of VIPs in all, found 64");
+  const std::string sockets =
+      "f:1: [[listener]]: expected at most 62 addresses and address families of VIPs in all, found ";
+  EXPECT_EQ(findings_of(listeners), "f:1: [[listener]]: expected at most 63, found 64\n" + sockets + "64");
+  const std::string web = vip("v", "198.51.100.1") + vip("w", "198.51.100.2"), web6 = vip("x", "2001:db8::1");
+  const std::string at = "]\naddresses = [" + addresses + "]\n";
+  EXPECT_EQ(findings_of(listener("l", "vips = [\"v\", \"w\"" + at) + web), "");
+  EXPECT_EQ(findings_of(listener("l", "vips = [\"v\", \"x\", \"w\"" + at) + web + web6), sockets + "63");
   EXPECT_EQ(findings_of(pool_of(backends, "health.path = \"/\"\n")),
             "f:3: [[pool]]: expected at most 4096 backends, found 4097");
 }

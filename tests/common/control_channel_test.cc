@@ -106,13 +106,15 @@ TEST(Frames, MayComeByteByByte) {
 
 // With `depth` lists inside of params.
 std::string nested(std::size_t depth) {
-  return R"({"jsonrpc":"2.0","method":"a","params":{"x":)" + std::string(depth, '[') + std::string(depth, ']') + "}}";
+  return R"({"jsonrpc":"2.0","method":"a","params":{"x":)" + std::string(depth, '[') +
+         std::string(depth, ']') + "}}";
 }
 
 TEST(Frames, MayNestToALimitThatBracketsInTextDoNotCountFor) {
   RawPair pair;
   const std::string brackets = R"(\\\")" + std::string(40, '[');
-  pair.write(frame(nested(30)) + frame(R"({"jsonrpc":"2.0","method":"b","params":{"x":")" + brackets + "\"}}"));
+  pair.write(frame(nested(30)) +
+             frame(R"({"jsonrpc":"2.0","method":"b","params":{"x":")" + brackets + "\"}}"));
   turn_until(pair.loop, [&] { return pair.end.told.size() == 2; });
   EXPECT_TRUE(pair.end.told[0].starts_with("notify a "));
   EXPECT_TRUE(pair.end.told[1].starts_with("notify b ")) << pair.end.told[1];
@@ -136,7 +138,8 @@ TEST(Frames, MalformedOnesCloseTheChannelWithAReason) {
       {frame(R"({"jsonrpc":"2.0","method":"a"} {})"), "frame is not a JSON-RPC 2.0 object"},
       {frame(nested(31)), "frame nests deeper than 32"},
       {frame(std::string(1 << 16, '[')), "frame nests deeper than 32"},
-      {frame(R"({"jsonrpc":"2.0","method":"a","params":{"a":)" + std::string(100'000, '[')), "frame nests deeper than 32"},
+      {frame(R"({"jsonrpc":"2.0","method":"a","params":{"a":)" + std::string(100'000, '[')),
+       "frame nests deeper than 32"},
       {frame(R"({"jsonrpc":"2.0","method":7})"), "frame's method is not a text"},
       {frame(R"({"jsonrpc":"2.0","method":"a","params":[1]})"), "frame's params are not an object"},
       {frame(R"({"jsonrpc":"2.0","method":"a","params":null})"), "frame's params are not an object"},

@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
 namespace gatehouse {
 namespace {
 
@@ -59,6 +62,25 @@ TEST(DaemonFlags, SayWhichThereAre) {
     ASSERT_FALSE(flags) << testing::PrintToString(row.arguments);
     EXPECT_EQ(flags.error().message, row.error);
   }
+}
+
+TEST(StateFolder, IsMadeAndHeldByOneAtATime) {
+  std::string folder = testing::TempDir() + "gatehouse-state-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string state = folder + "/run/l4";
+  {
+    const auto held = lock_state_folder(state);
+    ASSERT_TRUE(held) << held.error().message;
+    const auto second = lock_state_folder(state);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().message, "the state folder " + state + " is served by another process (pid " +
+                                          std::to_string(getpid()) + ")");
+  }
+  EXPECT_TRUE(lock_state_folder(state)) << "free again";
+  const std::string file = folder + "/file";
+  std::ofstream(file) << "x";
+  EXPECT_FALSE(lock_state_folder(file)) << "not a folder";
+  std::filesystem::remove_all(folder);
 }
 
 TEST(DaemonSignals, EndAndReloadFromTheLoop) {

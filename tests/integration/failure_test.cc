@@ -139,13 +139,18 @@ TEST_F(FailureTest, RemovalAndAdditionOfANodeBreakNoDownloadOfTheOthers) {
     }
   };
   switch_to(replaced(all, third, ""));
+  const std::uint64_t removed_at = steady.now_ms();
   EXPECT_FALSE(nodes_of_new_connections(20).contains("n3"));
   let_pass(seconds(1));
   switch_to(all);
   EXPECT_TRUE(site_->wait_until_ready()) << site_->why_not_ready();
   EXPECT_TRUE(nodes_of_new_connections(40).contains("n3"));
   ASSERT_TRUE(downloads.wait_until_done(seconds(40)));
-  const auto of_others = [](const Json& failure) { return failure.value("via", "") != "n3"; };
+  // One that was opened to n3 by way of the L4 host that reloads last has not been answered by anybody yet.
+  const auto of_others = [&](const Json& failure) {
+    const std::string via = failure.value("via", "");
+    return via != "n3" && !(via.empty() && failure.value("at_ms", 0u) < removed_at + 1000);
+  };
   for (Load* load : {&downloads, &steady}) {
     const Json report = load->stop();
     EXPECT_EQ(count_failures(report, of_others), 0) << report["failures"].dump();

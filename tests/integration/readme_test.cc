@@ -106,7 +106,7 @@ TEST(Readme, ItsQuickstartShowsRequestsAndSurvivesTheKills) {
   const lab::Output output = lab::run({}, {"bash", "-c", script});
   EXPECT_EQ(output.exit_code, 0) << output.text << output.errors;
   for (const char* text : {"ROUTE", "by L4 host", "by node", "by worker", "SIGKILL of a worker", "SIGKILL of everything on n2",
-                           "404", "blog", "IPv6", " 0 failed"}) {
+                           "404", "blog", "IPv6", "is pid"}) {
     EXPECT_NE(output.text.find(text), std::string::npos) << text << " is not in\n" << output.text;
   }
   const auto labs = lab::list_labs();
