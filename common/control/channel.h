@@ -3,7 +3,8 @@
 //
 // A Channel lives on one event loop and owns its socket. Requests are answered in any order; a notification has no
 // answer. A malformed frame, an over-long frame (kMaxFrame) or a failed handshake closes the channel with a reason.
-// Descriptors may ride along with a frame on Unix sockets (SCM_RIGHTS): that is how workers get their listeners.
+// Descriptors may ride along with a frame on Unix sockets (SCM_RIGHTS), which then says how many ("descriptors": 2): that is
+// how workers get their listeners.
 #pragma once
 
 #include <functional>

@@ -62,7 +62,7 @@ TEST_F(LabTest, TheRouterSpreadsPortsOfOneClientOverTheL4Hosts) {
     for (int port = 40000; port < 40040; ++port) {
       const Output output =
           lab_->run("router", {"ip", "-o", "route", "get", vip, "from", client, "iif", "client", "ipproto",
-                               "tcp", "sport", std::to_string(port), "dport", "443"});
+                               "6", "sport", std::to_string(port), "dport", "443"});
       for (const char* name : {"l4a", "l4b"}) {
         if (output.text.find(std::string("dev ") + name) != std::string::npos) links.insert(name);
       }
