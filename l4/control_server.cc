@@ -19,6 +19,7 @@ Status ControlServer::start() {
   auto unix_server = control::listen_unix(loop_, options_.socket, std::move(operators));
   if (!unix_server) return unix_server.error();
   operators_ = std::move(*unix_server);
+  on_second();
 
   const config::Config& config = director_.config();
   const auto self = std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
@@ -45,11 +46,22 @@ Status ControlServer::start() {
   return {};
 }
 
+Json ControlServer::status() {
+  std::vector<std::uint16_t> connected;
+  for (const auto& [id, channel] : connected_) connected.push_back(id);
+  return site_status(director_, options_.host, connected);
+}
+
+void ControlServer::on_second() {
+  second_.arm<&ControlServer::on_second>(loop_, Duration(1'000), this);
+  rates_.remember(status(), loop_.now());
+}
+
 void ControlServer::on_operator_request(std::string_view method, const Json& params, control::Reply reply) {
   if (method == "status") {
-    std::vector<std::uint16_t> connected;
-    for (const auto& [id, channel] : connected_) connected.push_back(id);
-    return reply(site_status(director_, options_.host, connected));
+    Json answer = status();
+    rates_.add_to(answer, loop_.now());
+    return reply(std::move(answer));
   }
   if (method == "drain") return relay_drain(params, std::move(reply));
   if (method == "reload") return reload(std::move(reply));

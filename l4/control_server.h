@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/control/channel.h"
+#include "common/control/rates.h"
 #include "l4/director.h"
 
 namespace gatehouse::l4 {
@@ -33,12 +34,17 @@ class ControlServer {
   void send_config(control::Reply reply);
   control::Channel* channel_of(const std::string& node);
 
+  control::Json status();
+  void on_second();
+
   EventLoop& loop_;
   Director& director_;
   Options options_;
   std::unique_ptr<control::Server> operators_;
   std::unique_ptr<control::Server> nodes_;
   std::map<std::uint16_t, control::Channel*> connected_;
+  control::StatusRates rates_;
+  Timer second_;
 };
 
 }  // namespace gatehouse::l4

@@ -13,7 +13,8 @@
 namespace gatehouse::cli {
 namespace {
 
-enum class Kind { kText, kNumber, kCounter, kByteCounter, kShare, kYesNo, kHealth, kDigest };
+// kRate, kByteRate: what the daemon says of the last second or two; not shown beside counters that are rates themselves.
+enum class Kind { kText, kNumber, kCounter, kByteCounter, kRate, kByteRate, kShare, kYesNo, kHealth, kDigest };
 
 struct Column {
   const char* heading;
@@ -26,7 +27,9 @@ constexpr Column kVipColumns[] = {{"VIP", "name", Kind::kText, true},
                                   {"ADDRESS", "address"},
                                   {"PROTOCOL", "protocol"},
                                   {"PACKETS", "packets", Kind::kCounter},
-                                  {"BYTES", "bytes", Kind::kByteCounter}};
+                                  {"PACKETS/S", "packets_per_second", Kind::kRate},
+                                  {"BYTES", "bytes", Kind::kByteCounter},
+                                  {"BYTES/S", "bytes_per_second", Kind::kByteRate}};
 constexpr Column kHostColumns[] = {
     {"L4 HOST", "name", Kind::kText, true}, {"ADDRESS", "address"}, {"THIS HOST", "is_self", Kind::kYesNo}};
 constexpr Column kNodeColumns[] = {{"NODE", "name", Kind::kText, true},
@@ -38,6 +41,7 @@ constexpr Column kNodeColumns[] = {{"NODE", "name", Kind::kText, true},
                                    {"CONNECTED", "is_connected", Kind::kYesNo},
                                    {"PROBE", "is_probe_ok", Kind::kHealth},
                                    {"PACKETS", "packets", Kind::kCounter},
+                                   {"PACKETS/S", "packets_per_second", Kind::kRate},
                                    {"BYTES", "bytes", Kind::kByteCounter},
                                    {"CONNECTIONS", "connections", Kind::kNumber},
                                    {"CONFIG", "config_digest", Kind::kDigest},
@@ -49,15 +53,18 @@ constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"CONNECTIONS", "connections", Kind::kNumber},
                                      {"ACCEPTED", "accepted", Kind::kCounter},
                                      {"REQUESTS", "requests", Kind::kCounter},
+                                     {"REQUESTS/S", "requests_per_second", Kind::kRate},
                                      {"5XX", "responses_5xx", Kind::kCounter}};
 constexpr Column kBackendColumns[] = {
     {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
     {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
-    {"REQUESTS", "requests", Kind::kCounter},  {"FAILURES", "failures", Kind::kCounter},
+    {"REQUESTS", "requests", Kind::kCounter},  {"REQUESTS/S", "requests_per_second", Kind::kRate},
+    {"FAILURES", "failures", Kind::kCounter},
     {"IN FLIGHT", "in_flight", Kind::kNumber}, {"REASON", "reason"}};
 constexpr Column kVerdictColumns[] = {{"VERDICT", "name", Kind::kText, true},
                                       {"PACKETS", "packets", Kind::kCounter}};
 
+bool is_rate(Kind kind) { return kind == Kind::kRate || kind == Kind::kByteRate; }
 bool is_counter(Kind kind) { return kind == Kind::kCounter || kind == Kind::kByteCounter; }
 
 std::string yes_no(const Json& value, const char* yes, const char* no) {
@@ -75,6 +82,10 @@ std::string cell(Kind kind, const Json& value) {
   const auto number = number_of(value);
   switch (kind) {
     case Kind::kByteCounter:
+      return number ? format_bytes(*number) : text_of(value);
+    case Kind::kRate:
+      return number ? format_rate(*number) : text_of(value);
+    case Kind::kByteRate:
       return number ? format_bytes(*number) : text_of(value);
     case Kind::kShare:
       return number ? format_share(*number) : text_of(value);
@@ -113,6 +124,7 @@ const Json& find_earlier(const Section& section, std::span<const Column> columns
 
 std::string cell_of(const Column& column, const Section& section, const Json& row, const Json& earlier) {
   const Json& now = member(row, column.key);
+  if (section.seconds > 0 && is_rate(column.kind)) return {};
   if (section.seconds <= 0 || !is_counter(column.kind)) return cell(column.kind, now);
   // New since then, or no number: there is no rate.
   if (earlier.is_null() || !now.is_number()) return {};
@@ -120,7 +132,7 @@ std::string cell_of(const Column& column, const Section& section, const Json& ro
   return column.kind == Kind::kByteCounter ? format_bytes(rate) : format_rate(rate);
 }
 
-bool is_number(Kind kind) { return is_counter(kind) || kind == Kind::kNumber || kind == Kind::kShare; }
+bool is_number(Kind kind) { return is_counter(kind) || is_rate(kind) || kind == Kind::kNumber || kind == Kind::kShare; }
 
 std::string table_of(std::span<const Column> columns, const Section& section) {
   TextTable table;

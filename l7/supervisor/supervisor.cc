@@ -55,6 +55,7 @@ Status Supervisor::start() {
     if (const Status attached = steering_->attach(); !attached) return attached;
   }
   connect_site();
+  on_second();
   log_info("serving {} with {} workers", config_.file, count);
   return {};
 }
@@ -118,7 +119,11 @@ void Supervisor::connect_site() {
 }
 
 void Supervisor::on_request(std::string_view method, const Json& params, control::Reply reply) {
-  if (method == "status") return reply(status());
+  if (method == "status") {
+    Json answer = status();
+    rates_.add_to(answer, loop_.now());
+    return reply(std::move(answer));
+  }
   if (method == "drain") return set_drain(params, std::move(reply));
   if (method == "reload") return reload_file(std::move(reply));
   if (method == "explain") return reply(explain_request(config_, params, report()));
@@ -229,6 +234,11 @@ control::NodeReport Supervisor::report() const {
 
 Json Supervisor::status() const {
   return node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
+}
+
+void Supervisor::on_second() {
+  second_.arm<&Supervisor::on_second>(loop_, Duration(1'000), this);
+  rates_.remember(status(), loop_.now());
 }
 
 void Supervisor::stop(std::function<void()> on_stopped) {

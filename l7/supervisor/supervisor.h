@@ -9,6 +9,7 @@
 #include "common/config/model.h"
 #include "common/control/channel.h"
 #include "common/control/messages.h"
+#include "common/control/rates.h"
 #include "l7/board.h"
 #include "l7/supervisor/prober.h"
 #include "l7/supervisor/site_link.h"
@@ -64,6 +65,9 @@ class Supervisor {
   bool is_report_due_ = false;
   Timer leave_;
   std::function<void()> on_stopped_;
+  control::StatusRates rates_;
+  Timer second_;
+  void on_second();
   void leave();
 };
 

@@ -31,6 +31,19 @@ TEST_F(ControlTest, StatusShowsTheSiteAsTableAndAsJson) {
     EXPECT_NE(table.text.find(word), std::string::npos) << word << " is not in\n" << table.text;
   }
   EXPECT_EQ(site_->status("n1").value("tier", ""), "l7");
+  // Rates, once there has been a second to take them over.
+  EXPECT_TRUE(lab::wait_until(
+      [&] {
+        site_->curl({"https://shop.example/healthz"});
+        double packets = 0;
+        const Json l4 = site_->status("l4a"), l4b = site_->status("l4b");
+        for (const Json* host : {&l4, &l4b}) {
+          for (const Json& vip : (*host)["vips"]) packets += vip.value("packets_per_second", 0.0);
+        }
+        return packets > 0;
+      },
+      std::chrono::seconds(5), std::chrono::milliseconds(100)));
+  EXPECT_NE(site_->cli("l4a", {"status"}).text.find("PACKETS/S"), std::string::npos);
 }
 
 TEST_F(ControlTest, BothL4HostsHaveTheSameRing) {
