@@ -1,0 +1,65 @@
+// The options of listeners, pools and the log.
+#pragma once
+
+#include "common/config/field.h"
+
+namespace gatehouse::config {
+
+template <>
+inline constexpr auto kFields<Certificate> = std::tuple{
+    field("chain", &Certificate::chain, "PEM file: the certificate, then its issuers.", kRequired | kPath),
+    field("key", &Certificate::key, "PEM file: the key.", kRequired | kPath),
+};
+
+template <>
+inline constexpr auto kFields<Listener> = std::tuple{
+    field("name", &Listener::name, "Name of the listener.", kRequired),
+    field("vips", &Listener::vips, "VIPs whose connections it takes (on nodes of a site)."),
+    field("addresses", &Listener::addresses, "address:port to bind directly (without an L4 tier)."),
+    field("certificates", &Listener::certificates, "Certificates, chosen by SNI, the first is the default; none: clear text."),
+    field("trusted_proxies", &Listener::trusted_proxies, "Addresses whose X-Forwarded-* and Forwarded fields are believed."),
+    field("max_header", &Listener::max_header, "Request line and fields together; beyond: 431.", kOptional, 1024, 65536),
+    field("max_uri", &Listener::max_uri, "Request target; beyond: 414.", kOptional, 256, 65536),
+    field("max_header_fields", &Listener::max_header_fields, "Number of header fields; beyond: 431.", kOptional, 8, 128),
+    field("max_body", &Listener::max_body, "Request body; beyond: 413."),
+    field("header_timeout", &Listener::header_timeout, "From the first byte of a request to the end of its head; then 408.",
+          kOptional, 100, kDay),
+    field("idle_timeout", &Listener::idle_timeout, "Between requests, and without progress in a body.", kOptional, 100, kDay),
+};
+
+template <>
+inline constexpr auto kFields<Backend> = std::tuple{
+    field("address", &Backend::address, "address:port of the server.", kRequired),
+    field("weight", &Backend::weight, "Share of requests, relative to other backends; 0: none.", kOptional, 0, 10'000),
+};
+
+template <>
+inline constexpr auto kFields<Health> = std::tuple{
+    field("path", &Health::path, "Path of the check (GET); empty: no check, always healthy."),
+    field("host", &Health::host, "Host field of the check; default: the backend's address."),
+    field("status", &Health::status, "Status codes that are healthy.", kOptional, 100, 599),
+    field("body_contains", &Health::body_contains, "Text that the answer's body must contain."),
+    field("interval", &Health::interval, "Time between two checks of a backend.", kOptional, 50, kDay),
+    field("timeout", &Health::timeout, "A check without an answer by then has failed.", kOptional, 10, kDay),
+    field("rise", &Health::rise, "Successes in a row that bring a backend back.", kOptional, 1, 100),
+    field("fall", &Health::fall, "Failures in a row that take it out.", kOptional, 1, 100),
+};
+
+template <>
+inline constexpr auto kFields<Pool> = std::tuple{
+    field("name", &Pool::name, "Name that routes refer to.", kRequired),
+    field("backends", &Pool::backends, "Servers: \"address:port\", or tables with address and weight.", kRequired),
+    field("health", &Pool::health, "How they are checked."),
+    field("connect_timeout", &Pool::connect_timeout, "To connect to a backend; then 504.", kOptional, 10, kDay),
+    field("response_timeout", &Pool::response_timeout, "To the head of the response, then 504; and without progress in its body.",
+          kOptional, 10, kDay),
+    field("max_idle", &Pool::max_idle, "Idle connections kept to a backend, per worker.", kOptional, 0, 100'000),
+    field("idle_timeout", &Pool::idle_timeout, "An idle connection is closed after this.", kOptional, 100, kDay),
+};
+
+template <>
+inline constexpr auto kFields<AccessLog> = std::tuple{
+    field("file", &AccessLog::file, "File that gets one JSON line per exchange; empty: off.", kPath),
+};
+
+}  // namespace gatehouse::config

@@ -1,0 +1,18 @@
+// The options of routes.
+#pragma once
+
+#include "common/config/field.h"
+
+namespace gatehouse::config {
+
+template <>
+inline constexpr auto kFields<Route> = std::tuple{
+    field("name", &Route::name, "Name of the route; default: that of its pool."),
+    field("hosts", &Route::hosts, "Host names, exact or \"*.suffix\"; none: any."),
+    field("path", &Route::path, "Exact path."),
+    field("path_prefix", &Route::path_prefix, "Whole leading segments of the path: \"/api\" takes \"/api/x\", not \"/apix\"."),
+    field("pool", &Route::pool, "Pool that answers.", kRequired),
+    field("priority", &Route::priority, "Higher ones are tried first, before specificity.", kOptional, -1000, 1000),
+};
+
+}  // namespace gatehouse::config

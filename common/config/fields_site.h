@@ -1,0 +1,73 @@
+// The options of the site: VIPs, hosts, nodes, rings, probes, workers.
+#pragma once
+
+#include "common/config/field.h"
+
+namespace gatehouse::config {
+
+template <>
+inline constexpr auto kFields<Site> = std::tuple{
+    field("name", &Site::name, "Name of the site, for people."),
+    field("secret_file", &Site::secret_file, "File whose content keys the flow hash; the same on every L4 host.", kPath),
+    field("fabric_mtu", &Site::fabric_mtu, "Bytes of IP that fit between L4 hosts and nodes; bounds tunnelled packets and the MSS.",
+          kOptional, 1280, 9216),
+};
+
+template <>
+inline constexpr auto kFields<Vip> = std::tuple{
+    field("name", &Vip::name, "Name that listeners refer to.", kRequired),
+    field("address", &Vip::address, "IPv4 or IPv6 address that clients connect to.", kRequired),
+    field("port", &Vip::port, "Port that clients connect to.", kOptional, 1, 65535),
+    field("protocol", &Vip::protocol, "\"tcp\" or \"udp\"."),
+};
+
+template <>
+inline constexpr auto kFields<L4Host> = std::tuple{
+    field("name", &L4Host::name, "Name given to gatehouse-l4 by --host, and common name of its certificate.", kRequired),
+    field("address", &L4Host::address, "Outer source of tunnelled packets.", kRequired),
+    field("address_v6", &L4Host::address_v6, "Outer source towards IPv6 nodes, when `address` is IPv4."),
+    field("interface", &L4Host::interface, "Interface on which packets of VIPs arrive: XDP is attached there.", kRequired),
+    field("control", &L4Host::control, "address:port where nodes dial in (mutual TLS, [control])."),
+};
+
+template <>
+inline constexpr auto kFields<Node> = std::tuple{
+    field("id", &Node::id, "Number of the node in hop lists; never reused for another machine.", kRequired, 1, 4095),
+    field("name", &Node::name, "Name given to gatehouse-l7 by --node, and common name of its certificate.", kRequired),
+    field("address", &Node::address, "Outer destination of tunnelled packets.", kRequired),
+    field("interface", &Node::interface, "Interface on which tunnelled packets arrive: XDP is attached there.", kRequired),
+    field("weight", &Node::weight, "Share of new connections, relative to other nodes; 0: none.", kOptional, 0, 10'000),
+};
+
+template <>
+inline constexpr auto kFields<Ring> = std::tuple{
+    field("slots", &Ring::slots, "Slots of a Maglev ring: a prime, a hundred times the nodes or more.", kOptional, 251, 1'000'003),
+    field("hop_deadline", &Ring::hop_deadline, "How long an earlier owner of a slot stays in its hop list.", kOptional, 1'000,
+          30 * kDay),
+};
+
+template <>
+inline constexpr auto kFields<Probe> = std::tuple{
+    field("address", &Probe::address, "Address that probes ask for through the tunnel; local on every node."),
+    field("port", &Probe::port, "Port of the probe.", kOptional, 1, 65535),
+    field("interval", &Probe::interval, "Time between two probes of a node.", kOptional, 50, kDay),
+    field("timeout", &Probe::timeout, "A probe without an answer by then has failed.", kOptional, 10, kDay),
+    field("rise", &Probe::rise, "Successes in a row that bring a node up.", kOptional, 1, 100),
+    field("fall", &Probe::fall, "Failures in a row that take it down.", kOptional, 1, 100),
+};
+
+template <>
+inline constexpr auto kFields<Control> = std::tuple{
+    field("certificate", &Control::certificate, "PEM file: this host's certificate; its common name is the host's name.", kPath),
+    field("key", &Control::key, "PEM file: its key.", kPath),
+    field("ca", &Control::ca, "PEM file: the site's authority, which signs every host's certificate.", kPath),
+};
+
+template <>
+inline constexpr auto kFields<Workers> = std::tuple{
+    field("count", &Workers::count, "Worker processes of a node; \"auto\": one per core.", kAuto, 0, 64),
+    field("user", &Workers::user, "User that workers run as."),
+    field("drain_timeout", &Workers::drain_timeout, "How long a stopping worker may finish its exchanges.", kOptional, 0, kDay),
+};
+
+}  // namespace gatehouse::config

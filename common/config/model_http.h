@@ -1,0 +1,63 @@
+// The part of the config model that is about listeners, pools and the log: see model.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/address.h"
+#include "common/units.h"
+
+namespace gatehouse::config {
+
+struct Certificate {
+  std::string chain;   // PEM file, leaf first
+  std::string key;     // PEM file
+};
+
+struct Listener {
+  std::string name;
+  std::vector<std::string> vips;        // steered from these VIPs, or
+  std::vector<Endpoint> addresses;      // bound directly
+  std::vector<Certificate> certificates;  // none: clear text
+  std::vector<IpAddress> trusted_proxies;  // whose X-Forwarded-* are believed
+  ByteSize max_header{16 * 1024};       // request line + header fields; beyond: 431
+  ByteSize max_uri{8 * 1024};           // beyond: 414
+  std::uint32_t max_header_fields = 100;  // beyond: 431
+  ByteSize max_body{1ull << 40};        // beyond: 413
+  Duration header_timeout{10'000};      // first byte of a request to the end of its header: 408
+  Duration idle_timeout{60'000};        // keep-alive between requests, and a stalled body
+};
+
+struct Backend {
+  Endpoint address;
+  std::uint32_t weight = 1;
+};
+
+struct Health {
+  std::string path;                     // empty: no active check, always healthy
+  std::string host;                     // Host field of the check; empty: the backend's address
+  std::vector<std::uint16_t> status = {200};
+  std::string body_contains;
+  Duration interval{2'000};
+  Duration timeout{1'000};
+  std::uint32_t rise = 2;
+  std::uint32_t fall = 3;
+};
+
+struct Pool {
+  std::string name;
+  std::vector<Backend> backends;
+  Health health;
+  Duration connect_timeout{2'000};      // then 504
+  Duration response_timeout{30'000};    // to the first byte of the response, then 504; also a stalled body
+  std::uint32_t max_idle = 64;          // idle keep-alive connections to a backend, per worker
+  Duration idle_timeout{50'000};        // an idle connection is closed after this
+};
+
+struct AccessLog {
+  std::string file;                     // JSON lines; empty: off
+};
+
+}  // namespace gatehouse::config

@@ -1,0 +1,23 @@
+// The part of the config model that is about routes: see model.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/address.h"
+#include "common/units.h"
+
+namespace gatehouse::config {
+
+struct Route {
+  std::string name;
+  std::vector<std::string> hosts;       // exact or "*.suffix"; none: any host
+  std::string path;                     // exact
+  std::string path_prefix;              // whole segments: "/api" matches "/api" and "/api/x", not "/apix"
+  std::string pool;
+  std::int32_t priority = 0;            // higher first, before specificity
+};
+
+}  // namespace gatehouse::config

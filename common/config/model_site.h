@@ -1,0 +1,75 @@
+// The part of the config model that is about the site: see model.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/address.h"
+#include "common/units.h"
+
+namespace gatehouse::config {
+
+struct Site {
+  std::string name = "site";
+  std::string secret_file;  // flow-hash key material; empty: a fixed key, which `check` warns of
+  std::uint32_t fabric_mtu = 1500;  // bytes of IP between L4 hosts and nodes: bounds tunnelled packets, and the MSS
+                                    // that nodes advertise
+};
+
+// A virtual address + protocol + port that clients connect to (DESIGN.md §1).
+struct Vip {
+  std::string name;
+  IpAddress address;
+  std::uint16_t port = 443;
+  std::string protocol = "tcp";  // tcp | udp
+};
+
+struct L4Host {
+  std::string name;
+  IpAddress address;           // outer source of tunnelled packets
+  std::optional<IpAddress> address_v6;  // towards IPv6 nodes, when `address` is IPv4
+  std::string interface;       // where XDP is attached
+  std::optional<Endpoint> control;  // where nodes dial in over TCP with mutual TLS; none: Unix socket only
+};
+
+struct Node {
+  std::uint16_t id = 0;        // 1..4095, never reused for another machine: hop lists carry it
+  std::string name;
+  IpAddress address;           // outer destination of tunnelled packets
+  std::string interface;
+  std::uint32_t weight = 100;  // share of new connections, relative to the other nodes; 0: none
+};
+
+struct Ring {
+  std::uint32_t slots = 65537;            // a prime
+  Duration hop_deadline{3'600'000};       // after this an earlier owner leaves the hop list
+};
+
+// Data-path probe of the nodes: a real connection through the tunnel to a worker.
+struct Probe {
+  IpAddress address = *IpAddress::parse("192.0.0.8");  // routed to the L4 host's interface, local on every node
+  std::uint16_t port = 6081;
+  Duration interval{1'000};
+  Duration timeout{500};
+  std::uint32_t rise = 2;
+  std::uint32_t fall = 3;
+  bool operator==(const Probe&) const = default;
+};
+
+// Mutual TLS of the control protocol between hosts.
+struct Control {
+  std::string certificate;
+  std::string key;
+  std::string ca;
+};
+
+// How a node runs its workers.
+struct Workers {
+  std::uint32_t count = 0;              // 0: "auto", one per core
+  std::string user = "nobody";          // workers run as this user, without capabilities
+  Duration drain_timeout{30'000};       // how long a retiring worker may finish its exchanges
+};
+
+}  // namespace gatehouse::config

@@ -1,0 +1,89 @@
+// Rules about listeners, pools and health checks.
+#include <set>
+
+#include "common/config/validator.h"
+
+namespace gatehouse::config {
+namespace {
+
+class HttpValidator : Validator {
+ public:
+  using Validator::Validator;
+
+  void run() {
+    check_listeners();
+    check_pools();
+  }
+
+ private:
+  void check_listeners() {
+    std::map<std::string, std::string> taken;
+    for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+      const Listener& listener = config_.listeners[i];
+      if (listener.vips.empty() && listener.addresses.empty()) {
+        error(at("listener", i), "[[listener]] " + quoted(listener.name) + " needs vips or addresses");
+      }
+      for (const std::string& vip : listener.vips) check_listener_vip(i, vip);
+      std::vector<std::string> places = listener.vips;
+      for (const Endpoint& address : listener.addresses) places.push_back(to_string(address));
+      for (const std::string& place : places) {
+        const auto [owner, is_new] = taken.emplace(place, listener.name);
+        if (!is_new) error(at("listener", i), "[[listener]] " + quoted(place) + " is taken by " + quoted(owner->second));
+      }
+      if (listener.max_uri > listener.max_header) {
+        error(at("listener", i, "max_uri"), "[[listener]] max_uri: expected at most max_header (" +
+                                                to_string(listener.max_header) + "), found " + to_string(listener.max_uri));
+      }
+    }
+  }
+  void check_listener_vip(std::size_t index, const std::string& name) {
+    const std::string path = at("listener", index, "vips");
+    check_reference(path, "[[listener]] vips: VIP", name, config_.vips);
+    for (const Vip& vip : config_.vips) {
+      if (vip.name == name && vip.protocol != "tcp") {
+        error(path, "[[listener]] vips: " + quoted(name) + " is UDP; a listener takes TCP connections");
+      }
+    }
+  }
+
+  void check_pools() {
+    for (std::size_t i = 0; i < config_.pools.size(); ++i) {
+      const Pool& pool = config_.pools[i];
+      if (pool.backends.empty()) error(at("pool", i, "backends"), "[[pool]] " + quoted(pool.name) + " needs a backend");
+      std::set<Endpoint> seen;
+      std::uint64_t weight = 0;
+      for (std::size_t j = 0; j < pool.backends.size(); ++j) {
+        weight += pool.backends[j].weight;
+        const Endpoint& address = pool.backends[j].address;
+        const std::string path = at("pool", i, "backends") + "[" + std::to_string(j) + "]";
+        if (!seen.insert(address).second) error(path, "[[pool]] backend " + quoted(to_string(address)) + " is there twice");
+        if (address.port == 0) error(path, "[[pool]] backend " + quoted(to_string(address)) + ": expected a port from 1 to 65535");
+      }
+      if (!pool.backends.empty() && weight == 0) error(at("pool", i), "[[pool]] " + quoted(pool.name) + ": every backend has weight 0");
+      check_health(i, pool);
+    }
+  }
+  void check_health(std::size_t index, const Pool& pool) {
+    const Health& health = pool.health;
+    const std::string path = at("pool", index, "health");
+    if (health.path.empty()) {
+      if (pool.backends.size() > 1) {
+        warn(at("pool", index), "[[pool]] " + quoted(pool.name) + " has no health.path: a dead backend stays in rotation");
+      }
+      return;
+    }
+    if (health.path[0] != '/') error(path, "[[pool]] health.path: expected a path such as \"/healthz\", found " + quoted(health.path));
+    if (health.status.empty()) error(path, "[[pool]] health.status: expected at least one status code");
+    if (health.timeout > health.interval) {
+      warn(path, "[[pool]] health.timeout is longer than health.interval: a check is cut off when the next one starts");
+    }
+    const bool takes_errors = std::any_of(health.status.begin(), health.status.end(), [](auto code) { return code >= 500; });
+    if (takes_errors) warn(path, "[[pool]] health.status has a 5xx code: a server in trouble counts as healthy");
+  }
+};
+
+}  // namespace
+
+void validate_http(const Config& config, Findings& findings) { HttpValidator(config, findings).run(); }
+
+}  // namespace gatehouse::config

@@ -1,0 +1,120 @@
+// Rules about VIPs, L4 hosts, nodes, rings and probes.
+#include "common/maglev.h"
+#include "common/config/validator.h"
+
+namespace gatehouse::config {
+namespace {
+
+class SiteValidator : Validator {
+ public:
+  using Validator::Validator;
+
+  void run() {
+    check_site();
+    check_ring_and_probe();
+    check_nodes();
+    check_vips();
+  }
+
+ private:
+  void check_site() {
+    if (!config_.l4_hosts.empty() && config_.site.secret_file.empty()) {
+      warn("site", "site.secret_file is not set: clients who know Gatehouse can aim at one slot of a ring");
+    }
+    for (std::size_t i = 0; i < config_.l4_hosts.size(); ++i) {
+      const L4Host& host = config_.l4_hosts[i];
+      if (host.address_v6 && host.address_v6->is_v4()) {
+        error(at("l4_host", i, "address_v6"), "[[l4_host]] address_v6: expected an IPv6 address, found " +
+                                                  quoted(to_string(*host.address_v6)));
+      }
+      const Control& control = config_.control;
+      if (host.control && (control.certificate.empty() || control.key.empty() || control.ca.empty())) {
+        error(at("l4_host", i, "control"),
+              "[[l4_host]] control is only served with mutual TLS: [control] needs certificate, key and ca");
+      }
+      if (!host.control && !config_.nodes.empty()) {
+        warn(at("l4_host", i), "[[l4_host]] " + quoted(host.name) + " has no control address: no node can join it");
+      }
+    }
+  }
+
+  void check_ring_and_probe() {
+    const std::uint32_t slots = config_.ring.slots;
+    if (!is_prime(slots)) {
+      std::uint32_t next = slots;
+      while (!is_prime(next)) ++next;
+      error("ring.slots", "ring.slots: expected a prime, found " + std::to_string(slots) + "; the next prime is " +
+                              std::to_string(next));
+    }
+    if (config_.nodes.size() * 100 > slots) {
+      warn("ring.slots", "ring.slots is less than a hundred times the number of nodes: shares will be uneven");
+    }
+    if (config_.probe.timeout > config_.probe.interval) {
+      warn("probe.timeout", "probe.timeout is longer than probe.interval: a probe is cut off when the next one starts");
+    }
+  }
+
+  void check_nodes() {
+    check_unique("node", config_.nodes, "id", [](const Node& node) { return std::to_string(node.id); });
+    check_unique("node", config_.nodes, "address", [](const Node& node) { return to_string(node.address); });
+    for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+      for (const L4Host& host : config_.l4_hosts) {
+        const bool is_reachable = config_.nodes[i].address.is_v4() ? host.address.is_v4()
+                                                                   : !host.address.is_v4() || host.address_v6;
+        if (!is_reachable) {
+          error(at("node", i, "address"), "[[node]] address " + quoted(to_string(config_.nodes[i].address)) +
+                                              ": L4 host " + quoted(host.name) + " has no address of that family");
+        }
+      }
+    }
+    for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+      for (const L4Host& host : config_.l4_hosts) {
+        if (host.address == config_.nodes[i].address) {
+          error(at("node", i, "address"), "[[node]] address " + quoted(to_string(host.address)) + " is that of L4 host " + quoted(host.name));
+        }
+      }
+      if (config_.nodes[i].interface.empty()) error(at("node", i, "interface"), "[[node]] interface: expected a name such as \"eth0\"");
+    }
+    check_probe_family();
+    const bool has_weight = std::any_of(config_.nodes.begin(), config_.nodes.end(), [](const Node& n) { return n.weight; });
+    if (!config_.nodes.empty() && !has_weight) error("node", "[[node]]: every node has weight 0, so nobody could serve");
+  }
+
+  // A probe leaves from the L4 host's address, and must be of its family.
+  void check_probe_family() {
+    for (std::size_t i = 0; i < config_.l4_hosts.size(); ++i) {
+      const L4Host& host = config_.l4_hosts[i];
+      if (host.interface.empty()) error(at("l4_host", i, "interface"), "[[l4_host]] interface: expected a name such as \"eth0\"");
+      if (config_.nodes.empty() || host.address.is_v4() == config_.probe.address.is_v4()) continue;
+      error("probe.address", "probe.address " + quoted(to_string(config_.probe.address)) + ": expected an address of the family of L4 host " +
+                                 quoted(host.name) + " (" + to_string(host.address) + ")");
+    }
+  }
+
+  void check_vips() {
+    check_unique("vip", config_.vips, "address", [](const Vip& vip) {
+      return to_string(Endpoint{vip.address, vip.port}) + "/" + vip.protocol;
+    });
+    for (std::size_t i = 0; i < config_.vips.size(); ++i) {
+      const Vip& vip = config_.vips[i];
+      if (vip.protocol != "tcp" && vip.protocol != "udp") {
+        error(at("vip", i, "protocol"), "[[vip]] protocol: expected \"tcp\" or \"udp\", found " + quoted(vip.protocol));
+      }
+      if (vip.address.is_unspecified()) error(at("vip", i, "address"), "[[vip]] address: expected one address, not \"any\"");
+      if (vip.protocol == "tcp" && !is_served(vip.name)) {
+        warn(at("vip", i), "[[vip]] " + quoted(vip.name) + " is served by no listener: connections to it are refused");
+      }
+    }
+  }
+  bool is_served(const std::string& vip) const {
+    return std::any_of(config_.listeners.begin(), config_.listeners.end(), [&](const Listener& listener) {
+      return std::find(listener.vips.begin(), listener.vips.end(), vip) != listener.vips.end();
+    });
+  }
+};
+
+}  // namespace
+
+void validate_site(const Config& config, Findings& findings) { SiteValidator(config, findings).run(); }
+
+}  // namespace gatehouse::config
