@@ -55,6 +55,24 @@ struct gh_address {
   __u64 low;
 };
 
+/* ---- What a VIP asks for; all zero is a TCP or UDP VIP of nodes that run our agent ---- */
+enum gh_vip_flags {
+  GH_VIP_GUARDED = 1,  /* prefix rules and limits apply: guard.h */
+  GH_VIP_SERVICE = 2,  /* servers without our agent: service.h chooses, not the ring alone */
+  GH_VIP_QUIC = 4,     /* service.h looks for a server id in the connection id */
+};
+enum gh_encapsulation {
+  GH_ENCAPSULATE_GUE_HOPS, /* GUE with our private field: epoch and hop list */
+  GH_ENCAPSULATE_GUE,      /* GUE without: for stock receivers */
+  GH_ENCAPSULATE_IPIP,     /* the IP header alone: IPIP, IP6IP6 and their mixes */
+  GH_ENCAPSULATE_NAT,      /* none: destination address and port are rewritten, service.h */
+};
+enum gh_hash_fields {
+  GH_HASH_FLOW,      /* addresses, ports, protocol */
+  GH_HASH_ADDRESSES, /* source and destination address */
+  GH_HASH_SOURCE,    /* source address only */
+};
+
 /* ---- The VIP table: our own two-choice hash of 64-byte lines ----
  * An entry with port 0 and protocol 0 says that the address belongs to some VIP: it gives fragments and other
  * packets without ports a name of their own among the verdicts. */
@@ -65,7 +83,10 @@ struct gh_vip_entry {
   __u8 is_used;
   __u16 vip;      /* number: index of its counters; on a node: listener number */
   __u16 group;
-  __u64 reserved;
+  __u16 flags;          /* enum gh_vip_flags */
+  __u8 encapsulation;   /* enum gh_encapsulation */
+  __u8 hash_fields;     /* enum gh_hash_fields */
+  __u32 service;        /* GH_VIP_SERVICE: what service.h needs to know of it */
 };
 GH_STATIC_ASSERT(sizeof(struct gh_vip_entry) == 32, "gh_vip_entry");
 
@@ -157,9 +178,10 @@ enum gh_verdict {
 #define GH_ENUM(name, action, text, help) GH_##name,
   GH_VERDICTS(GH_ENUM)
 #undef GH_ENUM
-  GH_VERDICT_COUNT
+  GH_VERDICT_COUNT,
+  GH_UNDECIDED = GH_VERDICT_COUNT /* what a stage of the path says when the next one is to decide */
 };
-enum { GH_VERDICT_STRIDE = 32 }; /* counters of one CPU: whole cache lines */
+enum { GH_VERDICT_STRIDE = 64 }; /* counters of one CPU: whole cache lines */
 GH_STATIC_ASSERT((int)GH_VERDICT_COUNT <= (int)GH_VERDICT_STRIDE, "raise GH_VERDICT_STRIDE");
 
 /* ---- Counters: one region per CPU, index = cpu * limit + number ---- */
