@@ -9,5 +9,5 @@ static inline int gh_route_service(struct gh_tables *tables, const struct gh_sta
                                    const struct gh_packet *packet, const struct gh_parsed *parsed,
                                    struct gh_routed *routed) {
   (void)packet;
-  return gh_route(tables, state, vip, parsed, routed);
+  return gh_route(tables, state, gh_get_identity(state), vip, parsed, routed);
 }

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "common/log.h"
+#include "l4/counters.h"
 #include "l4/user_tables.h"
 
 namespace gatehouse::l4 {
@@ -29,6 +30,10 @@ std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)
 
 std::string vip_key(const config::Vip& vip) { return to_string(Endpoint{vip.address, vip.port}) + "/" + vip.protocol; }
 std::uint8_t protocol_of(const config::Vip& vip) { return vip.protocol == "udp" ? IPPROTO_UDP : IPPROTO_TCP; }
+std::uint8_t encapsulation_of(const config::Vip& vip) {
+  if (vip.encapsulation == "ipip") return GH_ENCAPSULATE_IPIP;
+  return vip.encapsulation == "gue" ? GH_ENCAPSULATE_GUE_HOPS : GH_ENCAPSULATE_GUE;
+}
 
 }  // namespace
 
@@ -97,9 +102,15 @@ void Director::write_identity(const config::Config& config) {
     if (host.name == options_.host.name) options_.host.address_v6 = host.address_v6;
   }
   const IpAddress& address = options_.host.address;
-  const IpAddress v4 = address.is_v4() ? address : IpAddress();
-  const IpAddress v6 = address.is_v4() ? options_.host.address_v6.value_or(IpAddress()) : address;
-  writer_.set_identity(v4, v6, flow_key_, config.site.fabric_mtu);
+  Identity identity;
+  (address.is_v4() ? identity.source_v4 : identity.source_v6) = address;
+  if (address.is_v4() && options_.host.address_v6) identity.source_v6 = *options_.host.address_v6;
+  identity.key = std::to_array(flow_key_);
+  identity.mtu = config.site.fabric_mtu;
+  identity.ipip_v4 = config.site.ipip_source_v4;
+  identity.ipip_v6 = config.site.ipip_source_v6;
+  identity.icmp_answers = config.site.icmp_answers;
+  writer_.set_identity(identity);
 }
 
 void Director::write_nodes(const config::Config& config) {
@@ -111,25 +122,39 @@ std::uint16_t Director::vip_number(const config::Vip& vip) const {
   return known == vip_numbers_.end() ? 0 : known->second;
 }
 
-// A VIP keeps its number, and with it its counters, for as long as it is in the table, whoever wrote it there.
-Status Director::write_vips(const config::Config& config) {
+// A VIP keeps its number, and with it its counters, for as long as it is in the table, whoever wrote it there. A new one gets a
+// number that packets do not count under at the moment.
+Director::VipNumbers Director::number_vips(const config::Config& config) const {
   const Tables& tables = plane_.tables();
-  std::map<std::string, std::uint16_t> numbers;
-  std::set<std::uint16_t> taken;
+  VipNumbers numbers;
+  std::set<std::uint16_t> taken = numbers_in_table(tables);
   for (const config::Vip& vip : config.vips) {
-    const auto explained = explain_packet(const_cast<Tables&>(tables), {vip.address, 0}, {vip.address, vip.port}, protocol_of(vip));
-    if (explained && taken.insert(explained->vip).second) numbers[vip_key(vip)] = explained->vip;
+    if (const auto number = number_in_table(tables, {vip.address, vip.port}, protocol_of(vip))) numbers[vip_key(vip)] = *number;
   }
-  std::vector<VipEntry> entries;
+  if (taken.size() + config.vips.size() - numbers.size() > GH_MAX_VIPS) {
+    taken.clear();  // no room to keep those apart that go
+    for (const auto& [key, number] : numbers) taken.insert(number);
+  }
   std::uint16_t next = 0;
   for (const config::Vip& vip : config.vips) {
-    const auto [number, is_new] = numbers.emplace(vip_key(vip), 0);
-    if (is_new) {
-      while (taken.contains(next)) ++next;
-      taken.insert(number->second = next);
-      for (std::size_t at = next; at < tables.vip_traffic.size(); at += GH_MAX_VIPS) tables.vip_traffic[at] = {};
-    }
-    entries.push_back({vip.address, vip.port, protocol_of(vip), number->second, kGroup});
+    const auto [place, is_new] = numbers.emplace(vip_key(vip), 0);
+    if (!is_new) continue;
+    while (taken.contains(next)) ++next;
+    taken.insert(place->second = next);
+    retire_vip(tables, next);
+  }
+  return numbers;
+}
+
+Status Director::write_vips(const config::Config& config) {
+  VipNumbers numbers = number_vips(config);
+  std::vector<VipEntry> entries;
+  for (const config::Vip& vip : config.vips) {
+    VipEntry entry{vip.address, vip.port, protocol_of(vip), numbers.at(vip_key(vip)), kGroup};
+    entry.encapsulation = encapsulation_of(vip);
+    entry.hash_fields = vip.hash == "source" ? GH_HASH_SOURCE : vip.hash == "addresses" ? GH_HASH_ADDRESSES : GH_HASH_FLOW;
+    if (vip.fragments == "addresses") entry.flags |= GH_VIP_FRAGMENTS;
+    entries.push_back(entry);
   }
   if (const Status written = writer_.set_vips(entries); !written) return written;
   vip_numbers_ = std::move(numbers);

@@ -64,6 +64,8 @@ class Director {
   Status check_flow_key(const config::Config& config) const;
   void write_identity(const config::Config& config);
   void write_nodes(const config::Config& config);
+  using VipNumbers = std::map<std::string, std::uint16_t>;  // "address:port/protocol" → number
+  VipNumbers number_vips(const config::Config& config) const;
   Status write_vips(const config::Config& config);
   void update_nodes(bool is_same_probe);
   std::unique_ptr<NodeProbe> make_probe(std::uint16_t id, bool is_up);
@@ -84,7 +86,7 @@ class Director {
   Membership membership_;
   std::unique_ptr<RingCompiler> compiler_;
   std::map<std::uint16_t, Node> nodes_;
-  std::map<std::string, std::uint16_t> vip_numbers_;  // "address:port/protocol" → number
+  VipNumbers vip_numbers_;
   std::uint64_t flow_key_[4] = {};
   std::uint64_t digest_ = 0;
   bool is_change_due_ = false;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -43,6 +44,11 @@ gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);
 
 gh_address to_table_address(const IpAddress& address);
 IpAddress from_table_address(const gh_address& address);
+
+// The number of the VIP that has exactly that endpoint in the live table; port 0 is the VIP of any port.
+std::optional<std::uint16_t> number_in_table(const Tables& tables, const Endpoint& vip, std::uint8_t protocol);
+// Every number in it.
+std::set<std::uint16_t> numbers_in_table(const Tables& tables);
 
 // What the front door would do with a packet of this flow, from the very tables that forward. Counts nothing.
 struct Explanation {

@@ -16,14 +16,20 @@ struct Site {
   std::string secret_file;  // flow-hash key material; empty: a fixed key, which `check` warns of
   std::uint32_t fabric_mtu = 1500;  // bytes of IP between L4 hosts and nodes: bounds tunnelled packets, and the MSS
                                     // that nodes advertise
+  std::optional<IpPrefix> ipip_source_v4;  // outer sources of IPIP, filled up by the flow's hash; none: the L4 host's address
+  std::optional<IpPrefix> ipip_source_v6;
+  std::uint32_t icmp_answers = 1000;  // per second and CPU
 };
 
 // A virtual address + protocol + port that clients connect to (DESIGN.md §1).
 struct Vip {
   std::string name;
   IpAddress address;
-  std::uint16_t port = 443;
+  std::uint16_t port = 443;      // 0: any
   std::string protocol = "tcp";  // tcp | udp
+  std::string encapsulation = "gue";  // gue | gue-plain | ipip
+  std::string hash = "flow";          // flow | addresses | source
+  std::string fragments = "drop";     // drop | addresses
 };
 
 struct L4Host {

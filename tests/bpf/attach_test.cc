@@ -123,13 +123,13 @@ TEST_F(AttachTest, AnInterfaceThatComesBackIsServedAgain) {
 TEST_F(AttachTest, TheNextProcessAdoptsTablesAndReplacesTheProgram) {
   open(options());
   attach();
-  plane_->tables().state->mtu = 1234;
+  plane_->tables().state->identities[0].mtu = 1234;
   const __u32 first = program_on("left");
   plane_.reset();
   EXPECT_EQ(program_on("left"), first) << "forwarding ended with the process";
   open(options());
   EXPECT_TRUE(plane_->was_adopted());
-  EXPECT_EQ(plane_->tables().state->mtu, 1234u);
+  EXPECT_EQ(plane_->tables().state->identities[0].mtu, 1234u);
   EXPECT_EQ(program_on("left"), first) << "replaced before the tables were looked at";
   attach();
   EXPECT_NE(program_on("left"), first);

@@ -16,10 +16,10 @@ TEST(Director, FillsTheTablesAtItsStart) {
   DirectorSite site;
   const Status started = site.start();
   ASSERT_TRUE(started) << started.error().message;
-  const gh_state& state = *site.plane.tables().state;
-  EXPECT_EQ(from_table_address(state.source_v4), ip("192.0.2.11"));
-  EXPECT_EQ(from_table_address(state.source_v6), ip("2001:db8::11"));
-  EXPECT_EQ(state.mtu, 1500u);
+  const gh_identity& identity = *gh_get_identity(site.plane.tables().state);
+  EXPECT_EQ(from_table_address(identity.gue_v4.address), ip("192.0.2.11"));
+  EXPECT_EQ(from_table_address(identity.gue_v6.address), ip("2001:db8::11"));
+  EXPECT_EQ(identity.mtu, 1500u);
   EXPECT_EQ(site.destination(1), ip("192.0.2.21"));
   EXPECT_EQ(site.destination(3), ip("192.0.2.23"));
   std::uint16_t number = 0;
@@ -38,8 +38,9 @@ TEST(Director, TakesItsAddressFamilyAsItIs) {
   site.host.address_v6.reset();
   site.config.nodes = {DirectorSite::node(1, "2001:db8::21")};
   ASSERT_TRUE(site.start());
-  EXPECT_EQ(from_table_address(site.plane.tables().state->source_v6), ip("2001:db8::11"));
-  EXPECT_TRUE(from_table_address(site.plane.tables().state->source_v4).is_unspecified());
+  const gh_identity& identity = *gh_get_identity(site.plane.tables().state);
+  EXPECT_EQ(from_table_address(identity.gue_v6.address), ip("2001:db8::11"));
+  EXPECT_TRUE(from_table_address(identity.gue_v4.address).is_unspecified());
 }
 
 // ---- VIPs ----
@@ -299,15 +300,15 @@ TEST_F(RunningDirector, TheSameConfigChangesNothing) {
 TEST_F(RunningDirector, TakesAnotherMtuAndRefusesAnotherSecret) {
   site_.config.site.fabric_mtu = 1600;
   ASSERT_TRUE(site_.director->set_config(site_.config));
-  EXPECT_EQ(site_.plane.tables().state->mtu, 1600u);
-  const std::uint64_t key = site_.plane.tables().state->hash_key[0];
+  EXPECT_EQ(gh_get_identity(site_.plane.tables().state)->mtu, 1600u);
+  const std::uint64_t key = gh_get_identity(site_.plane.tables().state)->hash_key[0];
   site_.config.site.fabric_mtu = 1700;
   site_.config.site.secret_file = site_.folder / "secret";
   EXPECT_FALSE(site_.director->set_config(site_.config)) << "there is no such file";
   std::ofstream(site_.config.site.secret_file) << "0123456789abcdef";
   EXPECT_FALSE(site_.director->set_config(site_.config)) << "every flow would move";
-  EXPECT_EQ(site_.plane.tables().state->hash_key[0], key);
-  EXPECT_EQ(site_.plane.tables().state->mtu, 1600u);
+  EXPECT_EQ(gh_get_identity(site_.plane.tables().state)->hash_key[0], key);
+  EXPECT_EQ(gh_get_identity(site_.plane.tables().state)->mtu, 1600u);
 }
 
 // ---- The flow key ----

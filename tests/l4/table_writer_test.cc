@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <map>
 #include <random>
@@ -19,8 +20,8 @@ using test::PacketBuilder;
 
 constexpr std::uint32_t kSlots = 251;
 constexpr std::uint8_t kTcp = 6, kUdp = 17;
-constexpr std::uint64_t kKey[4] = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
-                                   0x082efa98ec4e6c89};
+constexpr std::array<std::uint64_t, 4> kKey = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
+                                               0x082efa98ec4e6c89};
 
 IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
 std::string vip_text(std::uint32_t number) {
@@ -114,7 +115,7 @@ TEST(TableWriter, RefusesMoreVipsThanFitAndKeepsTheOldOnes) {
   ASSERT_TRUE(writer.set_vips(vips_of(3)));
   const std::uint32_t live = plane.tables().state->vip_half;
   const auto before = memory_of(half_of(plane, live));
-  const Status refused = writer.set_vips(vips_of(1100));
+  const Status refused = writer.set_vips(vips_of(2200));
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("1100"), std::string::npos) << refused.error().message;
   EXPECT_EQ(plane.tables().state->vip_half, live);
@@ -200,13 +201,12 @@ Destination live_of(const gh_node& node) {
 TEST(TableWriter, WritesIdentityAndNodes) {
   MemoryPlane plane(kSlots, 1);
   TableWriter writer(plane);
-  writer.set_identity(ip("192.0.2.1"), ip("2001:db8::1"), kKey, 1600);
-  const gh_state& state = *plane.tables().state;
-  EXPECT_EQ(from_table_address(state.source_v4), ip("192.0.2.1"));
-  EXPECT_EQ(from_table_address(state.source_v6), ip("2001:db8::1"));
-  EXPECT_EQ(state.mtu, 1600u);
-  EXPECT_EQ(state.slots, kSlots);
-  EXPECT_TRUE(std::equal(std::begin(kKey), std::end(kKey), state.hash_key));
+  writer.set_identity({.source_v4 = ip("192.0.2.1"), .source_v6 = ip("2001:db8::1"), .key = kKey, .mtu = 1600});
+  const gh_identity& identity = *gh_get_identity(plane.tables().state);
+  EXPECT_EQ(from_table_address(identity.gue_v4.address), ip("192.0.2.1"));
+  EXPECT_EQ(from_table_address(identity.gue_v6.address), ip("2001:db8::1"));
+  EXPECT_EQ(identity.mtu, 1600u);
+  EXPECT_EQ(plane.tables().state->slots, kSlots);
 
   const gh_node& node = plane.tables().nodes[GH_MAX_NODES - 1];
   for (const char* address : {"10.0.0.1", "fd00::1", "10.0.0.2"}) {
@@ -285,7 +285,7 @@ Forwarded forward(MemoryPlane& plane, const Endpoint& source, const Endpoint& vi
 
 void fill_site(MemoryPlane& plane, std::mt19937& random) {
   TableWriter writer(plane);
-  writer.set_identity(ip("192.0.2.1"), ip("2001:db8:2::1"), kKey, 1500);
+  writer.set_identity({.source_v4 = ip("192.0.2.1"), .source_v6 = ip("2001:db8:2::1"), .key = kKey, .mtu = 1500});
   for (std::uint16_t id = 1; id <= 200; ++id) writer.set_node(id, ip("10.0.0." + std::to_string(id)));
   ASSERT_TRUE(writer.set_vips(std::vector<VipEntry>{{ip("198.51.100.10"), 443, kTcp, 0, 0},
                                                     {ip("198.51.100.10"), 53, kUdp, 1, 1},
