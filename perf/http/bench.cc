@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "perf/http/h2_client.h"
@@ -146,7 +147,7 @@ test::LoadOptions HttpBench::client_options(std::uint16_t port, const Load& load
   options.opens_at_once = kOpensAtOnce;
   options.in_flight = load.in_flight;
   options.rate = load.rate;
-  options.is_polled = load.rate > 0;
+  options.is_polled = load.rate > 0 && !options_.sleeps;
   options.requests_per_connection = load.kind == Load::Kind::kKeepAlive ? 0 : 1;
   options.resumes = load.kind == Load::Kind::kResumedHandshakes;
   options.paths = {{"/bytes/" + std::to_string(load.body_bytes)}};
@@ -176,7 +177,7 @@ Result<Window> HttpBench::measure(Client& client, const Load& load, Task task,
                                   const std::vector<pid_t>& proxy) {
   if (const Status started = client.start(); !started) return started.error();
   const auto poll = [&] {
-    if (load.rate > 0) client.poll();
+    if (load.rate > 0 && !options_.sleeps) client.poll();
   };
   const auto deadline = EventLoop::Clock::now() + kLongestOpening;
   while (client.report().connections_opened < load.connections && client.report().failed == 0) {
@@ -228,7 +229,8 @@ Status HttpBench::turn_for(Duration duration, const std::function<void()>& poll)
 // Until the machine has done next to nothing for a moment, but not for ever: what is foreign in a window is
 // counted.
 Status HttpBench::wait_for_quiet() {
-  const auto deadline = EventLoop::Clock::now() + options_.longest_wait_for_quiet;
+  const auto begin = EventLoop::Clock::now();
+  const auto deadline = begin + std::min(options_.longest_wait_for_quiet, options_.patience);
   const double share = std::chrono::duration<double>(kLookForQuiet).count() *
                        static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN)) * kQuietShare;
   while (EventLoop::Clock::now() < deadline) {
@@ -236,8 +238,10 @@ Status HttpBench::wait_for_quiet() {
     const auto end = EventLoop::Clock::now() + kLookForQuiet;
     while (EventLoop::Clock::now() < end && !was_stopped) loop_.turn(kLookForQuiet);
     if (was_stopped) return Error{"stopped by a signal"};
-    if (machine_busy_seconds() - before < share) return {};
+    if (machine_busy_seconds() - before < share) break;
   }
+  const auto waited = std::chrono::floor<Duration>(EventLoop::Clock::now() - begin) - kLookForQuiet;
+  options_.patience -= std::max(waited, Duration(0));
   return {};
 }
 

@@ -41,7 +41,9 @@ class HttpBench {
     Duration warm_up{700};
     Duration window{1'500};
     Duration settle{2'000};  // before memory is read
-    Duration longest_wait_for_quiet{20'000};
+    Duration longest_wait_for_quiet{
+        10'000};  // before a launch; and in all, so that a busy machine ends the run, too:
+    Duration patience{300'000};
     bool sleeps = false;  // for comparison: this process waits for events in the kernel
   };
 

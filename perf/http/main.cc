@@ -107,7 +107,7 @@ Result<CaseResults> measure(const Settings& settings, HttpBench& bench, const Ca
       const Entry& entry = subject.entries[place];
       const auto window = launch(bench, entry, subject.task, discards);
       if (window) {
-        results.add(place, *window, window->is_quiet());
+        results.add(place, *window);
       } else if (subject.may_lack_ours && entry.role == Entry::Role::kOurs && round == 0) {
         std::string why = window.error().message;
         std::replace(why.begin(), why.end(), '\n', ' ');
@@ -167,7 +167,7 @@ void parse(int argc, char** argv, Settings& settings) {
     };
   };
   const auto be_quick = [&settings](std::string_view) {
-    settings.rounds = 1;
+    if (settings.rounds == 0) settings.rounds = 1;
     settings.discards = 0;
     settings.bench.warm_up = Duration(200);
     settings.bench.window = Duration(500);

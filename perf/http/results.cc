@@ -17,14 +17,18 @@ std::string number(double value) {
 
 }  // namespace
 
-void CaseResults::add(std::size_t entry, const Window& window, bool is_conclusive) {
+void CaseResults::add(std::size_t entry, const Window& window) {
   series_[entry].windows.push_back(window);
-  series_[entry].disturbed += is_conclusive ? 0 : 1;
+  series_[entry].disturbed += window.is_quiet() ? 0 : 1;
 }
 
 Summary CaseResults::of(std::size_t entry, const Figure& figure) const {
+  const Series& series = series_[entry];
+  const bool all_are_disturbed = series.disturbed == static_cast<int>(series.windows.size());
   std::vector<double> values;
-  for (const Window& window : series_[entry].windows) values.push_back(window.*figure.member);
+  for (const Window& window : series.windows) {
+    if (window.is_quiet() || all_are_disturbed) values.push_back(window.*figure.member);
+  }
   return summarize(std::move(values));
 }
 

@@ -15,7 +15,8 @@ class CaseResults {
  public:
   explicit CaseResults(const Case& subject) : case_(subject), series_(subject.entries.size()) {}
 
-  void add(std::size_t entry, const Window& window, bool is_conclusive);
+  // A window that others disturbed counts only where there is no other.
+  void add(std::size_t entry, const Window& window);
   void skip(std::size_t entry, std::string why) { series_[entry].skipped = std::move(why); }
   bool is_skipped(std::size_t entry) const { return !series_[entry].skipped.empty(); }
 
