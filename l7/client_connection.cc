@@ -46,7 +46,7 @@ void ClientConnection::take_runtime() {
   runtime_ = context_.runtime;
   listener_ = listener;
   const auto& trusted = listener_->config.trusted_proxies;
-  is_trusted_ = std::find(trusted.begin(), trusted.end(), peer_.address) != trusted.end();
+  is_trusted_ = std::any_of(trusted.begin(), trusted.end(), [this](const IpPrefix& proxy) { return proxy.contains(peer_.address); });
 }
 
 void ClientConnection::on_event(std::uint32_t events) {
