@@ -11,7 +11,7 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6402;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6403;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   std::array<WorkerCell, kMaxWorkers> workers;
@@ -81,7 +81,9 @@ BackendCell* Board::backend(std::uint64_t key) {
 
 void Board::clear_worker(std::uint32_t index) {
   WorkerCell& cell = worker(index);
-  for (auto* count : {&cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx}) {
+  for (auto* count : {&cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx, &cell.relays,
+                      &cell.failed_relays, &cell.refused_clients, &cell.refused_headers, &cell.refused_hellos, &cell.accept_pauses,
+                      &cell.paused_listeners}) {
     count->store(0, std::memory_order_relaxed);
   }
   cell.pid.store(0, std::memory_order_relaxed);

@@ -31,6 +31,13 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> accepted;
   std::atomic<std::uint64_t> requests;
   std::atomic<std::uint64_t> responses_5xx;
+  std::atomic<std::uint64_t> relays;             // connections passed through without HTTP
+  std::atomic<std::uint64_t> failed_relays;      // that reached no backend
+  std::atomic<std::uint64_t> refused_clients;    // that had their share of connections
+  std::atomic<std::uint64_t> refused_headers;    // PROXY headers: not trusted, malformed or late
+  std::atomic<std::uint64_t> refused_hellos;     // ClientHellos: malformed, late, or of a name that no route has
+  std::atomic<std::uint64_t> accept_pauses;
+  std::atomic<std::uint64_t> paused_listeners;   // now
 };
 
 struct alignas(64) BackendCell {

@@ -294,6 +294,10 @@ constexpr std::array<std::uint32_t, 256> kCrcTable = [] {
 
 }  // namespace
 
+ProxyVersion parse_proxy_version(std::string_view name) {
+  return name == "v1" ? ProxyVersion::kV1 : name == "v2" ? ProxyVersion::kV2 : ProxyVersion::kNone;
+}
+
 ProxyResult parse_proxy_header(std::string_view bytes, ProxyHeader& header) {
   header = {};
   if (bytes.substr(0, kSignature.size()) == kSignature.substr(0, bytes.size())) {

@@ -18,6 +18,8 @@ namespace gatehouse::l7 {
 
 enum class ProxyVersion : std::uint8_t { kNone, kV1, kV2 };
 
+ProxyVersion parse_proxy_version(std::string_view name);  // "v1", "v2"; else none
+
 struct ProxyHeader {
   bool names_client = false;  // else LOCAL, UNKNOWN or no TCP: the connection's own addresses hold
   Endpoint source;

@@ -16,7 +16,7 @@ namespace gatehouse::l7::tcp {
 
 inline constexpr std::size_t kLongestHello =
     16 * 1024;  // the message; some 2 KiB with the key shares of today
-inline constexpr std::size_t kLongestHelloBytes = 24 * 1024;  // on the wire, with the headers of its records
+inline constexpr std::size_t kLongestHelloBytes = 16 * 1024;  // on the wire, with the headers of its records
 
 class ClientHello {
  public:
