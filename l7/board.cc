@@ -81,11 +81,10 @@ BackendCell* Board::backend(std::uint64_t key) {
 
 void Board::clear_worker(std::uint32_t index) {
   WorkerCell& cell = worker(index);
-  for (auto* count : {&cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx, &cell.relays,
-                      &cell.failed_relays, &cell.refused_clients, &cell.refused_headers, &cell.refused_hellos, &cell.accept_pauses,
-                      &cell.paused_listeners}) {
+  for (auto* count : {&cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx}) {
     count->store(0, std::memory_order_relaxed);
   }
+  for (const WorkerCount& count : kWorkerCounts) (cell.*count.place).store(0, std::memory_order_relaxed);
   cell.pid.store(0, std::memory_order_relaxed);
   for (BackendCell& backend : layout_->backends) backend.in_flight[index].store(0, std::memory_order_relaxed);
 }

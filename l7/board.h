@@ -40,6 +40,21 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> paused_listeners;   // now
 };
 
+// The counts that have a name in status and metrics; all others are named where they are reported.
+struct WorkerCount {
+  const char* name;
+  std::atomic<std::uint64_t> WorkerCell::*place;
+};
+inline constexpr WorkerCount kWorkerCounts[] = {
+    {"relays", &WorkerCell::relays},
+    {"failed_relays", &WorkerCell::failed_relays},
+    {"refused_clients", &WorkerCell::refused_clients},
+    {"refused_headers", &WorkerCell::refused_headers},
+    {"refused_hellos", &WorkerCell::refused_hellos},
+    {"accept_pauses", &WorkerCell::accept_pauses},
+    {"paused_listeners", &WorkerCell::paused_listeners},
+};
+
 struct alignas(64) BackendCell {
   std::atomic<std::uint64_t> key;        // backend_key(); 0: free
   std::atomic<std::uint32_t> is_healthy;
