@@ -70,6 +70,9 @@ class Reader {
       if (read_short_form(node, out, label)) return;
       if (const toml::table* table = node.as_table()) return read(*table, out, path, label);
       refuse(node, label, "a table");
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (!node.is_boolean()) return refuse(node, label, "true or false");
+      out = *node.value<bool>();
     } else if constexpr (std::is_integral_v<T>) {
       read_number(node, out, spec, label);
     } else if constexpr (std::is_same_v<T, std::string>) {
@@ -151,6 +154,12 @@ class Reader {
   bool read_short_form(const toml::node& node, Backend& out, const std::string& label) {
     if (!node.is_string()) return false;
     read_parsed(node, out.address, label, "address:port, or a table with address and weight", Endpoint::parse);
+    return true;
+  }
+  // A VIP's node may be just its name.
+  bool read_short_form(const toml::node& node, VipNode& out, const std::string&) {
+    if (!node.is_string()) return false;
+    out.name = *node.value<std::string>();
     return true;
   }
   template <typename T>
