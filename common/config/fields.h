@@ -15,6 +15,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("l4_host", &Config::l4_hosts, "A host that runs gatehouse-l4."),
     field("node", &Config::nodes, "A host that runs gatehouse-l7 behind the L4 hosts."),
     field("ring", &Config::ring, "The Maglev rings."),
+    field("balance", &Config::balance, "Weights that follow the load of the nodes."),
     field("probe", &Config::probe, "Probes of the nodes through the tunnel."),
     field("control", &Config::control, "Mutual TLS of the control protocol between hosts."),
     field("workers", &Config::workers, "Worker processes of a node."),

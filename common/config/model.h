@@ -17,6 +17,7 @@ struct Config {
   std::vector<L4Host> l4_hosts;
   std::vector<Node> nodes;
   Ring ring;
+  Balance balance;
   Probe probe;
   Control control;
   Workers workers;
