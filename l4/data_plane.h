@@ -9,6 +9,7 @@
 
 #include "bpf/abi.h"
 #include "common/result.h"
+#include "l4/service_tables.h"
 
 namespace gatehouse::l4 {
 
@@ -21,6 +22,7 @@ struct Tables {
   std::span<std::uint64_t> verdicts;  // cpus * GH_VERDICT_STRIDE
   std::span<gh_traffic> vip_traffic;  // cpus * GH_MAX_VIPS
   std::span<gh_traffic> node_traffic; // cpus * GH_MAX_NODES
+  ServiceTables services;
 };
 
 class DataPlane {
@@ -29,6 +31,8 @@ class DataPlane {
   virtual const Tables& tables() = 0;
   // Returns when no packet that started before the call is still being processed.
   virtual void wait_for_readers() = 0;
+  // The flow cache's clock: seconds, more or less, that wrap around.
+  virtual std::uint16_t tick() = 0;
   // True when the tables were found in use (pinned by an earlier process) and forward already.
   virtual bool was_adopted() const = 0;
 };

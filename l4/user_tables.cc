@@ -3,11 +3,14 @@
 #include <cstring>
 
 #include "bpf/hooks.h"
+#include "l4/service_hooks.h"
 
 // The hooks of the packet core over l4::Tables.
 struct gh_tables {
   gatehouse::l4::Tables& in;
 };
+
+static inline const gatehouse::l4::ServiceTables& gh_services_of(gh_tables* tables) { return tables->in.services; }
 
 template <typename T>
 static inline T* at(std::span<T> table, std::size_t index) {
@@ -62,13 +65,25 @@ struct MemoryPlane::Memory {
   std::vector<std::uint64_t> verdicts = std::vector<std::uint64_t>(GH_VERDICT_STRIDE);
   std::vector<gh_traffic> vip_traffic = std::vector<gh_traffic>(GH_MAX_VIPS);
   std::vector<gh_traffic> node_traffic = std::vector<gh_traffic>(GH_MAX_NODES);
+  std::vector<gh_service> services = std::vector<gh_service>(2 * GH_MAX_SERVICES);
+  std::vector<gh_server> servers = std::vector<gh_server>(GH_MAX_NODES);
+  std::vector<gh_vip_line> service_lines = std::vector<gh_vip_line>(2 * GH_VIP_LINES);
+  std::vector<gh_vip_place> vip_places = std::vector<gh_vip_place>(2 * GH_MAX_VIPS);
+  std::vector<gh_quic> quic = std::vector<gh_quic>(2 * GH_MAX_SERVICES * GH_QUIC_CONFIGS);
+  std::vector<gh_aes> aes = std::vector<gh_aes>(GH_AES_DIRECTIONS);
+  std::vector<gh_flow_line> flow_lines;
+  std::vector<gh_service_counts> service_counts = std::vector<gh_service_counts>(GH_MAX_SERVICES);
 };
 
-MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas) : memory_(std::make_unique<Memory>()) {
+MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines)
+    : memory_(std::make_unique<Memory>()) {
   memory_->state.slots = ring_slots;
   memory_->slots.resize(std::size_t{ring_slots} * ring_areas);
   tables_ = {&memory_->state, memory_->vip_lines, memory_->groups, memory_->slots,
-             memory_->nodes,  memory_->verdicts,  memory_->vip_traffic, memory_->node_traffic};
+             memory_->nodes,  memory_->verdicts,  memory_->vip_traffic, memory_->node_traffic, {}};
+  memory_->flow_lines.resize(flow_lines);
+  tables_.services = {memory_->services, memory_->servers,    memory_->service_lines, memory_->vip_places, memory_->quic,
+                      memory_->aes,      memory_->flow_lines, memory_->service_counts};
 }
 
 MemoryPlane::~MemoryPlane() = default;

@@ -17,10 +17,13 @@ namespace gatehouse::l4 {
 // A data plane in this process's memory.
 class MemoryPlane final : public DataPlane {
  public:
-  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas);
+  // `flow_lines`: of the flow cache, a power of two.
+  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines = 64);
   ~MemoryPlane() override;
   const Tables& tables() override { return tables_; }
   void wait_for_readers() override {}
+  std::uint16_t tick() override { return tables_.services.tick; }
+  void set_tick(std::uint16_t tick) { tables_.services.tick = tick; }
   bool was_adopted() const override { return false; }
 
  private:

@@ -4,6 +4,8 @@
 #include <bpf/libbpf.h>
 #include <net/if.h>
 
+#include <ctime>
+
 #include "bpf/probe.skel.h"
 #include "bpf/xdp.skel.h"
 #include "common/bpf_object.h"
@@ -28,6 +30,13 @@ struct ProbeHook {
 void size_per_cpu(bpf_map* map) {
   const auto cpus = static_cast<__u32>(libbpf_num_possible_cpus());
   bpf_map__set_max_entries(map, bpf_map__max_entries(map) * cpus);
+}
+
+// Ticks per jiffy, in 2^-32: a tick is a second, a jiffy what the coarse clocks advance by.
+__u32 tick_multiplier() {
+  timespec jiffy{};
+  clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
+  return static_cast<__u32>((std::uint64_t(jiffy.tv_nsec) << 32) / 1'000'000'000);
 }
 
 template <typename T>
@@ -60,7 +69,10 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   if (!programs.xdp) return system_error("cannot open the XDP program");
   auto& maps = programs.xdp->maps;
   bpf_map__set_max_entries(maps.slots, options.ring_slots * kRingAreas);
-  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic}) size_per_cpu(map);
+  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic, maps.service_counts}) size_per_cpu(map);
+  bpf_map__set_max_entries(maps.flow_lines, options.flow_lines);
+  programs.xdp->rodata->flow_line_mask = options.flow_lines - 1;
+  programs.xdp->rodata->tick_multiplier = tick_multiplier();
   const auto adopted = adopt_or_pin_maps(programs.xdp->obj, options.pin_folder);
   if (!adopted) return adopted.error();
   plane->was_adopted_ = *adopted;
@@ -84,6 +96,14 @@ Status XdpDataPlane::map_tables() {
       map_table(maps.verdicts, tables_.verdicts),
       map_table(maps.vip_traffic, tables_.vip_traffic),
       map_table(maps.node_traffic, tables_.node_traffic),
+      map_table(maps.services, tables_.services.services),
+      map_table(maps.servers, tables_.services.servers),
+      map_table(maps.service_lines, tables_.services.lines),
+      map_table(maps.vip_places, tables_.services.places),
+      map_table(maps.quic_configs, tables_.services.quic),
+      map_table(maps.aes, tables_.services.aes),
+      map_table(maps.flow_lines, tables_.services.flow_lines),
+      map_table(maps.service_counts, tables_.services.counts),
   };
   for (const Status& result : results) {
     if (!result) return result.error();
@@ -121,6 +141,12 @@ void XdpDataPlane::detach(const Options& options) {
 }
 
 void XdpDataPlane::wait_for_readers() { wait_for_bpf_readers(); }
+
+std::uint16_t XdpDataPlane::tick() {
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  GH_CHECK(bpf_prog_test_run_opts(bpf_program__fd(programs_->xdp->progs.tick), &run) == 0);
+  return static_cast<std::uint16_t>(run.retval);
+}
 
 int XdpDataPlane::program_fd() const { return bpf_program__fd(programs_->xdp->progs.balance); }
 

@@ -16,6 +16,7 @@ class XdpDataPlane final : public DataPlane {
     std::string pin_folder;
     std::string interface;
     std::uint32_t ring_slots = 65537;
+    std::uint32_t flow_lines = 1;  // of the flow cache, a power of two
   };
   // Rings that may be live at once, and one more to write the next into.
   static constexpr std::uint32_t kRingAreas = 8;
@@ -31,6 +32,7 @@ class XdpDataPlane final : public DataPlane {
 
   const Tables& tables() override { return tables_; }
   void wait_for_readers() override;
+  std::uint16_t tick() override;
   bool was_adopted() const override { return was_adopted_; }
 
   // For tests and benchmarks: BPF_PROG_TEST_RUN of balance() once. Returns the XDP action; `packet` becomes the output.
