@@ -1,11 +1,13 @@
 /* VIPs whose servers run nothing of ours: what was chosen once for a flow is remembered, because nobody could send a packet
  * on to an earlier owner. Only VIPs with GH_VIP_SERVICE come here.
- *   1. The flow cache: a server that is still usable keeps its flows, also while it drains.
- *   2. The ring: of servers that take new flows. The choice is remembered.
+ *   1. QUIC: a server id in the connection id decides (quic.h).
+ *   2. The flow cache: a server that is still usable keeps its flows, also while it drains.
+ *   3. The ring: of servers that take new flows. The choice is remembered.
  * What a flow is follows from what the VIP hashes: addresses and ports, both addresses, or the client's alone. */
 #pragma once
 
 #include "bpf/flow_cache.h"
+#include "bpf/quic.h"
 #include "bpf/route.h"
 
 static inline int gh_is_usable(struct gh_tables *tables, __u32 service, __u32 id) {
@@ -107,6 +109,13 @@ static inline int gh_route_service(struct gh_tables *tables, const struct gh_sta
   routed->slot_index = 0;
   routed->epoch = 0;
   routed->hash = (__u32)hash;
+  if (vip->flags & GH_VIP_QUIC) {
+    const __u16 server = gh_route_quic(tables, half, number, packet, parsed);
+    const int is_usable = server && gh_is_usable(tables, number, server);
+    gh_count_quic(tables, number, packet, parsed, is_usable);
+    routed->slot = gh_slot(server, 0, 0, 0);
+    if (is_usable) return 0;
+  }
   if (!service->has_flow_cache) return gh_choose_server(tables, state, vip, hash, routed);
   gh_describe_flow(&flow, tables, service, vip, hash, parsed->protocol, gh_tcp_flags(packet, parsed));
   return gh_route_flow(tables, state, vip, &flow, hash, routed);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "bpf/hooks.h"
+#include "l4/quic_cid.h"
 #include "l4/service_hooks.h"
 
 // The hooks of the packet core over l4::Tables.
@@ -82,6 +83,7 @@ MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std
   tables_ = {&memory_->state, memory_->vip_lines, memory_->groups, memory_->slots,
              memory_->nodes,  memory_->verdicts,  memory_->vip_traffic, memory_->node_traffic, {}};
   memory_->flow_lines.resize(flow_lines);
+  fill_aes_tables(memory_->aes);
   tables_.services = {memory_->services, memory_->servers,    memory_->service_lines, memory_->vip_places, memory_->quic,
                       memory_->aes,      memory_->flow_lines, memory_->service_counts};
 }

@@ -10,6 +10,7 @@
 #include "bpf/xdp.skel.h"
 #include "common/bpf_object.h"
 #include "common/log.h"
+#include "l4/quic_cid.h"
 
 namespace gatehouse::l4 {
 namespace {
@@ -109,6 +110,7 @@ Status XdpDataPlane::map_tables() {
     if (!result) return result.error();
   }
   tables_.state = state.data();
+  fill_aes_tables(tables_.services.aes);
   return {};
 }
 
