@@ -17,12 +17,14 @@ enum {
 };
 
 struct gh_service {
-  __u16 tcp_idle; /* ticks that a flow without packets is remembered */
+  __u16 tcp_idle; /* ticks (seconds, more or less) that a flow without packets is remembered */
   __u16 udp_idle;
   __u8 has_flow_cache;
   __u8 reserved[3];
+  __u32 flow_line_mask;  /* lines of the flow cache, a power of two, less one */
+  __u32 tick_multiplier; /* ticks of flows in one of gh_get_ticks(), times 2^32 */
 };
-GH_STATIC_ASSERT(sizeof(struct gh_service) == 8, "gh_service");
+GH_STATIC_ASSERT(sizeof(struct gh_service) == 16, "gh_service");
 
 enum gh_server_flags { GH_SERVER_USABLE = 1 }; /* up, or draining: flows that are remembered go there */
 struct gh_server {

@@ -23,15 +23,15 @@ static inline const struct gh_group *gh_get_group(struct gh_tables *tables, __u3
 static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index);
 static inline const struct gh_node *gh_get_node(struct gh_tables *tables, __u32 id);
 
-/* Of services (abi_service.h, service.h). A flow line is there for any `number`: the adapter takes what its table has room for. */
+/* Of services (abi_service.h, service.h). */
 static inline const struct gh_service *gh_get_service(struct gh_tables *tables, __u32 index);
 static inline const struct gh_server *gh_get_server(struct gh_tables *tables, __u32 id);
 static inline const struct gh_vip_line *gh_get_service_line(struct gh_tables *tables, __u32 index);
 static inline const struct gh_vip_place *gh_get_vip_place(struct gh_tables *tables, __u32 index);
 static inline const struct gh_quic *gh_get_quic(struct gh_tables *tables, __u32 index);
 static inline const struct gh_aes *gh_get_aes(struct gh_tables *tables, __u32 direction);
-static inline struct gh_flow_line *gh_get_flow_line(struct gh_tables *tables, __u32 number);
-static inline __u16 gh_get_tick(struct gh_tables *tables); /* seconds, more or less, of a clock that wraps around */
+static inline struct gh_flow_line *gh_get_flow_line(struct gh_tables *tables, __u32 index);
+static inline __u64 gh_get_ticks(struct gh_tables *tables); /* a clock that costs nothing to read */
 static inline void gh_count_service(struct gh_tables *tables, __u32 service, enum gh_service_count count);
 
 /* Counters of this CPU. */

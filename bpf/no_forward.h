@@ -28,7 +28,7 @@ GH_NO_TABLE(const struct gh_quic, gh_get_quic)
 GH_NO_TABLE(const struct gh_aes, gh_get_aes)
 GH_NO_TABLE(struct gh_flow_line, gh_get_flow_line)
 #undef GH_NO_TABLE
-static inline __u16 gh_get_tick(struct gh_tables *tables) {
+static inline __u64 gh_get_ticks(struct gh_tables *tables) {
   (void)tables;
   return 0;
 }

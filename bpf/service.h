@@ -36,9 +36,9 @@ static inline void gh_describe_flow(struct gh_flow *flow, struct gh_tables *tabl
   /* By service, not VIP: where only addresses count, a client's flows to all its VIPs are one. */
   const __u64 key = gh_mix(hash ^ vip->service, 0x9e3779b97f4a7c15ULL);
   const int is_connection = vip->hash_fields == GH_HASH_FLOW;
-  flow->line = gh_get_flow_line(tables, (__u32)(key >> 32));
+  flow->line = gh_get_flow_line(tables, (__u32)(key >> 32) & service->flow_line_mask);
   flow->tag = gh_flow_tag(key);
-  flow->now = gh_get_tick(tables);
+  flow->now = (__u16)((gh_get_ticks(tables) * service->tick_multiplier) >> 32);
   flow->idle = protocol == GH_PROTOCOL_TCP ? service->tcp_idle : service->udp_idle;
   flow->opens = is_connection && (tcp_flags & (GH_TCP_SYN | GH_TCP_ACK)) == GH_TCP_SYN;
   flow->closes = is_connection && (tcp_flags & (GH_TCP_FIN | GH_TCP_RST)) != 0;

@@ -1,5 +1,4 @@
-/* The kernel adapter of services: their maps, and the clock of flows. The loader sizes the flow cache and sets the constants
- * that go with it. */
+/* The kernel adapter of services: their maps, and the clock of flows. The loader sizes the flow cache. */
 #pragma once
 
 #include "bpf/maps.h"
@@ -13,9 +12,6 @@ GH_ARRAY(aes, struct gh_aes, GH_AES_DIRECTIONS);
 GH_ARRAY(flow_lines, struct gh_flow_line, 1);
 GH_ARRAY(service_counts, struct gh_service_counts, GH_MAX_SERVICES);
 
-const volatile __u32 flow_line_mask = 0;  /* lines of the flow cache, a power of two, less one */
-const volatile __u32 tick_multiplier = 0; /* ticks per jiffy, in 2^-32: a tick is a second */
-
 #define GH_TABLE(type, name, map)                                       \
   static inline type *name(struct gh_tables *tables, __u32 index) {     \
     (void)tables;                                                       \
@@ -27,17 +23,15 @@ GH_TABLE(const struct gh_vip_line, gh_get_service_line, service_lines)
 GH_TABLE(const struct gh_vip_place, gh_get_vip_place, vip_places)
 GH_TABLE(const struct gh_quic, gh_get_quic, quic_configs)
 GH_TABLE(const struct gh_aes, gh_get_aes, aes)
+GH_TABLE(struct gh_flow_line, gh_get_flow_line, flow_lines)
 #undef GH_TABLE
 
-static inline struct gh_flow_line *gh_get_flow_line(struct gh_tables *tables, __u32 number) {
-  const __u32 index = number & flow_line_mask;
+struct gh_clock {
+  __u64 ticks;
+};
+static inline __u64 gh_get_ticks(struct gh_tables *tables) {
   (void)tables;
-  return (struct gh_flow_line *)bpf_map_lookup_elem(&flow_lines, &index);
-}
-
-static inline __u16 gh_get_tick(struct gh_tables *tables) {
-  (void)tables;
-  return (__u16)((bpf_jiffies64() * tick_multiplier) >> 32);
+  return bpf_jiffies64();
 }
 
 static inline void gh_count_service(struct gh_tables *tables, __u32 service, enum gh_service_count count) {

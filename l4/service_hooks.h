@@ -25,11 +25,10 @@ static inline const gh_quic* gh_get_quic(gh_tables* tables, __u32 index) { retur
 static inline const gh_aes* gh_get_aes(gh_tables* tables, __u32 direction) {
   return gh_at(gh_services_of(tables).aes, direction);
 }
-static inline gh_flow_line* gh_get_flow_line(gh_tables* tables, __u32 number) {
-  const auto lines = gh_services_of(tables).flow_lines;
-  return lines.empty() ? nullptr : &lines[number & (lines.size() - 1)];
+static inline gh_flow_line* gh_get_flow_line(gh_tables* tables, __u32 index) {
+  return gh_at(gh_services_of(tables).flow_lines, index);
 }
-static inline __u16 gh_get_tick(gh_tables* tables) { return gh_services_of(tables).tick; }
+static inline __u64 gh_get_ticks(gh_tables* tables) { return gh_services_of(tables).ticks; }
 static inline void gh_count_service(gh_tables* tables, __u32 service, gh_service_count count) {
   if (gh_service_counts* counts = gh_at(gh_services_of(tables).counts, service)) ++counts->count[count];
 }

@@ -17,7 +17,7 @@ struct ServiceTables {
   std::span<gh_aes> aes;                   // GH_AES_DIRECTIONS
   std::span<gh_flow_line> flow_lines;      // a power of two
   std::span<gh_service_counts> counts;     // cpus * GH_MAX_SERVICES
-  std::uint16_t tick = 0;                  // the time, for the packet core in user space
+  std::uint64_t ticks = 0;                 // the time, for the packet core in user space
 };
 
 }  // namespace gatehouse::l4

@@ -60,7 +60,12 @@ Status ServiceWriter::set(const ServiceSet& set) {
   const Half half(tables.services, idle);
   half.clear();
   for (const ServiceSet::Service& service : set.services) {
-    half.services[service.number] = {service.tcp_idle, service.udp_idle, service.has_flow_cache, {}};
+    half.services[service.number] = {service.tcp_idle,
+                                     service.udp_idle,
+                                     service.has_flow_cache,
+                                     {},
+                                     static_cast<__u32>(tables.services.flow_lines.size() - 1),
+                                     plane_.tick_multiplier()};
     for (const QuicLb& config : service.quic) {
       half.quic[service.number * GH_QUIC_CONFIGS + config.config_id] = make_quic(config);
     }

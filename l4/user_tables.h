@@ -22,8 +22,9 @@ class MemoryPlane final : public DataPlane {
   ~MemoryPlane() override;
   const Tables& tables() override { return tables_; }
   void wait_for_readers() override {}
-  std::uint16_t tick() override { return tables_.services.tick; }
-  void set_tick(std::uint16_t tick) { tables_.services.tick = tick; }
+  std::uint64_t ticks() override { return tables_.services.ticks; }
+  std::uint32_t tick_multiplier() const override { return 1u << 31; }
+  void set_seconds(std::uint64_t seconds) { tables_.services.ticks = 2 * seconds; }
   bool was_adopted() const override { return false; }
 
  private:

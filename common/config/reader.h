@@ -93,6 +93,7 @@ class Reader {
   void read_list(const toml::node& node, std::vector<T>& out, const Spec& spec, const std::string& path,
                  const std::string& label) {
     const toml::array* array = node.as_array();
+    if (!array && (spec.flags & kOneOrMore)) return read_value(node, out.emplace_back(), spec, path, label);
     if (!array) return refuse(node, label, "a list");
     out.clear();
     out.reserve(array->size());

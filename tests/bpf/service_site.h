@@ -118,7 +118,7 @@ class Services : public testing::TestWithParam<Adapter> {
       if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
       remove_pins(folder_);
       auto opened = l4::XdpDataPlane::open(
-          {.pin_folder = folder_, .interface = "lo", .ring_slots = kServiceSlots, .flow_lines = flow_lines});
+          {.pin_folder = folder_, .interfaces = {}, .ring_slots = kServiceSlots, .flow_lines = flow_lines});
       if (!opened && opened.error().message.find("Operation not permitted") != std::string::npos) {
         GTEST_SKIP() << "This machine does not let us load BPF programs: " << opened.error().message;
       }
