@@ -121,10 +121,15 @@ class SiteValidator : Validator {
         error(at("vip", i, "protocol"), "[[vip]] protocol: expected \"tcp\" or \"udp\", found " + quoted(vip.protocol));
       }
       if (vip.address.is_unspecified()) error(at("vip", i, "address"), "[[vip]] address: expected one address, not \"any\"");
-      if (vip.protocol == "tcp" && !is_served(vip.name)) {
+      if (vip.protocol == "tcp" && !is_served(vip.name) && !is_of_service(vip.name)) {
         warn(at("vip", i), "[[vip]] " + quoted(vip.name) + " is served by no listener: connections to it are refused");
       }
     }
+  }
+  bool is_of_service(const std::string& vip) const {
+    return std::any_of(config_.services.begin(), config_.services.end(), [&](const Service& service) {
+      return std::find(service.vips.begin(), service.vips.end(), vip) != service.vips.end();
+    });
   }
   bool is_served(const std::string& vip) const {
     return std::any_of(config_.listeners.begin(), config_.listeners.end(), [&](const Listener& listener) {
