@@ -51,7 +51,11 @@ Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]) {
 }
 
 Director::Director(EventLoop& loop, DataPlane& plane, Options options)
-    : loop_(loop), plane_(plane), writer_(plane), options_(std::move(options)) {}
+    : loop_(loop),
+      plane_(plane),
+      writer_(plane),
+      options_(std::move(options)),
+      services_(loop, plane, writer_, {options_.host, options_.drain_file}) {}
 
 Status Director::start(const config::Config& config) {
   auto membership = Membership::load(options_.membership_file);
@@ -62,6 +66,7 @@ Status Director::start(const config::Config& config) {
   } else {
     membership_ = std::move(*membership);
   }
+  if (const Status read = services_.start(); !read) log_warn("{}", read.error().message);
   compiler_ = std::make_unique<RingCompiler>(config.ring.slots);
   if (const Status read = read_flow_key(config.site.secret_file, flow_key_); !read) return read;
   if (const Status set = set_config(config); !set) return set;
@@ -131,7 +136,11 @@ Status Director::write_vips(const config::Config& config) {
     }
     entries.push_back({vip.address, vip.port, protocol_of(vip), number->second, kGroup});
   }
+  const auto number_of = [&numbers](const config::Vip& vip) { return numbers.at(vip_key(vip)); };
+  if (const Status prepared = services_.prepare(config, number_of); !prepared) return prepared;
+  for (std::size_t i = 0; i < entries.size(); ++i) services_.describe(config.vips[i], entries[i]);
   if (const Status written = writer_.set_vips(entries); !written) return written;
+  services_.finish();
   vip_numbers_ = std::move(numbers);
   return {};
 }

@@ -18,6 +18,7 @@
 #include "l4/membership.h"
 #include "l4/node_probe.h"
 #include "l4/ring_compiler.h"
+#include "l4/service_director.h"
 #include "l4/table_writer.h"
 
 namespace gatehouse::l4 {
@@ -27,6 +28,7 @@ class Director {
   struct Options {
     config::L4Host host;
     std::string membership_file;
+    std::string drain_file;  // of services' servers
   };
   // `plane` outlives the director.
   Director(EventLoop& loop, DataPlane& plane, Options options);
@@ -59,6 +61,7 @@ class Director {
   std::uint64_t digest() const { return digest_; }
   std::uint16_t vip_number(const config::Vip& vip) const;
   DataPlane& plane() { return plane_; }
+  ServiceDirector& services() { return services_; }
 
  private:
   Status check_flow_key(const config::Config& config) const;
@@ -80,6 +83,7 @@ class Director {
   DataPlane& plane_;
   TableWriter writer_;
   Options options_;
+  ServiceDirector services_;
   config::Config config_;
   Membership membership_;
   std::unique_ptr<RingCompiler> compiler_;

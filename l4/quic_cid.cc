@@ -1,5 +1,5 @@
-// The decoder's tables are computed here by FIPS 197; the encoder goes by the draft's text and OpenSSL's AES, so that the two
-// are checked against each other.
+// The decoder's tables are computed here by FIPS 197; the encoder goes by the draft's text and OpenSSL's AES,
+// so that the two are checked against each other.
 #include "l4/quic_cid.h"
 
 #include <openssl/evp.h>
@@ -33,10 +33,12 @@ Boxes make_boxes() {
   for (unsigned value = 0; value < 256; ++value) {
     std::uint8_t inverse = 0;
     for (unsigned other = 1; other < 256 && value; ++other) {
-      if (multiply(static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(other)) == 1) inverse = static_cast<std::uint8_t>(other);
+      if (multiply(static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(other)) == 1)
+        inverse = static_cast<std::uint8_t>(other);
     }
     unsigned box = 0x63;
-    for (int turn = 0; turn < 5; ++turn) box ^= static_cast<unsigned>(inverse << turn | inverse >> (8 - turn)) & 0xff;
+    for (int turn = 0; turn < 5; ++turn)
+      box ^= static_cast<unsigned>(inverse << turn | inverse >> (8 - turn)) & 0xff;
     boxes[GH_AES_ENCRYPT][value] = static_cast<std::uint8_t>(box);
     boxes[GH_AES_DECRYPT][box] = static_cast<std::uint8_t>(value);
   }
@@ -56,7 +58,9 @@ std::uint32_t mix(std::uint8_t byte, int direction) {
   return column;
 }
 
-std::uint32_t rotate_right(std::uint32_t word, int bits) { return bits ? word >> bits | word << (32 - bits) : word; }
+std::uint32_t rotate_right(std::uint32_t word, int bits) {
+  return bits ? word >> bits | word << (32 - bits) : word;
+}
 
 std::uint32_t substitute(std::uint32_t word) {
   std::uint32_t result = 0;
@@ -84,7 +88,8 @@ std::array<std::uint32_t, 44> expand_key(const QuicLb::Key& key) {
   return words;
 }
 
-// §5.3.5: rounds backwards, all but the first and last through InvMixColumns, columns in the order of bpf/aes.h.
+// §5.3.5: rounds backwards, all but the first and last through InvMixColumns, columns in the order of
+// bpf/aes.h.
 std::array<std::uint32_t, 44> for_decryption(const std::array<std::uint32_t, 44>& words) {
   std::array<std::uint32_t, 44> keys{};
   for (std::size_t round = 0; round <= 10; ++round) {
@@ -93,7 +98,8 @@ std::array<std::uint32_t, 44> for_decryption(const std::array<std::uint32_t, 44>
       if (round != 0 && round != 10) {
         std::uint32_t mixed = 0;
         for (int byte = 0; byte < 4; ++byte) {
-          mixed ^= rotate_right(mix(static_cast<std::uint8_t>(word >> (24 - 8 * byte)), GH_AES_DECRYPT), 8 * byte);
+          mixed ^=
+              rotate_right(mix(static_cast<std::uint8_t>(word >> (24 - 8 * byte)), GH_AES_DECRYPT), 8 * byte);
         }
         word = mixed;
       }
@@ -113,12 +119,15 @@ void set_mask(__u64 (&mask)[2], std::size_t count, std::uint8_t first, std::uint
 }
 
 Block encrypt(const QuicLb::Key& key, const Block& block) {
-  const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+  const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(EVP_CIPHER_CTX_new(),
+                                                                                EVP_CIPHER_CTX_free);
   Block result{};
   int length = 0;
-  GH_CHECK(context && EVP_EncryptInit_ex(context.get(), EVP_aes_128_ecb(), nullptr, key.data(), nullptr) == 1);
+  GH_CHECK(context &&
+           EVP_EncryptInit_ex(context.get(), EVP_aes_128_ecb(), nullptr, key.data(), nullptr) == 1);
   EVP_CIPHER_CTX_set_padding(context.get(), 0);
-  GH_CHECK(EVP_EncryptUpdate(context.get(), result.data(), &length, block.data(), static_cast<int>(block.size())) == 1);
+  GH_CHECK(EVP_EncryptUpdate(context.get(), result.data(), &length, block.data(),
+                             static_cast<int>(block.size())) == 1);
   return result;
 }
 
@@ -163,7 +172,8 @@ Result<QuicLb::Key> read_quic_key(const std::string& file) {
     key[digits / 2] = static_cast<std::uint8_t>(key[digits / 2] << 4 | (digit - kDigits));
     ++digits;
   }
-  if (digits != 32) return Error{"QUIC key: " + file + ": expected 32 hexadecimal digits, found " + std::to_string(digits)};
+  if (digits != 32)
+    return Error{"QUIC key: " + file + ": expected 32 hexadecimal digits, found " + std::to_string(digits)};
   return key;
 }
 
@@ -208,7 +218,8 @@ gh_address quic_line_address(std::span<const std::uint8_t> server_id) {
 
 std::vector<std::uint8_t> make_connection_id(const QuicLb& config, std::span<const std::uint8_t> server_id,
                                              std::span<const std::uint8_t> nonce) {
-  GH_CHECK(server_id.size() == config.server_id_length && nonce.size() == config.nonce_length && config.config_id < 7);
+  GH_CHECK(server_id.size() == config.server_id_length && nonce.size() == config.nonce_length &&
+           config.config_id < 7);
   std::vector<std::uint8_t> text(server_id.begin(), server_id.end());
   text.insert(text.end(), nonce.begin(), nonce.end());
   if (config.key && text.size() == sizeof(Block)) {

@@ -1,5 +1,6 @@
-// QUIC-LB in user space: what the packet core needs to read connection ids (tables of AES, round keys, masks), and how a server
-// makes them. Nothing here can fail but by a configuration that validate_site.cc refuses.
+// QUIC-LB in user space: what the packet core needs to read connection ids (tables of AES, round keys,
+// masks), and how a server makes them. Nothing here can fail but by a configuration that validate_site.cc
+// refuses.
 #pragma once
 
 #include <array>
@@ -14,7 +15,8 @@
 
 namespace gatehouse::l4 {
 
-// draft-ietf-quic-load-balancers-21 §5. A server id has 1 to 15 bytes, a nonce 4 or more, together 19 at most.
+// draft-ietf-quic-load-balancers-21 §5. A server id has 1 to 15 bytes, a nonce 4 or more, together 19 at
+// most.
 struct QuicLb {
   using Key = std::array<std::uint8_t, 16>;
   std::uint8_t config_id = 0;  // 0..6
@@ -32,7 +34,8 @@ gh_quic make_quic(const QuicLb& config);
 // How a server id stands in a service line.
 gh_address quic_line_address(std::span<const std::uint8_t> server_id);
 
-// What a server gives its clients: the first byte says its length. `nonce` must differ from one connection id to the next.
+// What a server gives its clients: the first byte says its length. `nonce` must differ from one connection id
+// to the next.
 std::vector<std::uint8_t> make_connection_id(const QuicLb& config, std::span<const std::uint8_t> server_id,
                                              std::span<const std::uint8_t> nonce);
 

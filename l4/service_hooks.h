@@ -1,4 +1,5 @@
-// The hooks of services over l4::ServiceTables; user_tables.cc includes it after struct gh_tables. Internal to it.
+// The hooks of services over l4::ServiceTables; user_tables.cc includes it after struct gh_tables. Internal
+// to it.
 #pragma once
 
 #include "bpf/hooks.h"
@@ -14,14 +15,18 @@ static inline T* gh_at(std::span<T> table, std::size_t index) {
 static inline const gh_service* gh_get_service(gh_tables* tables, __u32 index) {
   return gh_at(gh_services_of(tables).services, index);
 }
-static inline const gh_server* gh_get_server(gh_tables* tables, __u32 id) { return gh_at(gh_services_of(tables).servers, id); }
+static inline const gh_server* gh_get_server(gh_tables* tables, __u32 id) {
+  return gh_at(gh_services_of(tables).servers, id);
+}
 static inline const gh_vip_line* gh_get_service_line(gh_tables* tables, __u32 index) {
   return gh_at(gh_services_of(tables).lines, index);
 }
 static inline const gh_vip_place* gh_get_vip_place(gh_tables* tables, __u32 index) {
   return gh_at(gh_services_of(tables).places, index);
 }
-static inline const gh_quic* gh_get_quic(gh_tables* tables, __u32 index) { return gh_at(gh_services_of(tables).quic, index); }
+static inline const gh_quic* gh_get_quic(gh_tables* tables, __u32 index) {
+  return gh_at(gh_services_of(tables).quic, index);
+}
 static inline const gh_aes* gh_get_aes(gh_tables* tables, __u32 direction) {
   return gh_at(gh_services_of(tables).aes, direction);
 }

@@ -39,7 +39,8 @@ struct Half {
       : services(tables.services.subspan(half * GH_MAX_SERVICES, GH_MAX_SERVICES)),
         lines(tables.lines.subspan(half * GH_VIP_LINES, GH_VIP_LINES)),
         places(tables.places.subspan(half * GH_MAX_VIPS, GH_MAX_VIPS)),
-        quic(tables.quic.subspan(half * GH_MAX_SERVICES * GH_QUIC_CONFIGS, GH_MAX_SERVICES * GH_QUIC_CONFIGS)) {}
+        quic(tables.quic.subspan(half * GH_MAX_SERVICES * GH_QUIC_CONFIGS,
+                                 GH_MAX_SERVICES * GH_QUIC_CONFIGS)) {}
   void clear() const {
     std::fill(services.begin(), services.end(), gh_service{});
     std::fill(lines.begin(), lines.end(), gh_vip_line{});
@@ -79,18 +80,20 @@ Status ServiceWriter::set(const ServiceSet& set) {
     is_placed = is_placed && gh_place(half.lines.data(), quic_entry(server)) == 0;
   }
   if (!is_placed) {
-    return Error{"the services' table is full at " + std::to_string(set.backs.size()) + " translated servers and " +
-                 std::to_string(set.quic_servers.size()) + " QUIC server ids"};
+    return Error{"the services' table is full at " + std::to_string(set.backs.size()) +
+                 " translated servers and " + std::to_string(set.quic_servers.size()) + " QUIC server ids"};
   }
-  const std::uint32_t value = idle | (set.backs.empty() ? 0u : static_cast<std::uint32_t>(GH_SERVICES_TRANSLATE));
+  const std::uint32_t value =
+      idle | (set.backs.empty() ? 0u : static_cast<std::uint32_t>(GH_SERVICES_TRANSLATE));
   std::atomic_ref<__u32>(tables.state->services).store(value, std::memory_order_release);
   plane_.wait_for_readers();
   return {};
 }
 
-void ServiceWriter::set_server(std::uint16_t id, std::uint16_t service, std::uint16_t port, std::uint8_t encapsulation,
-                               bool is_usable) {
-  const gh_server server{service, gh_be16(port), static_cast<__u8>(is_usable ? GH_SERVER_USABLE : 0), encapsulation, 0};
+void ServiceWriter::set_server(std::uint16_t id, std::uint16_t service, std::uint16_t port,
+                               std::uint8_t encapsulation, bool is_usable) {
+  const gh_server server{service, gh_be16(port), static_cast<__u8>(is_usable ? GH_SERVER_USABLE : 0),
+                         encapsulation, 0};
   auto& word = reinterpret_cast<std::uint64_t&>(plane_.tables().services.servers[id]);
   std::atomic_ref<std::uint64_t>(word).store(std::bit_cast<std::uint64_t>(server), std::memory_order_release);
 }

@@ -1,5 +1,5 @@
-// Writes the tables of services so that no packet sees half of a change (the rules are in bpf/abi_service.h). One writer per
-// plane; keeps no state: which half is live stands in the tables.
+// Writes the tables of services so that no packet sees half of a change (the rules are in bpf/abi_service.h).
+// One writer per plane; keeps no state: which half is live stands in the tables.
 #pragma once
 
 #include <cstdint>
@@ -45,10 +45,12 @@ class ServiceWriter {
  public:
   explicit ServiceWriter(DataPlane& plane) : plane_(plane) {}
 
-  // Replaces all of it at one stroke. Fails, changing nothing, when the table of servers and server ids is too full.
+  // Replaces all of it at one stroke. Fails, changing nothing, when the table of servers and server ids is
+  // too full.
   Status set(const ServiceSet& set);
   // `port`: what translation writes; 0: the VIP's. Usable servers keep their flows.
-  void set_server(std::uint16_t id, std::uint16_t service, std::uint16_t port, std::uint8_t encapsulation, bool is_usable);
+  void set_server(std::uint16_t id, std::uint16_t service, std::uint16_t port, std::uint8_t encapsulation,
+                  bool is_usable);
 
  private:
   DataPlane& plane_;

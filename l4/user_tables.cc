@@ -123,6 +123,13 @@ IpAddress from_table_address(const gh_address& table) {
   return address;
 }
 
+std::optional<gh_vip_entry> find_vip_entry(Tables& tables, const Endpoint& vip, std::uint8_t protocol) {
+  gh_tables hooks{tables};
+  const gh_address address = to_table_address(vip.address);
+  const gh_vip_entry* entry = gh_find_vip(&hooks, tables.state, &address, gh_be16(vip.port), protocol);
+  return entry ? std::optional(*entry) : std::nullopt;
+}
+
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,
                                           std::uint8_t protocol) {
   gh_tables hooks{tables};

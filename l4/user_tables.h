@@ -48,6 +48,9 @@ gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);
 gh_address to_table_address(const IpAddress& address);
 IpAddress from_table_address(const gh_address& address);
 
+// The VIP that takes packets to `vip`; nullopt: none.
+std::optional<gh_vip_entry> find_vip_entry(Tables& tables, const Endpoint& vip, std::uint8_t protocol);
+
 // What the front door would do with a packet of this flow, from the very tables that forward. Counts nothing.
 struct Explanation {
   std::uint16_t vip = 0;

@@ -20,9 +20,10 @@ class XdpDataPlane final : public DataPlane {
     std::string pin_folder;
     std::vector<std::string> interfaces;
     std::uint32_t ring_slots = 65537;
-    std::uint32_t flow_lines = 1;  // of the flow cache, a power of two
     XdpMode mode = XdpMode::kAuto;
     std::string next_program;  // pinned; empty: what is in the place stays
+    std::uint32_t flow_lines = 1;  // of the flow cache, a power of two
+    std::uint32_t services = 0;    // that shall have room, a ring for each
   };
   // Rings that may be live at once, and one more to write the next into.
   static constexpr std::uint32_t kRingAreas = 8;
