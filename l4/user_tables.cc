@@ -130,6 +130,25 @@ std::optional<gh_vip_entry> find_vip_entry(Tables& tables, const Endpoint& vip, 
   return entry ? std::optional(*entry) : std::nullopt;
 }
 
+namespace {
+
+// As gh_recall_flow() for a packet that opens nothing, but without a trace.
+std::uint16_t recall(gh_tables& hooks, const gh_vip_entry& entry, const gh_parsed& parsed) {
+  const gh_state& state = *hooks.in.state;
+  const gh_service* service =
+      gh_get_service(&hooks, (state.services & GH_SERVICES_HALF) * GH_MAX_SERVICES + entry.service % GH_MAX_SERVICES);
+  if (!(entry.flags & GH_VIP_SERVICE) || !service || !service->has_flow_cache) return 0;
+  gh_flow flow;
+  __u64 word = 0;
+  gh_describe_flow(&flow, &hooks, service, &entry, gh_hash_of(&state, &entry, &parsed), parsed.protocol, 0);
+  if (!flow.line || !gh_find_flow(flow.line, flow.tag, &word)) return 0;
+  if (gh_is_flow_over(word, flow.now, flow.idle)) return 0;
+  const auto server = static_cast<std::uint16_t>(word & GH_FLOW_SERVER);
+  return gh_is_usable(&hooks, entry.service, server) ? server : 0;
+}
+
+}  // namespace
+
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,
                                           std::uint8_t protocol) {
   gh_tables hooks{tables};
@@ -147,6 +166,10 @@ std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source
   explanation.has_ring = gh_route(&hooks, tables.state, entry, &parsed, &routed) == 0;
   explanation.slot = routed.slot_index;
   explanation.epoch = routed.epoch;
+  if (const std::uint16_t server = recall(hooks, *entry, parsed)) {
+    explanation.is_remembered = true;
+    routed.slot = gh_slot(server, 0, 0, 0);
+  }
   for (int place = 0; place < GH_HOPS; ++place) {
     if (const std::uint16_t node = gh_slot_hop(routed.slot, place)) explanation.hops.push_back(node);
   }

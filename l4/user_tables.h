@@ -58,7 +58,8 @@ struct Explanation {
   bool has_ring = false;
   std::uint32_t slot = 0;
   std::uint16_t epoch = 0;
-  std::vector<std::uint16_t> hops;  // node ids, the owner first
+  std::vector<std::uint16_t> hops;  // ids of nodes or servers, the owner first
+  bool is_remembered = false;       // by the flow cache: the slot may belong to another one by now
 };
 // nullopt: not a VIP.
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,
