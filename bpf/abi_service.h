@@ -13,6 +13,7 @@ enum {
   GH_FLOW_WAYS = 8,
   GH_QUIC_CONFIGS = 8,        /* of a service, by the first three bits of a connection id; 7 is nobody's */
   GH_LINE_BACK = 0x80,        /* with a protocol, in service lines: (server's address, port) → VIP */
+  GH_LINE_HOST = 0xfe,        /* instead of one: an L4 host, which asks servers in its own name */
   GH_LINE_QUIC = 0xff,        /* instead of one: (server id, service) → server */
 };
 

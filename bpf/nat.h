@@ -87,13 +87,8 @@ static inline enum gh_verdict gh_translate_to_server(struct gh_tables *tables, s
   return GH_FORWARDED;
 }
 
-static inline int gh_is_to_this_host(const struct gh_state *state, const struct gh_address *address) {
-  return (address->low == state->source_v4.low && address->high == state->source_v4.high) ||
-         (address->low == state->source_v6.low && address->high == state->source_v6.high);
-}
-
-/* A packet that is not to a VIP: from a server of ours to a client? What it says to this host itself, to health checks above
- * all, stays as it is. */
+/* A packet that is not to a VIP: from a server of ours to a client? What it answers to an L4 host, to health checks above all,
+ * stays as it is. */
 static inline enum gh_verdict gh_translate_back(struct gh_tables *tables, const struct gh_state *state,
                                                 struct gh_packet *packet, const struct gh_parsed *parsed) {
   const __u32 half = state->services & GH_SERVICES_HALF;
@@ -101,10 +96,10 @@ static inline enum gh_verdict gh_translate_back(struct gh_tables *tables, const 
   const struct gh_vip_entry *entry;
   const struct gh_vip_place *place;
   if (!(state->services & GH_SERVICES_TRANSLATE)) return GH_NOT_VIP;
-  if ((!parsed->is_v4 && gh_is_mapped(&parsed->source)) || gh_is_to_this_host(state, &parsed->destination)) return GH_NOT_VIP;
+  if (!parsed->is_v4 && gh_is_mapped(&parsed->source)) return GH_NOT_VIP;
   entry = gh_find_service_entry(tables, half, &parsed->source, parsed->source_port, protocol);
   if (!entry) entry = gh_find_service_entry(tables, half, &parsed->source, 0, protocol);
-  if (!entry) return GH_NOT_VIP;
+  if (!entry || gh_find_service_entry(tables, half, &parsed->destination, 0, GH_LINE_HOST)) return GH_NOT_VIP;
   place = gh_get_vip_place(tables, half * GH_MAX_VIPS + entry->vip);
   if (!place) return GH_NOT_VIP;
   if (gh_translate(packet, parsed, 1, &place->address, place->port)) return GH_TRUNCATED;

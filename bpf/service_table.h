@@ -1,5 +1,5 @@
 /* The services' lines: a table like the VIPs', in the half that is live with the services. It holds what the way back from a
- * server asks for, and the server ids of QUIC; the protocol says which (GH_LINE_BACK, GH_LINE_QUIC). */
+ * server asks for, and the server ids of QUIC; the protocol says which (GH_LINE_BACK, GH_LINE_HOST, GH_LINE_QUIC). */
 #pragma once
 
 #include "bpf/route.h"

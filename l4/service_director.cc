@@ -190,6 +190,10 @@ Result<ServiceSet> ServiceDirector::make_set(
       }
     }
   }
+  for (const config::L4Host& host : config.l4_hosts) {
+    set.hosts.push_back(host.address);
+    if (host.address_v6) set.hosts.push_back(*host.address_v6);
+  }
   return set;
 }
 

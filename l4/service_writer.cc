@@ -33,6 +33,14 @@ gh_vip_entry quic_entry(const ServiceSet::QuicServer& server) {
   return entry;
 }
 
+gh_vip_entry host_entry(const IpAddress& host) {
+  gh_vip_entry entry{};
+  entry.address = to_table_address(host);
+  entry.protocol = GH_LINE_HOST;
+  entry.is_used = 1;
+  return entry;
+}
+
 // The idle half of every table that has two.
 struct Half {
   Half(const ServiceTables& tables, std::size_t half)
@@ -76,6 +84,8 @@ Status ServiceWriter::set(const ServiceSet& set) {
     half.places[back.vip] = {to_table_address(back.vip_address), gh_be16(back.vip_port), {}};
     is_placed = is_placed && gh_place(half.lines.data(), back_entry(back)) == 0;
   }
+  for (const IpAddress& host : set.hosts)
+    is_placed = is_placed && gh_place(half.lines.data(), host_entry(host)) == 0;
   for (const ServiceSet::QuicServer& server : set.quic_servers) {
     is_placed = is_placed && gh_place(half.lines.data(), quic_entry(server)) == 0;
   }

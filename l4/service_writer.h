@@ -38,6 +38,7 @@ struct ServiceSet {
   };
   std::vector<Service> services;
   std::vector<Back> backs;
+  std::vector<IpAddress> hosts;  // L4 hosts: what servers say to them is not translated
   std::vector<QuicServer> quic_servers;
 };
 

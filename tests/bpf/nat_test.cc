@@ -1,5 +1,5 @@
-// Translation to servers and back: a table of packets with what must leave, byte for byte, checksums as the packet builder
-// calculates them anew. Every test runs over both builds.
+// Translation to servers and back: a table of packets with what must leave, byte for byte, checksums as the
+// packet builder calculates them anew. Every test runs over both builds.
 #include "tests/bpf/service_site.h"
 
 namespace gatehouse::test {
@@ -15,7 +15,8 @@ class Translation : public Services {
     set_servers(*plane_, kWeb, {12});
     set_servers(*plane_, kWeb6, {13});
   }
-  void expect(const std::string& description, const Bytes& input, const Bytes& output, gh_verdict verdict = GH_FORWARDED) {
+  void expect(const std::string& description, const Bytes& input, const Bytes& output,
+              gh_verdict verdict = GH_FORWARDED) {
     SCOPED_TRACE(description);
     std::vector<std::uint64_t> expected = verdict_counts(tables());
     ++expected[verdict];
@@ -34,7 +35,9 @@ class Translation : public Services {
     expect(description, frame(inner), frame(inner), verdict);
   }
   static Bytes frame(const Build& inner) { return Build().ethernet().packet(inner.build()).build(); }
-  static Bytes turned(const Build& inner) { return Build().ethernet(kRouterMac, kHostMac).packet(inner.build()).build(); }
+  static Bytes turned(const Build& inner) {
+    return Build().ethernet(kRouterMac, kHostMac).packet(inner.build()).build();
+  }
 };
 GATEHOUSE_BOTH_ADAPTERS(Translation);
 
@@ -50,8 +53,10 @@ Build from_vip_v6() { return Build().ipv6("2001:db8:5::21", "2001:db8:c::7"); }
 TEST_P(Translation, WritesTheServersAddressAndPort) {
   for (const std::size_t payload : {0, 1, 10, 1400}) {
     const std::string size = " with " + std::to_string(payload) + " bytes";
-    expect_translated("IPv4 TCP" + size, to_vip().tcp(40000, 80).payload(payload), to_server().tcp(40000, 8080).payload(payload));
-    expect_translated("IPv4 UDP" + size, to_vip().udp(40000, 80).payload(payload), to_server().udp(40000, 8080).payload(payload));
+    expect_translated("IPv4 TCP" + size, to_vip().tcp(40000, 80).payload(payload),
+                      to_server().tcp(40000, 8080).payload(payload));
+    expect_translated("IPv4 UDP" + size, to_vip().udp(40000, 80).payload(payload),
+                      to_server().udp(40000, 8080).payload(payload));
     expect_translated("IPv6 TCP" + size, to_vip_v6().tcp(40000, 80).payload(payload),
                       to_server_v6().tcp(40000, 8080).payload(payload));
     expect_translated("IPv6 UDP" + size, to_vip_v6().udp(40000, 80).payload(payload),
@@ -61,23 +66,31 @@ TEST_P(Translation, WritesTheServersAddressAndPort) {
 
 TEST_P(Translation, LeavesTheRestOfTheHeadersAsTheyAre) {
   const Bytes options = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0};
-  expect_translated("TCP options", to_vip().tcp(40000, 80, kSyn).options(options), to_server().tcp(40000, 8080, kSyn).options(options));
-  expect_translated("IP options", to_vip().options({1, 1, 1, 0}).tcp(40000, 80), to_server().options({1, 1, 1, 0}).tcp(40000, 8080));
+  expect_translated("TCP options", to_vip().tcp(40000, 80, kSyn).options(options),
+                    to_server().tcp(40000, 8080, kSyn).options(options));
+  expect_translated("IP options", to_vip().options({1, 1, 1, 0}).tcp(40000, 80),
+                    to_server().options({1, 1, 1, 0}).tcp(40000, 8080));
   expect_translated("DSCP, ECN, TTL, DF", to_vip().traffic_class(0xb9).ttl(3).dont_fragment().tcp(40000, 80),
                     to_server().traffic_class(0xb9).ttl(3).dont_fragment().tcp(40000, 8080));
-  expect_translated("IPv6 class", to_vip_v6().traffic_class(0xb9).tcp(40000, 80), to_server_v6().traffic_class(0xb9).tcp(40000, 8080));
+  expect_translated("IPv6 class", to_vip_v6().traffic_class(0xb9).tcp(40000, 80),
+                    to_server_v6().traffic_class(0xb9).tcp(40000, 8080));
   expect("VLAN", Build().ethernet().vlan(5).packet(to_vip().tcp(40000, 80).build()).build(),
          Build().ethernet(kRouterMac, kHostMac).vlan(5).packet(to_server().tcp(40000, 8080).build()).build());
-  expect("padding", Build().ethernet().packet(to_vip().udp(40000, 80).build()).payload(9).build(),
-         Build().ethernet(kRouterMac, kHostMac).packet(to_server().udp(40000, 8080).build()).payload(9).build());
+  expect(
+      "padding", Build().ethernet().packet(to_vip().udp(40000, 80).build()).payload(9).build(),
+      Build().ethernet(kRouterMac, kHostMac).packet(to_server().udp(40000, 8080).build()).payload(9).build());
 }
 
 TEST_P(Translation, GivesTheVipsAddressBack) {
-  expect_back("IPv4 TCP", from_server().tcp(8080, 40000, kSyn | kAck).payload(7), from_vip().tcp(80, 40000, kSyn | kAck).payload(7));
+  expect_back("IPv4 TCP", from_server().tcp(8080, 40000, kSyn | kAck).payload(7),
+              from_vip().tcp(80, 40000, kSyn | kAck).payload(7));
   expect_back("IPv4 UDP", from_server().udp(8080, 40000).payload(7), from_vip().udp(80, 40000).payload(7));
-  expect_back("IPv6 TCP", from_server_v6().tcp(8080, 40000).payload(7), from_vip_v6().tcp(80, 40000).payload(7));
-  expect_back("IPv6 UDP", from_server_v6().udp(8080, 40000).payload(7), from_vip_v6().udp(80, 40000).payload(7));
-  expect_back("a server that is out of the ring", from_server("10.0.1.11").tcp(8080, 40000), from_vip().tcp(80, 40000));
+  expect_back("IPv6 TCP", from_server_v6().tcp(8080, 40000).payload(7),
+              from_vip_v6().tcp(80, 40000).payload(7));
+  expect_back("IPv6 UDP", from_server_v6().udp(8080, 40000).payload(7),
+              from_vip_v6().udp(80, 40000).payload(7));
+  expect_back("a server that is out of the ring", from_server("10.0.1.11").tcp(8080, 40000),
+              from_vip().tcp(80, 40000));
   EXPECT_EQ(count(kWeb, GH_COUNT_TRANSLATED_BACK), 3u);
   EXPECT_EQ(count(kWeb6, GH_COUNT_TRANSLATED_BACK), 2u);
 }
@@ -86,9 +99,13 @@ TEST_P(Translation, LeavesAloneWhatNoServiceSends) {
   expect_untouched("another port of a server", from_server().tcp(22, 40000));
   expect_untouched("another address", from_server("10.0.1.99").tcp(8080, 40000));
   expect_untouched("to a server, from a client", Build().ipv4("203.0.113.7", "10.0.1.12").tcp(40000, 8080));
-  expect_untouched("what a server answers to this host's checks", Build().ipv4("10.0.1.12", "192.0.2.1").tcp(8080, 40000));
+  expect_untouched("what a server answers to this host's checks",
+                   Build().ipv4("10.0.1.12", "192.0.2.1").tcp(8080, 40000));
+  expect_untouched("what it answers to another L4 host's",
+                   Build().ipv4("10.0.1.12", "192.0.2.3").tcp(8080, 40000));
   expect_untouched("the same over IPv6", Build().ipv6("fd00:1::13", "2001:db8:2::1").tcp(8080, 40000));
-  expect_untouched("IPv4 in the form that tables have", Build().ipv6("::ffff:10.0.1.12", "2001:db8:c::7").tcp(8080, 40000));
+  expect_untouched("IPv4 in the form that tables have",
+                   Build().ipv6("::ffff:10.0.1.12", "2001:db8:c::7").tcp(8080, 40000));
   expect_untouched("ICMP of a server", from_server().icmp(8, 0));
   expect_untouched("a fragment of a server", from_server().fragment(0, true).udp(8080, 40000));
 }
@@ -119,7 +136,8 @@ TEST_P(Translation, ChecksumsFollowForEverySum) {
 TEST_P(Translation, APacketWithoutAWholeHeaderIsNotWritten) {
   Bytes whole = to_vip().tcp(40000, 80).build();
   for (std::uint16_t length = 28; length < 40; ++length) {
-    const Build cut = to_vip().length(length).next(6).payload(Bytes(whole.begin() + 20, whole.begin() + length));
+    const Build cut =
+        to_vip().length(length).next(6).payload(Bytes(whole.begin() + 20, whole.begin() + length));
     expect_untouched("TCP of " + std::to_string(length), cut, GH_TRUNCATED);
   }
 }

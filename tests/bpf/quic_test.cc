@@ -1,6 +1,6 @@
 // QUIC-LB: connection ids lead to the server that made them. The vectors are those of appendix B of
-// draft-ietf-quic-load-balancers-21 and the example of its §5.4.2; where the draft's first byte does not fit its own text, only
-// the bytes behind it are compared. Tests of packets run over both builds.
+// draft-ietf-quic-load-balancers-21 and the example of its §5.4.2; where the draft's first byte does not fit
+// its own text, only the bytes behind it are compared. Tests of packets run over both builds.
 #include "l4/quic_cid.h"
 
 #include <fstream>
@@ -27,13 +27,18 @@ constexpr Vector kVectors[] = {
     {0, "ed793a", "ee080dbf", kDraftKey, "0720b1d07b359d3c", true},
     {1, "ed793a51d49b8f5fab65", "ee080dbf48", kDraftKey, "2fcc381bc74cb4fbad2823a3d1f8fed2", true},
     {2, "ed793a51d49b8f5f", "ee080dbf48c0d1e5", kDraftKey, "504dd2d05a7b0de9b2b9907afb5ecf8cc3", true},
-    {3, "ed793a51d49b8f5fab", "ee080dbf48c0d1e55d", kDraftKey, "125779c9cc86beb3a3a4a3ca96fce4bfe0cdbc", false},
+    {3, "ed793a51d49b8f5fab", "ee080dbf48c0d1e55d", kDraftKey, "125779c9cc86beb3a3a4a3ca96fce4bfe0cdbc",
+     false},
     {0, "31441a", "9c69c275", "fdf726a9893ec05c0632d3956680baf0", "0767947d29be054a", true},
 };
 
 l4::QuicLb config_of(const Vector& vector) {
-  const Bytes server_id = from_hex(vector.server_id), nonce = from_hex(vector.nonce), bytes = from_hex(vector.key);
-  l4::QuicLb config{vector.config_id, static_cast<std::uint8_t>(server_id.size()), static_cast<std::uint8_t>(nonce.size()), {}};
+  const Bytes server_id = from_hex(vector.server_id), nonce = from_hex(vector.nonce),
+              bytes = from_hex(vector.key);
+  l4::QuicLb config{vector.config_id,
+                    static_cast<std::uint8_t>(server_id.size()),
+                    static_cast<std::uint8_t>(nonce.size()),
+                    {}};
   if (bytes.empty()) return config;
   config.key.emplace();
   std::copy(bytes.begin(), bytes.end(), config.key->begin());
@@ -42,7 +47,8 @@ l4::QuicLb config_of(const Vector& vector) {
 
 TEST(QuicLb, ConnectionIdsAreThoseOfTheDraft) {
   for (const Vector& vector : kVectors) {
-    const Bytes made = l4::make_connection_id(config_of(vector), from_hex(vector.server_id), from_hex(vector.nonce));
+    const Bytes made =
+        l4::make_connection_id(config_of(vector), from_hex(vector.server_id), from_hex(vector.nonce));
     const std::size_t from = vector.has_first_byte ? 0 : 2;
     EXPECT_EQ(to_hex(made).substr(from), std::string(vector.connection_id).substr(from)) << vector.server_id;
     EXPECT_EQ(made[0], vector.config_id << 5 | (made.size() - 1));
@@ -56,7 +62,8 @@ TEST(QuicLb, AKeyFileHasThirtyTwoDigits) {
     return l4::read_quic_key(file);
   };
   EXPECT_EQ(read("8F95f09245765f80 256934e50c66207f\n").value(), kQuicKey);
-  for (const char* text : {"", "8f95", "8f95f09245765f80256934e50c66207f00", "8f95f09245765f80256934e50c66207g"}) {
+  for (const char* text :
+       {"", "8f95", "8f95f09245765f80256934e50c66207f00", "8f95f09245765f80256934e50c66207g"}) {
     EXPECT_FALSE(read(text)) << text;
   }
   unlink(file.c_str());
@@ -74,7 +81,8 @@ class QuicServices : public Services {
     for (std::size_t i = 0; i < nonce.size(); ++i) nonce[i] = static_cast<std::uint8_t>(seed * 37 + i * 11);
     return l4::make_connection_id(config, quic_server_id(server), nonce);
   }
-  static PacketBuilder from_client(std::uint16_t port, const Bytes& payload, const char* address = "203.0.113.7") {
+  static PacketBuilder from_client(std::uint16_t port, const Bytes& payload,
+                                   const char* address = "203.0.113.7") {
     return PacketBuilder().ipv4(address, "198.51.100.22").udp(port, 443).payload(payload);
   }
   static Bytes short_header(const Bytes& id, std::size_t rest = 24) {
@@ -100,7 +108,8 @@ TEST_P(QuicServices, AConnectionIdLeadsToItsServerFromWhateverAddress) {
       for (std::uint8_t seed = 0; seed < 20; ++seed) {
         const Bytes id = connection_id(config, server, seed);
         EXPECT_EQ(server_of(from_client(40000, short_header(id))), server);
-        EXPECT_EQ(server_of(from_client(50000, short_header(id), "192.0.2.99")), server) << "the client has moved";
+        EXPECT_EQ(server_of(from_client(50000, short_header(id), "192.0.2.99")), server)
+            << "the client has moved";
         EXPECT_EQ(server_of(from_client(40001, long_header(id))), server);
         expected += 3;
       }
@@ -127,9 +136,10 @@ TEST_P(QuicServices, EveryLengthOfServerIdAndNonceIsRead) {
         for (std::uint8_t& byte : nonce) byte = static_cast<std::uint8_t>(random());
         const Bytes id = l4::make_connection_id(config, server_id, nonce);
         const std::uint64_t before = routed();
-        EXPECT_EQ(server_of(from_client(40000, short_header(id, 20)))  , 22);
+        EXPECT_EQ(server_of(from_client(40000, short_header(id, 20))), 22);
         EXPECT_EQ(server_of(from_client(40000, long_header(id))), 22);
-        EXPECT_EQ(routed() - before, 2u) << int{length} << "+" << int{nonce_length} << (has_key ? " encrypted" : "");
+        EXPECT_EQ(routed() - before, 2u)
+            << int{length} << "+" << int{nonce_length} << (has_key ? " encrypted" : "");
       }
     }
   }
@@ -137,7 +147,8 @@ TEST_P(QuicServices, EveryLengthOfServerIdAndNonceIsRead) {
 
 // What the client has drawn, and what no configuration fits.
 TEST_P(QuicServices, WhatNamesNobodyGoesByItsFlow) {
-  Bytes unknown_server = connection_id(kQuicConfigs[0], 77), unknown_config = connection_id(kQuicConfigs[0], 21);
+  Bytes unknown_server = connection_id(kQuicConfigs[0], 77),
+        unknown_config = connection_id(kQuicConfigs[0], 21);
   Bytes unroutable = unknown_config, too_short = unknown_config;
   unknown_config[0] = 5 << 5 | 8;
   unroutable[0] = 7 << 5 | 8;
@@ -204,7 +215,9 @@ TEST_P(QuicServices, AnyKeyDecryptsWhatItHasEncrypted) {
     for (l4::QuicLb& config : set.services[2].quic) config.key = key;
     ASSERT_TRUE(l4::ServiceWriter(*plane_).set(set));
     for (const l4::QuicLb& config : set.services[2].quic) {
-      EXPECT_EQ(server_of(from_client(40000, short_header(connection_id(config, 23, static_cast<std::uint8_t>(random()))))), 23);
+      EXPECT_EQ(server_of(from_client(
+                    40000, short_header(connection_id(config, 23, static_cast<std::uint8_t>(random()))))),
+                23);
     }
   }
   EXPECT_EQ(routed(), 240u);

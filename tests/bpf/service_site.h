@@ -1,9 +1,11 @@
-// What the tests of services share: a site of three services, the two builds of the packet core over it, and time that passes
-// when a test says so.
+// What the tests of services share: a site of three services, the two builds of the packet core over it, and
+// time that passes when a test says so.
 //   1  databases: 198.51.100.20 and 2001:db8:5::20, TCP 5432 and UDP 53; tunnelled to servers 1 to 4
-//   2  web: 198.51.100.21 and 2001:db8:5::21, TCP 80 and UDP 80; translated to servers 11 and 12 (IPv4), in service 4 to
+//   2  web: 198.51.100.21 and 2001:db8:5::21, TCP 80 and UDP 80; translated to servers 11 and 12 (IPv4), in
+//   service 4 to
 //      servers 13 and 14 (IPv6), port 8080
-//   3  QUIC: 198.51.100.22, UDP 443; tunnelled to servers 21 to 23, whose server ids are the bytes 00, then their id
+//   3  QUIC: 198.51.100.22, UDP 443; tunnelled to servers 21 to 23, whose server ids are the bytes 00, then
+//   their id
 #pragma once
 
 #include "bpf/flow_cache.h"
@@ -21,12 +23,16 @@ inline constexpr l4::QuicLb::Key kQuicKey = {0x8f, 0x95, 0xf0, 0x92, 0x45, 0x76,
 inline const std::vector<l4::QuicLb> kQuicConfigs = {
     {0, 2, 6, std::nullopt}, {1, 2, 6, kQuicKey}, {2, 2, 5, kQuicKey}, {3, 2, 14, kQuicKey}};
 
-inline std::vector<std::uint8_t> quic_server_id(std::uint16_t server) { return {0, static_cast<std::uint8_t>(server)}; }
+inline std::vector<std::uint8_t> quic_server_id(std::uint16_t server) {
+  return {0, static_cast<std::uint8_t>(server)};
+}
 
 // A ring whose slots belong to `servers` in turn.
-inline void set_servers(l4::DataPlane& plane, std::uint16_t service, const std::vector<std::uint16_t>& servers) {
+inline void set_servers(l4::DataPlane& plane, std::uint16_t service,
+                        const std::vector<std::uint16_t>& servers) {
   std::vector<std::uint64_t> ring;
-  for (std::uint32_t slot = 0; slot < kServiceSlots; ++slot) ring.push_back(gh_slot(servers[slot % servers.size()], 0, 0, 0));
+  for (std::uint32_t slot = 0; slot < kServiceSlots; ++slot)
+    ring.push_back(gh_slot(servers[slot % servers.size()], 0, 0, 0));
   const Status set = l4::TableWriter(plane).set_ring(service, ring, 1);
   ASSERT_TRUE(set) << set.error().message;
 }
@@ -37,7 +43,8 @@ inline l4::ServiceSet service_set(bool has_flow_cache = true) {
     set.services.push_back({number, has_flow_cache, kTcpIdle, kUdpIdle, {}});
   }
   set.services[2].quic = kQuicConfigs;
-  for (const std::uint16_t server : {21, 22, 23}) set.quic_servers.push_back({quic_server_id(server), server, kQuic});
+  for (const std::uint16_t server : {21, 22, 23})
+    set.quic_servers.push_back({quic_server_id(server), server, kQuic});
   for (const std::uint16_t server : {11, 12, 13, 14}) {
     const bool is_v4 = server < 13;
     for (const std::uint8_t protocol : {6, 17}) {
@@ -46,6 +53,7 @@ inline l4::ServiceSet service_set(bool has_flow_cache = true) {
                            is_v4 ? kWeb : kWeb6, ip(is_v4 ? "198.51.100.21" : "2001:db8:5::21"), 80});
     }
   }
+  set.hosts = {ip("192.0.2.1"), ip("192.0.2.3"), ip("2001:db8:2::1")};
   return set;
 }
 
@@ -59,8 +67,10 @@ inline std::vector<l4::VipEntry> service_vips(std::uint8_t hash_fields = GH_HASH
     entry.service = service;
     return entry;
   };
-  return {vip("198.51.100.20", 5432, 6, 0, kDatabases, 0, 0),  vip("198.51.100.20", 53, 17, 1, kDatabases, 0, 0),
-          vip("2001:db8:5::20", 5432, 6, 2, kDatabases, 0, 0), vip("2001:db8:5::20", 53, 17, 3, kDatabases, 0, 0),
+  return {vip("198.51.100.20", 5432, 6, 0, kDatabases, 0, 0),
+          vip("198.51.100.20", 53, 17, 1, kDatabases, 0, 0),
+          vip("2001:db8:5::20", 5432, 6, 2, kDatabases, 0, 0),
+          vip("2001:db8:5::20", 53, 17, 3, kDatabases, 0, 0),
           vip("198.51.100.21", 80, 6, 4, kWeb, 0, GH_ENCAPSULATE_NAT),
           vip("198.51.100.21", 80, 17, 5, kWeb, 0, GH_ENCAPSULATE_NAT),
           vip("2001:db8:5::21", 80, 6, 6, kWeb6, 0, GH_ENCAPSULATE_NAT),
@@ -73,7 +83,8 @@ inline IpAddress server_address(std::uint16_t server) {
   return ip("10.0.0." + std::to_string(server));
 }
 
-inline void fill_services(l4::DataPlane& plane, std::uint8_t hash_fields = GH_HASH_FLOW, bool has_flow_cache = true) {
+inline void fill_services(l4::DataPlane& plane, std::uint8_t hash_fields = GH_HASH_FLOW,
+                          bool has_flow_cache = true) {
   fill_front_door(plane, {0, {}, {}, 0});
   l4::TableWriter tables(plane);
   l4::ServiceWriter services(plane);
@@ -111,7 +122,8 @@ class Services : public testing::TestWithParam<Adapter> {
   static constexpr std::uint32_t kFlowLines = 256;
 
   void SetUp() override { open(); }
-  void open(std::uint8_t hash_fields = GH_HASH_FLOW, bool has_flow_cache = true, std::uint32_t flow_lines = kFlowLines) {
+  void open(std::uint8_t hash_fields = GH_HASH_FLOW, bool has_flow_cache = true,
+            std::uint32_t flow_lines = kFlowLines) {
     if (GetParam() == Adapter::kUserSpace) {
       plane_ = std::make_unique<l4::MemoryPlane>(kServiceSlots, l4::XdpDataPlane::kRingAreas, flow_lines);
     } else {
@@ -134,7 +146,9 @@ class Services : public testing::TestWithParam<Adapter> {
   }
 
   l4::Tables& tables() { return const_cast<l4::Tables&>(plane_->tables()); }
-  std::uint64_t count(std::uint16_t service, gh_service_count count) { return service_count(tables(), service, count); }
+  std::uint64_t count(std::uint16_t service, gh_service_count count) {
+    return service_count(tables(), service, count);
+  }
 
   // In place; whether it was transmitted.
   bool run(Bytes& packet) {
@@ -175,7 +189,9 @@ class Services : public testing::TestWithParam<Adapter> {
   int program_ = -1;
 
  private:
-  static bool gh_action_transmits(gh_verdict verdict) { return verdict == GH_FORWARDED || verdict == GH_TRANSLATED_BACK; }
+  static bool gh_action_transmits(gh_verdict verdict) {
+    return verdict == GH_FORWARDED || verdict == GH_TRANSLATED_BACK;
+  }
   std::vector<std::uint64_t> packets_of_servers() {
     std::vector<std::uint64_t> packets(32);
     for (std::size_t i = 0; i < tables().node_traffic.size(); ++i) {

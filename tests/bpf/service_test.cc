@@ -1,4 +1,5 @@
-// Services: who gets a flow, who keeps it, and when it is forgotten. Every test runs over both builds of the packet core.
+// Services: who gets a flow, who keeps it, and when it is forgotten. Every test runs over both builds of the
+// packet core.
 #include <set>
 
 #include "tests/bpf/service_site.h"
@@ -7,13 +8,20 @@ namespace gatehouse::test {
 namespace {
 
 PacketBuilder tcp(int port, std::uint8_t flags = kAck) {
-  return PacketBuilder().ipv4("203.0.113.7", "198.51.100.20").tcp(static_cast<std::uint16_t>(port), 5432, flags);
+  return PacketBuilder()
+      .ipv4("203.0.113.7", "198.51.100.20")
+      .tcp(static_cast<std::uint16_t>(port), 5432, flags);
 }
 PacketBuilder tcp_v6(int port, std::uint8_t flags = kAck) {
-  return PacketBuilder().ipv6("2001:db8:c::7", "2001:db8:5::20").tcp(static_cast<std::uint16_t>(port), 5432, flags);
+  return PacketBuilder()
+      .ipv6("2001:db8:c::7", "2001:db8:5::20")
+      .tcp(static_cast<std::uint16_t>(port), 5432, flags);
 }
 PacketBuilder udp(int port) {
-  return PacketBuilder().ipv4("203.0.113.7", "198.51.100.20").udp(static_cast<std::uint16_t>(port), 53).payload("?");
+  return PacketBuilder()
+      .ipv4("203.0.113.7", "198.51.100.20")
+      .udp(static_cast<std::uint16_t>(port), 53)
+      .payload("?");
 }
 
 class ServiceFlows : public Services {
@@ -34,12 +42,14 @@ class ServiceFlows : public Services {
 GATEHOUSE_BOTH_ADAPTERS(ServiceFlows);
 
 TEST_P(ServiceFlows, StayWhereTheyAreWhenTheRingChanges) {
-  const std::vector<PacketBuilder (*)(int)> kinds = {[](int port) { return tcp(port); }, [](int port) { return tcp_v6(port); }, udp};
+  const std::vector<PacketBuilder (*)(int)> kinds = {[](int port) { return tcp(port); },
+                                                     [](int port) { return tcp_v6(port); }, udp};
   for (const auto packet : kinds) {
     only({1, 2, 3, 4});
     const auto ports = a_port_of_each(packet);
     only({4});
-    for (std::uint16_t server = 1; server <= 4; ++server) EXPECT_EQ(server_of(packet(ports[server - 1])), server) << ports[server - 1];
+    for (std::uint16_t server = 1; server <= 4; ++server)
+      EXPECT_EQ(server_of(packet(ports[server - 1])), server) << ports[server - 1];
     EXPECT_EQ(server_of(packet(50000)), 4);
   }
 }
@@ -101,7 +111,8 @@ TEST_P(ServiceFlows, ADrainingServerKeepsItsOwnAndADeadOneLosesThem) {
   EXPECT_EQ(count(kDatabases, GH_COUNT_MOVED), 1u);
   set_usable(4, true);
   only({4});
-  EXPECT_EQ(server_of(tcp(ports[3])), other) << "its return takes nothing away from the one that has taken over";
+  EXPECT_EQ(server_of(tcp(ports[3])), other)
+      << "its return takes nothing away from the one that has taken over";
 }
 
 TEST_P(ServiceFlows, AServerThatIsNowAnotherServicesGetsNoFlowOfThisOne) {
@@ -138,7 +149,8 @@ TEST_P(ServiceFlows, AFloodOfNewFlowsForgetsNoFlowThatGoesOn) {
   }
   only({4});
   for (int port = 1; port < 3000; ++port) server_of(tcp(port, port % 3 ? kSyn : kAck));
-  for (int port = 40000; port < 40007; ++port) EXPECT_EQ(server_of(tcp(port)), servers[static_cast<std::size_t>(port - 40000)]);
+  for (int port = 40000; port < 40007; ++port)
+    EXPECT_EQ(server_of(tcp(port)), servers[static_cast<std::size_t>(port - 40000)]);
   EXPECT_GT(count(kDatabases, GH_COUNT_REPLACED), 2900u);
 }
 
@@ -185,7 +197,9 @@ TEST_P(ServiceFlows, OfOneClientAreOneWhereOnlyItsAddressCounts) {
 TEST_P(ServiceFlows, OfOnePairOfAddressesAreOneWhereOnlyTheseCount) {
   open(GH_HASH_ADDRESSES);
   const auto from = [](int client, int port) {
-    return PacketBuilder().ipv4("203.0.113." + std::to_string(client), "198.51.100.20").udp(static_cast<std::uint16_t>(port), 53);
+    return PacketBuilder()
+        .ipv4("203.0.113." + std::to_string(client), "198.51.100.20")
+        .udp(static_cast<std::uint16_t>(port), 53);
   };
   std::set<std::uint16_t> servers;
   for (int client = 1; client < 60; ++client) {
@@ -199,7 +213,8 @@ TEST_P(ServiceFlows, OfOnePairOfAddressesAreOneWhereOnlyTheseCount) {
 
 TEST_P(ServiceFlows, ARingWithoutServersDropsWhatIsNew) {
   const int port = a_port_of_each(udp)[2];
-  const Status set = l4::TableWriter(*plane_).set_ring(kDatabases, std::vector<std::uint64_t>(kServiceSlots), 2);
+  const Status set =
+      l4::TableWriter(*plane_).set_ring(kDatabases, std::vector<std::uint64_t>(kServiceSlots), 2);
   ASSERT_TRUE(set);
   EXPECT_EQ(server_of(udp(50000)), 0);
   EXPECT_EQ(server_of(udp(port)), 3);

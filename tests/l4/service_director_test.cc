@@ -367,7 +367,7 @@ TEST(FlowSweeps, TakeAwayWhatRestedTooLongAndCountTheRest) {
   MemoryPlane plane(251, 2, 64);
   plane.set_seconds(100'000);  // beyond sixteen bits
   ServiceWriter writer(plane);
-  ASSERT_TRUE(writer.set({{{1, true, 900, 60, {}}}, {}, {}}));
+  ASSERT_TRUE(writer.set({{{1, true, 900, 60, {}}}, {}, {}, {}}));
   for (const std::uint16_t id : {11, 12}) writer.set_server(id, 1, 0, 0, id == 11);
   const auto age = [](int rest) { return static_cast<std::uint16_t>(100'000 - rest); };
   auto& ways = plane.tables().services.flow_lines[63].way;
