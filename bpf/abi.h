@@ -140,7 +140,8 @@ struct gh_state {
   __u32 self;               /* on a node: its id */
   __u32 workers;            /* on a node: worker places in use, 1..GH_MAX_WORKERS */
   __u32 listener_half;      /* on a node: the live half of the listener table */
-  __u32 reserved[6];
+  __u32 services;           /* bit 0: the live half of the services' tables; bit 1: some service translates addresses */
+  __u32 reserved[5];
 };
 GH_STATIC_ASSERT(sizeof(struct gh_state) == 112, "gh_state");
 
@@ -170,6 +171,7 @@ enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
   GH_VERDICT(VIP_NO_RING, GH_DROP, "vip_no_ring", "the VIP has no ring, or its slot no node")       \
   GH_VERDICT(VIP_TOO_BIG, GH_DROP, "vip_too_big", "longer than the fabric's MTU with its tunnel")   \
   GH_VERDICT(NO_HEADROOM, GH_DROP, "no_headroom", "the driver left no room for the outer header")   \
+  GH_VERDICT(TRANSLATED_BACK, GH_TRANSMIT, "translated_back", "from a server: its source is the VIP again") \
   GH_VERDICT(NODE_NOT_TUNNEL, GH_PASS, "node_not_tunnel", "node: not our tunnel, left to the host") \
   GH_VERDICT(NODE_STRANGER, GH_DROP, "node_stranger", "node: tunnel packet from outside the fleet") \
   GH_VERDICT(NODE_BAD_TUNNEL, GH_DROP, "node_bad_tunnel", "node: tunnel header is not ours")        \

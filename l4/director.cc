@@ -46,7 +46,12 @@ Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]) {
 }
 
 Director::Director(EventLoop& loop, DataPlane& plane, Options options)
-    : loop_(loop), plane_(plane), writer_(plane), options_(std::move(options)), rings_(plane) {}
+    : loop_(loop),
+      plane_(plane),
+      writer_(plane),
+      options_(std::move(options)),
+      services_(loop, plane, writer_, {options_.host, options_.drain_file}),
+      rings_(plane) {}
 
 Status Director::start(const config::Config& config) {
   auto membership = Membership::load(options_.membership_file);
@@ -57,6 +62,7 @@ Status Director::start(const config::Config& config) {
   } else {
     membership_ = std::move(*membership);
   }
+  if (const Status read = services_.start(); !read) log_warn("{}", read.error().message);
   if (const Status read = read_flow_key(config.site.secret_file, flow_key_); !read) return read;
   if (const Status set = set_config(config); !set) return set;
   on_forget_time();
@@ -69,6 +75,10 @@ Status Director::set_config(const config::Config& config) {
   const auto& generations = membership_.generations();
   const auto rosters = rosters_of(config, generations.empty() ? nullptr : generations.back().rosters.get());
   if (const Status good = rings_.check(membership_, *rosters, vips_of(config)); !good) return good;
+  const auto numbers = rings_.number_vips(vips_of(config));
+  if (!numbers) return numbers.error();
+  const auto number_of = [&numbers](const config::Vip& vip) { return numbers->at(vip_key(vip)); };
+  if (const Status good = services_.prepare(config, number_of); !good) return good;
   write_nodes(config);
   write_identity(config);
   const bool is_same_probe = config_.probe == config.probe;
@@ -78,6 +88,7 @@ Status Director::set_config(const config::Config& config) {
   judge();
   change_.cancel();
   change();
+  services_.finish();
   return {};
 }
 
@@ -107,7 +118,9 @@ std::uint16_t Director::vip_number(const config::Vip& vip) const { return rings_
 
 std::vector<VipEntry> Director::vips_of(const config::Config& config) const {
   std::vector<VipEntry> entries;
-  for (const config::Vip& vip : config.vips) entries.push_back({vip.address, vip.port, protocol_of(vip)});
+  for (const config::Vip& vip : config.vips) {
+    services_.describe(vip, entries.emplace_back(VipEntry{vip.address, vip.port, protocol_of(vip)}));
+  }
   return entries;
 }
 

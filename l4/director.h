@@ -19,6 +19,7 @@
 #include "l4/membership.h"
 #include "l4/node_probe.h"
 #include "l4/ring_keeper.h"
+#include "l4/service_director.h"
 #include "l4/table_writer.h"
 
 namespace gatehouse::l4 {
@@ -28,6 +29,7 @@ class Director {
   struct Options {
     config::L4Host host;
     std::string membership_file;
+    std::string drain_file;  // of services' servers
   };
   // `plane` outlives the director.
   Director(EventLoop& loop, DataPlane& plane, Options options);
@@ -61,6 +63,7 @@ class Director {
   // From the last evidence that changed anything to the last slot that was written for it.
   std::chrono::microseconds last_change() const { return last_change_; }
   DataPlane& plane() { return plane_; }
+  ServiceDirector& services() { return services_; }
 
  private:
   Status check_flow_key(const config::Config& config) const;
@@ -85,6 +88,7 @@ class Director {
   DataPlane& plane_;
   TableWriter writer_;
   Options options_;
+  ServiceDirector services_;
   config::Config config_;
   Membership membership_;
   RingKeeper rings_;

@@ -28,6 +28,10 @@ gh_vip_entry make_entry(const VipEntry& vip, std::uint16_t port, std::uint8_t pr
   entry.is_used = 1;
   entry.vip = vip.vip;
   entry.group = vip.group;
+  entry.flags = vip.flags;
+  entry.encapsulation = vip.encapsulation;
+  entry.hash_fields = vip.hash_fields;
+  entry.service = vip.service;
   return entry;
 }
 

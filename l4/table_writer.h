@@ -22,6 +22,10 @@ struct VipEntry {
   std::uint8_t protocol = 0;  // IPPROTO_TCP or IPPROTO_UDP
   std::uint16_t vip = 0;      // number, < GH_MAX_VIPS
   std::uint16_t group = 0;    // < GH_MAX_GROUPS
+  std::uint16_t flags = 0;    // gh_vip_flags
+  std::uint8_t encapsulation = 0;
+  std::uint8_t hash_fields = 0;
+  std::uint32_t service = 0;
   bool operator==(const VipEntry&) const = default;
 };
 

@@ -7,6 +7,7 @@
 
 #include "common/config/model_http.h"
 #include "common/config/model_routes.h"
+#include "common/config/model_service.h"
 #include "common/config/model_site.h"
 
 namespace gatehouse::config {
@@ -26,6 +27,8 @@ struct Config {
   std::vector<TlsRoute> tls_routes;
   std::vector<Pool> pools;
   AccessLog access_log;
+  std::vector<Service> services;
+  FlowCache flow_cache;
 
   std::string text;      // the file as it was read: what is sent to other hosts
   std::string file;      // for messages only

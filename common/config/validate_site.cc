@@ -124,7 +124,7 @@ class SiteValidator : Validator {
       }
       if (vip.address.is_unspecified()) error(at("vip", i, "address"), "[[vip]] address: expected one address, not \"any\"");
       check_vip_nodes(i, weights);
-      if (vip.protocol == "tcp" && !is_served(vip.name)) {
+      if (vip.protocol == "tcp" && !is_served(vip.name) && !is_of_service(vip.name)) {
         warn(at("vip", i), "[[vip]] " + quoted(vip.name) + " is served by no listener: connections to it are refused");
       }
     }
@@ -143,6 +143,11 @@ class SiteValidator : Validator {
       has_weight = has_weight || node.weight != 0 || (known != weights.end() && known->second != 0);
     }
     if (!has_weight) error(at("vip", place, "nodes"), "[[vip]] nodes: every one has weight 0, so nobody could serve");
+  }
+  bool is_of_service(const std::string& vip) const {
+    return std::any_of(config_.services.begin(), config_.services.end(), [&](const Service& service) {
+      return std::find(service.vips.begin(), service.vips.end(), vip) != service.vips.end();
+    });
   }
   bool is_served(const std::string& vip) const {
     return std::any_of(config_.listeners.begin(), config_.listeners.end(), [&](const Listener& listener) {

@@ -48,7 +48,7 @@ const Row kKeys[] = {
     {"SectionUnlikeAny", "[x-tracing-x]\n",
      "site.toml:1: unknown key \"x-tracing-x\" in the file; known: site, vip, l4_host, node, ring, balance, "
      "probe, control, workers, "
-     "listener, route, tls_route, pool, access_log"},
+     "listener, route, tls_route, pool, access_log, service, flow_cache"},
     {"KeyMisspelled", "[ring]\nslot = 251\n",
      "site.toml:2: unknown key \"slot\" in [ring]; did you mean \"slots\"?"},
     {"KeyOfARepeatedSection",

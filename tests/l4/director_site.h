@@ -114,7 +114,10 @@ struct DirectorSite {
     std::string name = testing::TempDir() + "gatehouse-director-XXXXXX";
     GH_CHECK(mkdtemp(name.data()));
     folder = name;
-    host = {"l4a", ip("192.0.2.11"), ip("2001:db8::11"), {"eth0"}};
+    host.name = "l4a";
+    host.address = ip("192.0.2.11");
+    host.address_v6 = ip("2001:db8::11");
+    host.interfaces = {"eth0"};
     config.l4_hosts = {host};
     config.ring.slots = kSlots;
     config.probe = {ip("127.0.0.1"), 1, Duration(60), Duration(50), 2, 3};
@@ -143,10 +146,11 @@ struct DirectorSite {
   }
   Status start() {
     director.reset();
-    director = std::make_unique<Director>(loop, plane, Director::Options{host, membership_file()});
+    director = std::make_unique<Director>(loop, plane, Director::Options{host, membership_file(), drain_file()});
     return director->start(config);
   }
   std::string membership_file() const { return folder / "membership.json"; }
+  std::string drain_file() const { return folder / "drains.json"; }
   // As an earlier daemon left it: each generation a second after the one before, the newest `age` seconds
   // ago.
   void remember(const std::vector<std::vector<Member>>& generations, std::int64_t age = 0) {
