@@ -8,6 +8,7 @@
 #include "common/config/model_http.h"
 #include "common/config/model_routes.h"
 #include "common/config/model_site.h"
+#include "common/config/model_tls.h"
 
 namespace gatehouse::config {
 
@@ -20,6 +21,7 @@ struct Config {
   Probe probe;
   Control control;
   Workers workers;
+  Tls tls;
   std::vector<Listener> listeners;
   std::vector<Route> routes;
   std::vector<Pool> pools;
