@@ -7,7 +7,11 @@
 namespace gatehouse {
 namespace {
 
-constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+// AES-128 first: it is what every client takes and the cheapest; a client without AES hardware says so by its own order.
+constexpr const char* kCiphers =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr const char* kCiphersuites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 // The hybrid group is there from OpenSSL 3.5 on; libraries are chosen when the program starts.
 constexpr const char* kHybridGroups = "X25519MLKEM768:X25519:P-256:P-384";
 constexpr const char* kGroups = "X25519:P-256:P-384";
@@ -42,7 +46,7 @@ Status apply_tls_policy(ssl_ctx_st* context, const config::TlsPolicy& policy) {
   if (SSL_CTX_set_cipher_list(context, policy.ciphers.empty() ? kCiphers : policy.ciphers.c_str()) != 1) {
     return refusal("ciphers", policy.ciphers, "ciphers of TLS 1.2 such as \"ECDHE+AESGCM\"");
   }
-  if (!policy.ciphersuites.empty() && SSL_CTX_set_ciphersuites(context, policy.ciphersuites.c_str()) != 1) {
+  if (SSL_CTX_set_ciphersuites(context, policy.ciphersuites.empty() ? kCiphersuites : policy.ciphersuites.c_str()) != 1) {
     return refusal("ciphersuites", policy.ciphersuites,
                    "ciphers of TLS 1.3 such as \"TLS_AES_128_GCM_SHA256\"");
   }

@@ -9,8 +9,8 @@
 
 #include "common/log.h"
 #include "l7/client_connection.h"
-#include "l7/tls_context.h"
-#include "l7/tls_stream.h"
+#include "l7/tls/context.h"
+#include "l7/tls/stream.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -48,7 +48,7 @@ bool Listener::accept_one() {
   if (!listener) return true;  // taken out of the config: the connection is closed
   const int on = 1;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  auto stream = listener->tls ? make_tls_stream(std::move(socket), listener->tls->context()) : make_tcp_stream(std::move(socket), false);
+  auto stream = listener->tls ? make_tls_stream(std::move(socket), *listener->tls, context_.board.worker(context_.index).handshakes) : make_tcp_stream(std::move(socket), false);
   context_.adopt(std::make_unique<ClientConnection>(context_, name_, std::move(stream), Endpoint::from_sockaddr(peer)));
   return true;
 }

@@ -4,10 +4,13 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/fd.h"
 
 namespace gatehouse::l7 {
+
+struct ClientCertificate;
 
 enum class StreamStatus {
   kDone,
@@ -32,6 +35,12 @@ class Stream {
   virtual StreamResult write(const char* data, std::size_t size) = 0;
   virtual void close_output() = 0;  // says that no more follows; reading goes on
   virtual std::string failure() const = 0;
+
+  // Of TLS towards a client; in the clear nothing of all this is the case.
+  virtual std::string_view protocol() const { return {}; }  // by ALPN: "http/1.1"
+  virtual bool begins_handshake() const { return false; }   // the next open() may do most of its work
+  virtual bool is_early() const { return false; }           // after open(): what was read may be a replay (RFC 8470)
+  virtual const ClientCertificate* client_certificate() { return nullptr; }  // nullptr: nobody asked for it
 };
 
 // `is_connecting`: connect() was called and has not finished.

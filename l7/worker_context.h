@@ -10,8 +10,10 @@
 #include "l7/backend/backend.h"
 #include "l7/board.h"
 #include "l7/buffer.h"
+#include "l7/handshake_queue.h"
 #include "l7/http/message.h"
 #include "l7/request_id.h"
+#include "l7/tls/context.h"
 #include "l7/wall_clock.h"
 
 namespace gatehouse::l7 {
@@ -39,6 +41,8 @@ struct WorkerContext {
   WallClock clock;
   RequestIds request_ids;
   AccessLog access_log;
+  TlsResources tls;
+  HandshakeQueue handshakes;
   BackendSet backends;
   std::shared_ptr<const Runtime> runtime;
   bool is_draining = false;

@@ -54,7 +54,17 @@ constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"ACCEPTED", "accepted", Kind::kCounter},
                                      {"REQUESTS", "requests", Kind::kCounter},
                                      {"REQUESTS/S", "requests_per_second", Kind::kRate},
-                                     {"5XX", "responses_5xx", Kind::kCounter}};
+                                     {"5XX", "responses_5xx", Kind::kCounter},
+                                     {"HANDSHAKES", "handshakes", Kind::kCounter},
+                                     {"RESUMED", "resumed", Kind::kCounter},
+                                     {"FAILED", "handshakes_failed", Kind::kCounter}};
+constexpr Column kCertificateColumns[] = {{"NODE", "node", Kind::kText, true},
+                                          {"LISTENER", "listener", Kind::kText, true},
+                                          {"CERTIFICATE", "file", Kind::kText, true},
+                                          {"NAME", "name"},
+                                          {"DAYS LEFT", "days_left", Kind::kNumber}};
+constexpr Column kHandshakeColumns[] = {{"FAILED HANDSHAKES", "reason", Kind::kText, true},
+                                        {"COUNT", "count", Kind::kCounter}};
 constexpr Column kBackendColumns[] = {
     {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
     {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
@@ -180,17 +190,22 @@ std::vector<Json> inner_rows(const Json& status, const char* outer, const char* 
 }
 
 std::vector<Json> workers_of(const Json& status) { return inner_rows(status, "nodes", "workers", "node"); }
+std::vector<Json> certificates_of(const Json& status) { return inner_rows(status, "nodes", "certificates", "node"); }
 std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
 
-// Those that happened.
-std::vector<Json> verdicts_of(const Json& status) {
+// Counts by name, of what happened.
+std::vector<Json> counts_of(const Json& counts, const char* name, const char* count) {
   std::vector<Json> rows;
-  const Json& verdicts = member(status, "verdicts");
-  if (!verdicts.is_object()) return rows;
-  for (const auto& [name, packets] : verdicts.items()) {
-    if (number_of(packets).value_or(0) > 0) rows.push_back({{"name", name}, {"packets", packets}});
+  if (!counts.is_object()) return rows;
+  for (const auto& [key, value] : counts.items()) {
+    if (number_of(value).value_or(0) > 0) rows.push_back({{name, key}, {count, value}});
   }
   return rows;
+}
+
+std::vector<Json> verdicts_of(const Json& status) { return counts_of(member(status, "verdicts"), "name", "packets"); }
+std::vector<Json> handshake_failures_of(const Json& status) {
+  return counts_of(member(status, "handshake_failures"), "reason", "count");
 }
 
 void append(std::string& text, const char* label, const std::string& value) {
@@ -225,6 +240,8 @@ const StatusTable kStatusTables[] = {
     {kHostColumns, [](const Json& status) { return rows_of(status, "l4_hosts"); }},
     {kNodeColumns, [](const Json& status) { return rows_of(status, "nodes"); }},
     {kWorkerColumns, workers_of},
+    {kCertificateColumns, certificates_of},
+    {kHandshakeColumns, handshake_failures_of},
     {kBackendColumns, backends_of},
     {kVerdictColumns, verdicts_of}};
 

@@ -12,7 +12,7 @@ namespace gatehouse::l7 {
 class Pool {
  public:
   // Workers begin their turns at different members (`worker`), so that the first requests of many do not meet at one.
-  Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker);
+  Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker, const TlsClientContext& tls = {});
 
   const config::Pool& config() const { return config_; }
   // A healthy member that is not in `tried`; one that refused a connection lately only when there is no other. nullptr:

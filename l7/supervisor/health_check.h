@@ -8,6 +8,7 @@
 
 #include "common/config/model.h"
 #include "common/event_loop.h"
+#include "l7/tls/client_context.h"
 #include "l7/wire.h"
 
 namespace gatehouse::l7 {
@@ -17,7 +18,8 @@ class HealthCheck {
   using OnChange = std::function<void()>;
   // `on_change` after every change of is_healthy(). `offset`: how much later than now the first check starts, so that many
   // do not start together.
-  HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset, OnChange on_change);
+  HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset, OnChange on_change,
+              const TlsClientContext& tls = {});
 
   bool is_healthy() const { return is_healthy_; }
   bool is_decided() const { return is_decided_; }  // a check has ended
@@ -38,6 +40,7 @@ class HealthCheck {
   BufferPool& buffers_;
   config::Health health_;
   Endpoint backend_;
+  TlsClientContext tls_;  // what backends of the pool speak
   OnChange on_change_;
   std::string request_;
   std::unique_ptr<Wire> wire_;
