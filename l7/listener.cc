@@ -13,8 +13,8 @@
 #include "l7/client_connection.h"
 #include "l7/intake.h"
 #include "l7/tcp/relay.h"
-#include "l7/tls_context.h"
-#include "l7/tls_stream.h"
+#include "l7/tls/context.h"
+#include "l7/tls/stream.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -27,7 +27,7 @@ constexpr Duration kPause{100};
 
 void open_connection(WorkerContext& context, const Runtime::Listener& listener, Fd socket, Arrival arrival,
                      Pool* pool) {
-  auto stream = listener.tls ? make_tls_stream(std::move(socket), listener.tls->context())
+  auto stream = listener.tls ? make_tls_stream(std::move(socket), *listener.tls, context.board.worker(context.index).handshakes)
                              : make_tcp_stream(std::move(socket), false);
   if (listener.mode == Runtime::Mode::kHttp) {
     context.adopt(std::make_unique<ClientConnection>(context, listener.config.name, std::move(stream),

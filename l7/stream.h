@@ -10,6 +10,8 @@
 
 namespace gatehouse::l7 {
 
+struct ClientCertificate;
+
 enum class StreamStatus {
   kDone,
   kBlocked,  // try again after the next event
@@ -42,6 +44,12 @@ class Stream {
   virtual void close_output() = 0;  // says that no more follows; reading goes on
   virtual std::string failure() const = 0;
   virtual TlsDetails tls() const { return {}; }
+
+  // Of TLS towards a client; in the clear nothing of all this is the case.
+  virtual std::string_view protocol() const { return {}; }  // by ALPN: "http/1.1"
+  virtual bool begins_handshake() const { return false; }   // the next open() may do most of its work
+  virtual bool is_early() const { return false; }           // after open(): what was read may be a replay (RFC 8470)
+  virtual const ClientCertificate* client_certificate() { return nullptr; }  // nullptr: nobody asked for it
 };
 
 // `is_connecting`: connect() was called and has not finished.

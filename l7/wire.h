@@ -19,6 +19,7 @@ class Wire {
   int fd() const { return stream_->fd(); }
   void note(std::uint32_t epoll_events);
   StreamStatus open() { return stream_->open(); }
+  Stream& stream() { return *stream_; }
 
   Buffer& input() { return input_; }
   Buffer& output() { return output_; }

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
-#include "tests/l7/support/certificate.h"
 #include "tests/l7/support/tcp_site.h"
-#include "tests/l7/support/tls_client.h"
+#include "tests/l7/support/raw_tls_client.h"
+#include "tests/l7/support/tls.h"
 #include "tests/support/byte_pattern.h"
 
 namespace gatehouse::test {
@@ -67,9 +67,9 @@ TEST(RelayBulk, AHundredMebibytesEachWayAtOnceInBoundedMemory) {
 TEST(RelayBulk, ThroughTlsToo) {
   TcpSite site;
   RawServer& server = site.add_raw_server(ignore);
-  site.certificates = {{make_pair("a.example")}};
+  add_certificate(site.config.listeners[0], site.files, Authority().issue({"a.example", "DNS:a.example"}));
   site.apply();
-  TlsClient client(site.connect(), "a.example");
+  RawTlsClient client(site.connect(), "a.example");
   ASSERT_TRUE(site.until([&] { return client.is_open(); }));
   RawSocket& backend = site.accepted_by(server);
   Stream down{8 << 20};
