@@ -51,6 +51,7 @@ Json workers_of(const control::NodeReport& report) {
     workers.push_back({{"index", worker.index}, {"pid", worker.pid}, {"restarts", worker.restarts},
                        {"connections", worker.connections}, {"accepted", worker.accepted},
                        {"requests", worker.requests}, {"responses_5xx", worker.responses_5xx}});
+    for (const auto& [name, count] : worker.counts) workers.back()[name] = count;
   }
   return workers;
 }

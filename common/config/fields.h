@@ -21,6 +21,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("workers", &Config::workers, "Worker processes of a node."),
     field("listener", &Config::listeners, "Where requests enter."),
     field("route", &Config::routes, "What a request matches. Most specific first, never by file order."),
+    field("tls_route", &Config::tls_routes, "Where a TLS connection goes undecrypted, by its server name (SNI). Most specific first."),
     field("pool", &Config::pools, "A named set of servers of one service."),
     field("access_log", &Config::access_log, "One line per exchange."),
 };

@@ -23,6 +23,7 @@ struct Config {
   Workers workers;
   std::vector<Listener> listeners;
   std::vector<Route> routes;
+  std::vector<TlsRoute> tls_routes;
   std::vector<Pool> pools;
   AccessLog access_log;
 
