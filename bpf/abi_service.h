@@ -1,13 +1,14 @@
 /* The tables of services, VIPs whose servers run nothing of ours (service.h): a part of bpf/abi.h. Again arrays that user space
  * maps and writes by plain stores. Those of two halves (gh_service, gh_quic, gh_vip_place, service lines) are switched together
  * by one store to gh_state.services; gh_server is one word, written when a server's health changes; the flow cache is the
- * front door's own to write. A service has the number of its group. */
+ * front door's own to write. */
 #pragma once
 
 #include "bpf/abi.h"
 
 enum {
-  GH_MAX_SERVICES = GH_MAX_GROUPS,
+  GH_MAX_SERVICES = 64,       /* numbers 1 to 63; 0 is none */
+  GH_FIRST_SERVICE_GROUP = GH_MAX_GROUPS - GH_MAX_SERVICES, /* a service's group: this, and its number */
   GH_SERVICES_HALF = 1,       /* in gh_state.services */
   GH_SERVICES_TRANSLATE = 2,
   GH_FLOW_WAYS = 8,

@@ -52,6 +52,7 @@ Json workers_of(const control::NodeReport& report) {
     workers.push_back({{"index", worker.index}, {"pid", worker.pid}, {"restarts", worker.restarts},
                        {"connections", worker.connections}, {"accepted", worker.accepted},
                        {"requests", worker.requests}, {"responses_5xx", worker.responses_5xx}});
+    for (const auto& [name, count] : worker.counts) workers.back()[name] = count;
   }
   return workers;
 }
@@ -70,7 +71,7 @@ Json nodes_of(Director& director, const std::vector<std::uint16_t>& connected) {
     nodes.push_back({{"id", id}, {"name", node.config.name}, {"address", to_string(node.config.address)},
                      {"state", to_string(director.state_of(node))}, {"is_connected", is_connected},
                      {"is_probe_ok", node.probe->is_up()}, {"reason", reason_of(node, is_connected)},
-                     {"weight", node.config.weight}, {"share", node.share}, {"packets", traffic.packets},
+                     {"weight", node.config.weight}, {"share", director.rings().share_of(id)}, {"packets", traffic.packets},
                      {"bytes", traffic.bytes}, {"connections", node.has_report ? node.report.connections : 0},
                      {"config_digest", node.report.config_digest}, {"workers", workers_of(node.report)}});
   }
@@ -114,7 +115,9 @@ Json site_status(Director& director, const std::string& host, const std::vector<
   const Json ring = {{"epoch", generations.empty() ? 0 : generations.back().epoch},
                      {"slots", config.ring.slots},
                      {"generations", generations.size()},
-                     {"digest", director.digest()}};
+                     {"rings", director.rings().ring_count()},
+                     {"last_change_us", director.last_change().count()},
+                     {"digest", director.rings().digest()}};
   return {{"host", host},
           {"tier", "l4"},
           {"version", GATEHOUSE_VERSION},

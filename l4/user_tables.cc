@@ -51,7 +51,9 @@ static inline int gh_move_start(gh_packet* packet, int bytes) {
   packet->start = buffer->memory.data() + buffer->start;
   return 0;
 }
-static inline int gh_owns_flow(gh_packet*, __u8*, __u8*, int) { return 0; }
+static inline int gh_owns_flow(gh_packet* packet, __u8*, __u8*, int) {
+  return static_cast<gatehouse::l4::PacketBuffer*>(packet->context)->is_flow_here;
+}
 
 #include "bpf/decap.h"
 

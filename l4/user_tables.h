@@ -38,11 +38,11 @@ struct PacketBuffer {
   std::span<std::uint8_t> memory;
   std::size_t start = 0;
   std::size_t length = 0;
+  bool is_flow_here = false;  // for decapsulate(): what a node's kernel would say of an established flow
 };
 
 // Both count into CPU 0's region.
 gh_verdict balance(Tables& tables, PacketBuffer& packet);
-// No socket of this process owns a flow: packets with hops left go on, but for those that open a connection.
 gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);
 
 gh_address to_table_address(const IpAddress& address);

@@ -68,7 +68,7 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   programs.xdp = xdp_bpf__open();
   if (!programs.xdp) return system_error("cannot open the XDP program");
   auto& maps = programs.xdp->maps;
-  bpf_map__set_max_entries(maps.slots, options.ring_slots * (kRingAreas + options.services));
+  bpf_map__set_max_entries(maps.slots, options.ring_slots * options.ring_areas);
   for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic, maps.service_counts}) size_per_cpu(map);
   bpf_map__set_max_entries(maps.flow_lines, options.flow_lines);
   auto pins = plan_pins(programs.xdp->obj, options.pin_folder);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -77,7 +78,10 @@ constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"ACCEPTED", "accepted", Kind::kCounter},
                                      {"REQUESTS", "requests", Kind::kCounter},
                                      {"REQUESTS/S", "requests_per_second", Kind::kRate},
-                                     {"5XX", "responses_5xx", Kind::kCounter}};
+                                     {"5XX", "responses_5xx", Kind::kCounter},
+                                     {"RELAYS", "relays", Kind::kCounter},
+                                     {"REFUSED", "refused", Kind::kCounter},
+                                     {"PAUSED", "paused_listeners", Kind::kNumber}};
 constexpr Column kBackendColumns[] = {
     {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
     {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
@@ -202,7 +206,18 @@ std::vector<Json> inner_rows(const Json& status, const char* outer, const char* 
   return rows;
 }
 
-std::vector<Json> workers_of(const Json& status) { return inner_rows(status, "nodes", "workers", "node"); }
+// One number for every reason to refuse a connection; --json tells them apart.
+std::vector<Json> workers_of(const Json& status) {
+  std::vector<Json> rows = inner_rows(status, "nodes", "workers", "node");
+  for (Json& row : rows) {
+    std::optional<double> refused;
+    for (const auto& [key, count] : row.items()) {
+      if (key.starts_with("refused_")) refused = refused.value_or(0) + number_of(count).value_or(0);
+    }
+    if (refused) row["refused"] = static_cast<std::uint64_t>(*refused);
+  }
+  return rows;
+}
 std::vector<Json> servers_of(const Json& status) { return inner_rows(status, "services", "servers", "service"); }
 std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
 

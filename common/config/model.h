@@ -18,11 +18,13 @@ struct Config {
   std::vector<L4Host> l4_hosts;
   std::vector<Node> nodes;
   Ring ring;
+  Balance balance;
   Probe probe;
   Control control;
   Workers workers;
   std::vector<Listener> listeners;
   std::vector<Route> routes;
+  std::vector<TlsRoute> tls_routes;
   std::vector<Pool> pools;
   AccessLog access_log;
   std::vector<Service> services;
