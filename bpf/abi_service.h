@@ -7,8 +7,8 @@
 #include "bpf/abi.h"
 
 enum {
-  GH_MAX_SERVICES = 64,       /* numbers 1 to 63; 0 is none */
-  GH_FIRST_SERVICE_GROUP = GH_MAX_GROUPS - GH_MAX_SERVICES, /* a service's group: this, and its number */
+  GH_MAX_SERVICES = 64,
+  GH_SERVICE_GROUPS = GH_MAX_GROUPS - GH_MAX_SERVICES, /* the group of service n is the n-th from here on */
   GH_SERVICES_HALF = 1,       /* in gh_state.services */
   GH_SERVICES_TRANSLATE = 2,
   GH_FLOW_WAYS = 8,

@@ -75,9 +75,11 @@ Status Director::set_config(const config::Config& config) {
   const auto& generations = membership_.generations();
   const auto rosters = rosters_of(config, generations.empty() ? nullptr : generations.back().rosters.get());
   if (const Status good = rings_.check(membership_, *rosters, vips_of(config)); !good) return good;
-  const auto numbered = rings_.number(vips_of(config));
-  if (!numbered) return numbered.error();
-  if (const Status prepared = services_.prepare(config, *numbered); !prepared) return prepared;
+  std::vector<VipEntry> vips = vips_of(config);
+  const auto numbers = rings_.number_vips(vips);
+  if (!numbers) return numbers.error();
+  for (VipEntry& vip : vips) vip.vip = numbers->at(vip_key(vip.address, vip.port, vip.protocol));
+  if (const Status prepared = services_.prepare(config, vips); !prepared) return prepared;
   write_nodes(config);
   write_identity(config);
   const bool is_same_probe = config_.probe == config.probe;

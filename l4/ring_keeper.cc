@@ -14,6 +14,8 @@ using History = std::vector<RingCompiler::Step>;
 
 std::string key_of(const VipEntry& vip) { return vip_key(vip.address, vip.port, vip.protocol); }
 
+bool is_of_service(const VipEntry& vip) { return vip.flags & GH_VIP_SERVICE; }
+
 std::optional<Explanation> find_live(const Tables& tables, const VipEntry& vip) {
   return explain_packet(const_cast<Tables&>(tables), {vip.address, 0}, {vip.address, vip.port}, vip.protocol);
 }
@@ -57,19 +59,18 @@ bool is_end_of(const History& part, const History& whole) {
 Result<RingKeeper::Plan> RingKeeper::plan(const Membership& log, const Rosters& rosters, bool is_next,
                                           std::vector<VipEntry> vips) {
   Plan plan{std::move(vips), {}};
-  if (const Status numbered = number_vips(plan.vips); !numbered) return numbered.error();
+  if (const Status numbered = give_numbers(plan.vips); !numbered) return numbered.error();
   std::vector<History> histories;
   for (const VipEntry& vip : plan.vips) histories.push_back(history_of(log, rosters, is_next, key_of(vip)));
   // A VIP that has been there for less long than another has no connections that the other's hop lists would
   // lead astray: it may share that ring. So the longest come first.
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < plan.vips.size(); ++i) {
-    if (plan.vips[i].service == 0) order.push_back(i);
-  }
+  std::vector<std::size_t> order(plan.vips.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
     return histories[left].size() > histories[right].size();
   });
   for (const std::size_t vip : order) {
+    if (is_of_service(plan.vips[vip])) continue;
     auto group = std::find_if(plan.groups.begin(), plan.groups.end(),
                               [&](const Planned& one) { return is_end_of(histories[vip], one.history); });
     if (group == plan.groups.end()) group = plan.groups.insert(group, Planned{histories[vip], {}});
@@ -79,14 +80,9 @@ Result<RingKeeper::Plan> RingKeeper::plan(const Membership& log, const Rosters& 
   return plan;
 }
 
-Result<std::vector<VipEntry>> RingKeeper::number(std::vector<VipEntry> vips) {
-  if (const Status numbered = number_vips(vips); !numbered) return numbered.error();
-  return vips;
-}
-
 // A VIP keeps its number, and with it its counters, for as long as it is in the table, whoever wrote it
 // there.
-Status RingKeeper::number_vips(std::vector<VipEntry>& vips) {
+Status RingKeeper::give_numbers(std::vector<VipEntry>& vips) {
   const Tables& tables = plane_.tables();
   if (vips.size() > GH_MAX_VIPS)
     return Error{"the VIP table is full at " + std::to_string(GH_MAX_VIPS) + " VIPs; the config has " +
@@ -109,27 +105,37 @@ Status RingKeeper::number_vips(std::vector<VipEntry>& vips) {
   return {};
 }
 
+Result<std::map<std::string, std::uint16_t>> RingKeeper::number_vips(std::vector<VipEntry> vips) {
+  if (const Status numbered = give_numbers(vips); !numbered) return numbered.error();
+  std::map<std::string, std::uint16_t> numbers;
+  for (const VipEntry& vip : vips) numbers[key_of(vip)] = vip.vip;
+  return numbers;
+}
+
 Status RingKeeper::number_groups(Plan& plan) {
   const Tables& tables = plane_.tables();
   std::vector<std::optional<std::uint16_t>> live;
   std::set<std::uint16_t> taken;
   for (const VipEntry& vip : plan.vips) {
     const auto found = find_live(tables, vip);
-    const bool is_ours = found && found->group < GH_FIRST_SERVICE_GROUP && vip.service == 0;
-    live.push_back(is_ours ? std::optional(found->group) : std::nullopt);
-    if (found) taken.insert(found->group);
+    live.push_back(found ? std::optional(found->group) : std::nullopt);
+    if (found && found->group < GH_SERVICE_GROUPS) taken.insert(found->group);
   }
-  for (const auto& [name, vip] : vips_) taken.insert(vip.group);
-  for (std::uint16_t number = 0; number < tables.groups.size(); ++number) {
+  for (const auto& [name, vip] : vips_) {
+    if (!is_of_service(vip)) taken.insert(vip.group);
+  }
+  for (std::uint16_t number = 0; number < GH_SERVICE_GROUPS; ++number) {
     if (gh_ring_is_set(tables.groups[number].ring)) taken.insert(number);
   }
-  const std::size_t room = std::min<std::size_t>(tables.groups.size(), writer_.ring_areas());
+  const std::size_t room = std::min<std::size_t>(GH_SERVICE_GROUPS, writer_.ring_areas());
   std::map<std::uint16_t, std::size_t> keeper;  // number → place in plan.groups
   std::uint16_t next = 0;
   for (std::size_t place = 0; place < plan.groups.size(); ++place) {
     Planned& group = plan.groups[place];
     const auto own = std::find_if(group.vips.begin(), group.vips.end(),
-                                  [&](std::size_t vip) { return live[vip] && !keeper.contains(*live[vip]); });
+                                  [&](std::size_t vip) {
+                                    return live[vip] && *live[vip] < GH_SERVICE_GROUPS && !keeper.contains(*live[vip]);
+                                  });
     if (own == group.vips.end()) {
       while (taken.contains(next)) ++next;
       if (taken.size() >= room) {
@@ -143,6 +149,7 @@ Status RingKeeper::number_groups(Plan& plan) {
     for (const std::size_t vip : group.vips) plan.vips[vip].group = group.number;
   }
   for (std::size_t vip = 0; vip < plan.vips.size(); ++vip) {
+    // One that leaves a group of nodes for a service uses the group's ring until then, as any other that leaves.
     if (live[vip] && *live[vip] != plan.vips[vip].group && keeper.contains(*live[vip]))
       plan.groups[keeper[*live[vip]]].is_late = true;
   }
@@ -207,8 +214,8 @@ void RingKeeper::drop_unused(const Plan& plan) {
   std::set<std::uint16_t> used;
   for (const Planned& group : plan.groups) used.insert(group.number);
   std::erase_if(groups_, [&used](const auto& entry) { return !used.contains(entry.first); });
-  const auto groups = plane_.tables().groups.first(GH_FIRST_SERVICE_GROUP);
-  for (std::uint16_t number = 0; number < groups.size(); ++number) {
+  const auto groups = plane_.tables().groups;
+  for (std::uint16_t number = 0; number < GH_SERVICE_GROUPS; ++number) {
     if (gh_ring_is_set(groups[number].ring) && !used.contains(number)) writer_.remove_ring(number);
   }
 }

@@ -3,6 +3,8 @@
 // other nodes gets a ring of its own, whose hop lists lead back to the nodes that it had, until those
 // generations are forgotten.
 //
+// VIPs of services bring their group along, and their rings are service_director.h's.
+//
 // Nothing here is remembered across processes but what stands in the tables: VIPs keep the numbers and groups
 // that they have there. A group that packets use is never given to VIPs of another history.
 #pragma once
@@ -30,10 +32,8 @@ class RingKeeper {
   // Whether it could if `rosters` were those of the next generation. Changes nothing.
   Status check(const Membership& log, const Rosters& rosters, std::vector<VipEntry> vips);
 
-  // `vips` with the numbers that follow() would give them. Those of services belong to no group here, and their groups are left
-  // alone (service_director.h).
-  Result<std::vector<VipEntry>> number(std::vector<VipEntry> vips);
-
+  // The numbers that follow() would give, by vip_key(). Fails when there are too many.
+  Result<std::map<std::string, std::uint16_t>> number_vips(std::vector<VipEntry> vips);
   // By vip_key(); 0 of an unknown VIP, which is also a number that a VIP may have.
   std::uint16_t vip_number(const std::string& vip) const;
   std::size_t ring_count() const { return groups_.size(); }
@@ -61,7 +61,7 @@ class RingKeeper {
     bool is_digest_known = false;
   };
   Result<Plan> plan(const Membership& log, const Rosters& rosters, bool is_next, std::vector<VipEntry> vips);
-  Status number_vips(std::vector<VipEntry>& vips);
+  Status give_numbers(std::vector<VipEntry>& vips);
   Status number_groups(Plan& plan);
   Status bring(const Planned& planned, std::uint16_t epoch);
   Status switch_vips(const Plan& plan);

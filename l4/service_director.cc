@@ -34,7 +34,7 @@ std::uint8_t hash_fields_of(const config::Service& service) {
 }
 
 std::uint16_t group_of(std::uint32_t service) {
-  return static_cast<std::uint16_t>(GH_FIRST_SERVICE_GROUP + service);
+  return static_cast<std::uint16_t>(GH_SERVICE_GROUPS + service);
 }
 
 const config::Vip* find_vip(const config::Config& config, const std::string& name) {

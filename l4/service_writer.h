@@ -15,7 +15,7 @@ namespace gatehouse::l4 {
 // What a config says of all services, as the tables hold it.
 struct ServiceSet {
   struct Service {
-    std::uint16_t number = 0;  // 1..GH_MAX_SERVICES-1: the number of its group
+    std::uint16_t number = 0;  // 1..GH_MAX_SERVICES-1
     bool has_flow_cache = true;
     std::uint16_t tcp_idle = 0;  // seconds
     std::uint16_t udp_idle = 0;

@@ -129,11 +129,6 @@ class SiteValidator : Validator {
       }
     }
   }
-  bool is_of_service(const std::string& vip) const {
-    return std::any_of(config_.services.begin(), config_.services.end(), [&](const Service& service) {
-      return std::find(service.vips.begin(), service.vips.end(), vip) != service.vips.end();
-    });
-  }
   // Sites may have a thousand nodes, and each of hundreds of VIPs may name them all.
   void check_vip_nodes(std::size_t place, const std::map<std::string, std::uint32_t>& weights) {
     const Vip& vip = config_.vips[place];
@@ -148,6 +143,11 @@ class SiteValidator : Validator {
       has_weight = has_weight || node.weight != 0 || (known != weights.end() && known->second != 0);
     }
     if (!has_weight) error(at("vip", place, "nodes"), "[[vip]] nodes: every one has weight 0, so nobody could serve");
+  }
+  bool is_of_service(const std::string& vip) const {
+    return std::any_of(config_.services.begin(), config_.services.end(), [&](const Service& service) {
+      return std::find(service.vips.begin(), service.vips.end(), vip) != service.vips.end();
+    });
   }
   bool is_served(const std::string& vip) const {
     return std::any_of(config_.listeners.begin(), config_.listeners.end(), [&](const Listener& listener) {

@@ -27,7 +27,7 @@ inline std::vector<std::uint8_t> quic_server_id(std::uint16_t server) {
   return {0, static_cast<std::uint8_t>(server)};
 }
 
-inline std::uint16_t service_group(std::uint16_t service) { return static_cast<std::uint16_t>(GH_FIRST_SERVICE_GROUP + service); }
+inline std::uint16_t service_group(std::uint16_t service) { return static_cast<std::uint16_t>(GH_SERVICE_GROUPS + service); }
 
 // A ring whose slots belong to `servers` in turn.
 inline void set_servers(l4::DataPlane& plane, std::uint16_t service,
