@@ -75,10 +75,11 @@ Status Director::set_config(const config::Config& config) {
   const auto& generations = membership_.generations();
   const auto rosters = rosters_of(config, generations.empty() ? nullptr : generations.back().rosters.get());
   if (const Status good = rings_.check(membership_, *rosters, vips_of(config)); !good) return good;
-  const auto numbers = rings_.number_vips(vips_of(config));
+  std::vector<VipEntry> vips = vips_of(config);
+  const auto numbers = rings_.number_vips(vips);
   if (!numbers) return numbers.error();
-  const auto number_of = [&numbers](const config::Vip& vip) { return numbers->at(vip_key(vip)); };
-  if (const Status good = services_.prepare(config, number_of); !good) return good;
+  for (VipEntry& vip : vips) vip.vip = numbers->at(vip_key(vip.address, vip.port, vip.protocol));
+  if (const Status prepared = services_.prepare(config, vips); !prepared) return prepared;
   write_nodes(config);
   write_identity(config);
   const bool is_same_probe = config_.probe == config.probe;
@@ -118,9 +119,8 @@ std::uint16_t Director::vip_number(const config::Vip& vip) const { return rings_
 
 std::vector<VipEntry> Director::vips_of(const config::Config& config) const {
   std::vector<VipEntry> entries;
-  for (const config::Vip& vip : config.vips) {
-    services_.describe(vip, entries.emplace_back(VipEntry{vip.address, vip.port, protocol_of(vip)}));
-  }
+  for (const config::Vip& vip : config.vips) entries.push_back({vip.address, vip.port, protocol_of(vip)});
+  services_.describe(config, entries);
   return entries;
 }
 
