@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/maps.h"
+#include "bpf/service_maps.h"
 
 GH_ARRAY(groups, struct gh_group, GH_MAX_GROUPS);
 GH_ARRAY(slots, __u64, 1);

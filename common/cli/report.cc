@@ -48,6 +48,28 @@ constexpr Column kNodeColumns[] = {{"NODE", "name", Kind::kText, true},
                                    {"CONNECTIONS", "connections", Kind::kNumber},
                                    {"CONFIG", "config_digest", Kind::kDigest},
                                    {"REASON", "reason"}};
+constexpr Column kServiceColumns[] = {{"SERVICE", "name", Kind::kText, true},
+                                      {"FLOWS", "flows", Kind::kNumber},
+                                      {"REMEMBERED", "remembered", Kind::kCounter},
+                                      {"CHOSEN", "chosen", Kind::kCounter},
+                                      {"MOVED", "moved", Kind::kCounter},
+                                      {"REPLACED", "replaced", Kind::kCounter},
+                                      {"QUIC", "quic_routed", Kind::kCounter},
+                                      {"QUIC FIRST", "quic_first", Kind::kCounter},
+                                      {"QUIC UNKNOWN", "quic_unknown", Kind::kCounter}};
+constexpr Column kServerColumns[] = {{"SERVICE", "service", Kind::kText, true},
+                                     {"SERVER", "name", Kind::kText, true},
+                                     {"ID", "id", Kind::kNumber},
+                                     {"ADDRESS", "address"},
+                                     {"STATE", "state"},
+                                     {"SHARE", "share", Kind::kShare},
+                                     {"WEIGHT", "weight", Kind::kNumber},
+                                     {"CHECK", "is_check_ok", Kind::kHealth},
+                                     {"FLOWS", "flows", Kind::kNumber},
+                                     {"PACKETS", "packets", Kind::kCounter},
+                                     {"PACKETS/S", "packets_per_second", Kind::kRate},
+                                     {"BYTES", "bytes", Kind::kByteCounter},
+                                     {"REASON", "reason"}};
 constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"WORKER", "index", Kind::kNumber, true},
                                      {"PID", "pid", Kind::kNumber},
@@ -196,6 +218,7 @@ std::vector<Json> workers_of(const Json& status) {
   }
   return rows;
 }
+std::vector<Json> servers_of(const Json& status) { return inner_rows(status, "services", "servers", "service"); }
 std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
 
 // Those that happened.
@@ -243,6 +266,8 @@ const StatusTable kStatusTables[] = {
     {kNodeColumns, [](const Json& status) { return rows_of(status, "nodes"); }},
     {kWorkerColumns, workers_of},
     {kBackendColumns, backends_of},
+    {kServiceColumns, [](const Json& status) { return rows_of(status, "services"); }},
+    {kServerColumns, servers_of},
     {kVerdictColumns, verdicts_of}};
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "common/config/model_http.h"
 #include "common/config/model_routes.h"
+#include "common/config/model_service.h"
 #include "common/config/model_site.h"
 
 namespace gatehouse::config {
@@ -17,6 +18,7 @@ struct Config {
   std::vector<L4Host> l4_hosts;
   std::vector<Node> nodes;
   Ring ring;
+  Balance balance;
   Probe probe;
   Control control;
   Workers workers;
@@ -25,6 +27,8 @@ struct Config {
   std::vector<TlsRoute> tls_routes;
   std::vector<Pool> pools;
   AccessLog access_log;
+  std::vector<Service> services;
+  FlowCache flow_cache;
 
   std::string text;      // the file as it was read: what is sent to other hosts
   std::string file;      // for messages only

@@ -46,16 +46,16 @@ const Row kKeys[] = {
     {"RepeatedSectionMisspelled", "\n[[lisener]]\nname = \"a\"\n",
      "site.toml:2: unknown key \"lisener\" in the file; did you mean \"listener\"?"},
     {"SectionUnlikeAny", "[x-tracing-x]\n",
-     "site.toml:1: unknown key \"x-tracing-x\" in the file; known: site, vip, l4_host, node, ring, probe, "
-     "control, workers, "
-     "listener, route, tls_route, pool, access_log"},
+     "site.toml:1: unknown key \"x-tracing-x\" in the file; known: site, vip, l4_host, node, ring, balance, "
+     "probe, control, workers, "
+     "listener, route, tls_route, pool, access_log, service, flow_cache"},
     {"KeyMisspelled", "[ring]\nslot = 251\n",
      "site.toml:2: unknown key \"slot\" in [ring]; did you mean \"slots\"?"},
     {"KeyOfARepeatedSection",
      "[[node]]\nid = 1\nname = \"n\"\naddress = \"192.0.2.1\"\ninterface = \"eth0\"\nweigth = 3\n",
      "site.toml:6: unknown key \"weigth\" in [[node]]; did you mean \"weight\"?"},
     {"KeyUnlikeAny", "[ring]\nconsistency = 1\n",
-     "site.toml:2: unknown key \"consistency\" in [ring]; known: slots, hop_deadline"},
+     "site.toml:2: unknown key \"consistency\" in [ring]; known: slots, hop_deadline, groups"},
     {"KeyOfANestedTable", "[[pool]]\nname = \"p\"\nbackends = [\"192.0.2.1:80\"]\nhealth = { pth = \"/\" }\n",
      "site.toml:4: unknown key \"pth\" in [[pool]].health; did you mean \"path\"?"},
     {"KeyOfANestedList",
