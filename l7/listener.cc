@@ -1,5 +1,6 @@
 #include "l7/listener.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -56,6 +57,8 @@ void Listener::accept_all() { accept_up_to(std::numeric_limits<int>::max()); }
 
 void Listener::resume() {
   is_waiting_ = false;
+  const Fd probe(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+  if (probe.is_open()) context_.admission.note_descriptor(probe.get());
   accept_up_to(kBatch);
   if (!is_waiting_ && !resume_.is_armed()) on_resume();
 }
@@ -98,7 +101,7 @@ bool Listener::accept_one(const Runtime::Listener* listener) {
 
 void Listener::take(const Runtime::Listener& listener, Fd socket, const Endpoint& peer) {
   const config::Listener& config = listener.config;
-  Arrival arrival{peer, {}, {}, Seat(context_.admission, count_)};
+  Arrival arrival{peer, Seat(count_), nullptr};
   if (config.proxy_protocol) {
     const bool is_trusted =
         std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),

@@ -24,6 +24,7 @@ struct StreamResult {
   std::size_t bytes = 0;
   bool is_drained = false;       // of a read: the kernel had no more at that moment
   bool waits_for_write = false;  // of a read that is blocked: by a full socket, not an empty one
+  bool is_reset = false;         // of one that failed: the peer broke the connection off
 };
 
 // What the handshake came to; all empty when there was none. The texts live as long as the stream.

@@ -13,7 +13,7 @@ namespace gatehouse::l7 {
 WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name)
     : loop(event_loop), board(shared_board), index(worker_index), node(std::move(node_name)),
       via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), access_log(event_loop), handshakes(event_loop), backends(*this),
-      admission(event_loop, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop) {}
+      admission(event_loop, buffers, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop) {}
 
 // Connections use the rest of the context: they go first.
 WorkerContext::~WorkerContext() {
@@ -132,7 +132,9 @@ Result<std::uint64_t> Worker::set_config(config::Config config, const TlsFiles& 
   impl_->context.runtime = std::move(*runtime);
   impl_->context.handshakes.set_limit(impl_->context.runtime->config().tls.handshakes_per_turn);
   impl_->context.backends.sweep();
-  impl_->context.admission.wake_all();  // limits may have been raised
+  Admission& admission = impl_->context.admission;
+  admission.set_most_buffered(impl_->context.runtime->config().workers.max_buffers.bytes);
+  admission.wake_all();  // limits may have been raised
   return impl_->context.runtime->config().digest;
 }
 

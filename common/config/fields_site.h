@@ -89,6 +89,8 @@ inline constexpr auto kFields<Workers> = std::tuple{
     field("count", &Workers::count, "Worker processes of a node; \"auto\": one per core.", kAuto, 0, 64),
     field("user", &Workers::user, "User that workers run as."),
     field("drain_timeout", &Workers::drain_timeout, "How long a stopping worker may finish its exchanges.", kOptional, 0, kDay),
+    field("max_buffers", &Workers::max_buffers, "What a worker's connections may have in buffers: above it no further one is accepted.",
+          kOptional, 1 << 20),
 };
 
 }  // namespace gatehouse::config

@@ -88,6 +88,7 @@ struct Workers {
   std::uint32_t count = 0;              // 0: "auto", one per core
   std::string user = "nobody";          // workers run as this user, without capabilities
   Duration drain_timeout{30'000};       // how long a retiring worker may finish its exchanges
+  ByteSize max_buffers{1ull << 30};     // of a worker: above it no connection is accepted
 };
 
 }  // namespace gatehouse::config

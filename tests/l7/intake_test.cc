@@ -217,6 +217,7 @@ TEST_F(Passthrough, GoesByTheServerName) {
     const nlohmann::json line = site.line();
     EXPECT_EQ(line["pool"], pool) << name;
     EXPECT_EQ(line.value("server_name", ""), name);
+    EXPECT_EQ(line["alpn"], "h2");
   }
 }
 

@@ -130,6 +130,27 @@ TEST(RelayBulk, ABackendThatDiesInTheMiddleIsNoEnd) {
   EXPECT_TRUE(site.is_over());
 }
 
+// The kernel tells of a reset once: here a write hears of it, and reading sees a mere end.
+TEST(RelayBulk, ABackendThatDiesWhileItIsWrittenToIsNoEndEither) {
+  TcpSite site;
+  RawServer& server = site.add_raw_server(ignore, 4096);
+  site.apply();
+  const auto client = site.connect();
+  RawSocket& backend = site.accepted_by(server);
+  backend.set_reading(false);
+  // Until every buffer on the way is full, and the relay waits to write.
+  ASSERT_TRUE(site.until([&] {
+    if (client->unsent() == 0) client->send(std::string(1 << 20, 'x'));
+    site.turns_while_waiting();
+    return client->unsent() > 0;
+  }));
+  client->discard_unsent();
+  backend.reset();
+  ASSERT_TRUE(site.until([&] { return client->is_ended(); }));
+  EXPECT_TRUE(client->is_reset());
+  EXPECT_TRUE(site.is_over());
+}
+
 TEST(RelayBulk, AClientThatDiesInTheMiddleFreesEverything) {
   TcpSite site;
   RawServer& server = site.add_raw_server(ignore);
