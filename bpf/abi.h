@@ -6,9 +6,11 @@
  * prepared beside the live part and switched by one aligned store:
  *   - the VIP table and the address filter have two halves; gh_state.vip_half names the live ones;
  *   - what a plane says of itself has two copies; gh_state.identity names the live one;
- *   - a ring is written to an idle area of the slot table; one 64-bit store to gh_group.ring switches to it.
+ *   - a new ring is written to an idle area of the slot table; one 64-bit store to gh_group.ring switches to it.
  *   - a node has two destinations; gh_node.live names the one in use.
  * An idle part is reused only after a grace period (DataPlane::wait_for_readers).
+ * A slot is one word, and a packet looks at one slot: the slots of a live ring change where they are, each by one store. What
+ * does not change stays in the caches of the CPUs that forward.
  */
 #pragma once
 
@@ -27,7 +29,7 @@ enum { GH_LAYOUT = 3 };
 enum {
   GH_MAX_NODES = 4096,     /* node ids are 1..GH_MAX_NODES-1; 0 means "none" */
   GH_MAX_VIPS = 512,       /* VIP numbers are 0..GH_MAX_VIPS-1 */
-  GH_MAX_GROUPS = 64,      /* sets of nodes that VIPs share: one ring each */
+  GH_MAX_GROUPS = 1024,    /* sets of nodes that VIPs share: one ring each */
   GH_VIP_LINES = 2048,     /* lines in one half of the VIP table; a power of two */
   GH_FILTER_BYTES = 16384, /* of one half of the address filter; a power of two */
   GH_KEY_WORDS = 12,       /* of the flow hash */
@@ -189,7 +191,8 @@ struct gh_state {
   __u32 self;          /* on a node: its id */
   __u32 workers;       /* on a node: worker places in use, 1..GH_MAX_WORKERS */
   __u32 listener_half; /* on a node: the live half of the listener table */
-  __u32 reserved[10];
+  __u32 services;      /* bit 0: the live half of the services' tables; bit 1: some service translates addresses */
+  __u32 reserved[9];
   struct gh_identity identities[2];
   struct gh_group groups[GH_MAX_GROUPS];
   __u8 filter[2 * GH_FILTER_BYTES];              /* [gh_filter_index(address)]: 0 says that no VIP has the address */
@@ -239,6 +242,7 @@ enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
   GH_VERDICT(VIP_ECHO, GH_TRANSMIT, "vip_echo", "echo request to a VIP's address, answered")        \
   GH_VERDICT(VIP_ECHO_DROPPED, GH_DROP, "vip_echo_dropped", "echo request beyond the budget of answers") \
   GH_VERDICT(NO_HEADROOM, GH_DROP, "no_headroom", "the driver left no room for the outer header")   \
+  GH_VERDICT(TRANSLATED_BACK, GH_TRANSMIT, "translated_back", "from a server: its source is the VIP again") \
   GH_VERDICT(NODE_NOT_TUNNEL, GH_PASS, "node_not_tunnel", "node: not our tunnel, left to the host") \
   GH_VERDICT(NODE_STRANGER, GH_DROP, "node_stranger", "node: tunnel packet from outside the fleet") \
   GH_VERDICT(NODE_BAD_TUNNEL, GH_DROP, "node_bad_tunnel", "node: tunnel header is not ours")        \

@@ -159,7 +159,7 @@ static inline int gh_belongs_here(struct gh_packet *packet, const struct gh_tunn
   const int is_v4 = tunnel->protocol == GH_PROTOCOL_IPIP;
   const __u64 offset = tunnel->link_length + tunnel->outer_length;
   struct gh_parsed inner;
-  struct gh_flow flow;
+  struct gh_connection connection;
   const enum gh_parse_outcome outcome =
       gh_parse_ip(packet, offset, gh_be16(is_v4 ? GH_ETHERTYPE_IPV4 : GH_ETHERTYPE_IPV6), &inner);
   if (outcome == GH_PARSED_NO_PORTS) {
@@ -169,12 +169,12 @@ static inline int gh_belongs_here(struct gh_packet *packet, const struct gh_tunn
   }
   if (inner.protocol != GH_PROTOCOL_TCP) return 1;
   if ((inner.tcp_flags & (GH_TCP_SYN | GH_TCP_ACK)) == GH_TCP_SYN) return 1;
-  flow.source = inner.source;
-  flow.destination = inner.destination;
-  flow.source_port = inner.source_port;
-  flow.destination_port = inner.destination_port;
-  flow.is_v4 = is_v4;
-  return gh_owns_flow(packet, &flow, offset, inner.form == GH_FORM_ERROR ? 0 : offset + inner.transport_offset);
+  connection.source = inner.source;
+  connection.destination = inner.destination;
+  connection.source_port = inner.source_port;
+  connection.destination_port = inner.destination_port;
+  connection.is_v4 = is_v4;
+  return gh_owns(packet, &connection, offset, inner.form == GH_FORM_ERROR ? 0 : offset + inner.transport_offset);
 }
 
 /* The first hop that is known and of the outer header's family; it leaves the list with those before it, which nobody could

@@ -9,6 +9,7 @@
 
 #include "bpf/guard.h"
 #include "bpf/icmp.h"
+#include "bpf/nat.h"
 #include "bpf/service.h"
 
 /* A verdict; or GH_UNDECIDED, and `parsed` names the flow. Only what goes to a VIP's address is ours to judge. */
@@ -42,13 +43,19 @@ GH_INLINE void gh_add_traffic(struct gh_traffic *traffic, const struct gh_parsed
   if (parsed->form == GH_FORM_ERROR) ++traffic->errors;
 }
 
+GH_INLINE void gh_count_forwarded(struct gh_tables *tables, __u32 vip, __u32 owner, const struct gh_parsed *parsed) {
+  struct gh_cpu *cpu = gh_get_cpu(tables);
+  if (!cpu) return;
+  gh_add_traffic(&cpu->vips[gh_within(vip, GH_MAX_VIPS)], parsed);
+  gh_add_traffic(&cpu->nodes[gh_within(owner, GH_MAX_NODES)], parsed);
+}
+
 /* Tunnels the packet to the owner of its slot. GH_UNDECIDED: it is too long, and routed->room would fit. */
 GH_INLINE enum gh_verdict gh_send(struct gh_tables *tables, const struct gh_state *state, const struct gh_identity *identity,
                                   struct gh_packet *packet, const struct gh_vip_entry *vip, const struct gh_parsed *parsed,
                                   struct gh_routed *routed) {
   const __u32 owner = gh_slot_hop(routed->slot, 0);
   const struct gh_destination *node = gh_find_node(state, owner);
-  struct gh_cpu *cpu;
   enum gh_verdict verdict;
   __u32 outer_length;
   if (!node) return GH_VIP_NO_RING;
@@ -58,13 +65,19 @@ GH_INLINE enum gh_verdict gh_send(struct gh_tables *tables, const struct gh_stat
     return GH_UNDECIDED;
   }
   verdict = gh_encapsulate(packet, identity, vip->encapsulation, node, parsed, routed);
-  if (verdict != GH_FORWARDED) return verdict;
-  cpu = gh_get_cpu(tables);
-  if (cpu) {
-    gh_add_traffic(&cpu->vips[gh_within(vip->vip, GH_MAX_VIPS)], parsed);
-    gh_add_traffic(&cpu->nodes[gh_within(owner, GH_MAX_NODES)], parsed);
-  }
-  return GH_FORWARDED;
+  if (verdict == GH_FORWARDED) gh_count_forwarded(tables, vip->vip, owner, parsed);
+  return verdict;
+}
+
+/* To a server that gets the packet as its own. */
+static inline enum gh_verdict gh_send_translated(struct gh_tables *tables, const struct gh_state *state,
+                                                 struct gh_packet *packet, const struct gh_vip_entry *vip,
+                                                 const struct gh_parsed *parsed, const struct gh_routed *routed) {
+  const __u32 owner = gh_slot_hop(routed->slot, 0);
+  const struct gh_destination *node = gh_find_node(state, owner);
+  const enum gh_verdict verdict = node ? gh_translate_to_server(tables, packet, parsed, owner, node) : GH_VIP_NO_RING;
+  if (verdict == GH_FORWARDED) gh_count_forwarded(tables, vip->vip, owner, parsed);
+  return verdict;
 }
 
 /* GH_UNDECIDED: the long way. */
@@ -93,7 +106,9 @@ GH_NOINLINE enum gh_verdict gh_go_the_long_way(struct gh_tables *tables, const s
   const enum gh_parse_outcome outcome = gh_parse(&packet, &parsed);
   enum gh_verdict verdict = gh_judge_odd(tables, state, &packet, &parsed, outcome);
   if (verdict != GH_UNDECIDED) return verdict;
-  if (!gh_choose_vip(state, &parsed, &vip)) return gh_is_fragment(&parsed) ? GH_VIP_FRAGMENT : GH_NOT_VIP;
+  if (!gh_choose_vip(state, &parsed, &vip)) {
+    return gh_is_fragment(&parsed) ? GH_VIP_FRAGMENT : gh_translate_back(tables, state, &packet, &parsed);
+  }
   if (gh_is_fragment(&parsed) && !(vip.flags & GH_VIP_FRAGMENTS)) return GH_VIP_FRAGMENT;
   if (vip.flags & GH_VIP_GUARDED) {
     verdict = gh_guard(tables, state, &vip, &parsed);
@@ -104,6 +119,7 @@ GH_NOINLINE enum gh_verdict gh_go_the_long_way(struct gh_tables *tables, const s
   } else if (gh_route(tables, state, identity, &vip, &parsed, &routed)) {
     return GH_VIP_NO_RING;
   }
+  if (vip.encapsulation == GH_ENCAPSULATE_NAT) return gh_send_translated(tables, state, &packet, &vip, &parsed, &routed);
   verdict = gh_send(tables, state, identity, &packet, &vip, &parsed, &routed);
   if (verdict != GH_UNDECIDED) return verdict;
   return gh_refuse_length(tables, identity, &packet, &parsed, routed.room);
@@ -116,11 +132,16 @@ static inline int gh_may_be_tagged_vip(const struct gh_state *state, const struc
   return gh_may_be_vip(state, packet->start + link_length, packet->end, type);
 }
 
+/* Of a packet that is to no VIP: it may still come from a server whose address is to be translated back. */
+static inline enum gh_verdict gh_leave_to_host(const struct gh_state *state) {
+  return state->services & GH_SERVICES_TRANSLATE ? GH_UNDECIDED : GH_NOT_VIP;
+}
+
 /* The two families on the beaten path. GH_UNDECIDED: the long way. */
 GH_INLINE enum gh_verdict gh_balance_v4(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet) {
   const struct gh_ipv4 *ip = (const struct gh_ipv4 *)(packet->start + sizeof(struct gh_ethernet));
   struct gh_parsed parsed;
-  if (!gh_may_be_vip_v4(state, (const __u8 *)ip, packet->end)) return GH_NOT_VIP;
+  if (!gh_may_be_vip_v4(state, (const __u8 *)ip, packet->end)) return gh_leave_to_host(state);
   if (ip->version_length != 0x45 || (ip->fragment & gh_be16(0x3fff))) return GH_UNDECIDED; /* options, fragments */
   parsed.link_length = sizeof(struct gh_ethernet);
   if (gh_parse_ipv4(packet, sizeof(struct gh_ethernet), &parsed) != GH_PARSED_PORTS) return GH_UNDECIDED;
@@ -130,7 +151,7 @@ GH_INLINE enum gh_verdict gh_balance_v4(struct gh_tables *tables, const struct g
 GH_INLINE enum gh_verdict gh_balance_v6(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet) {
   const struct gh_ipv6 *ip = (const struct gh_ipv6 *)(packet->start + sizeof(struct gh_ethernet));
   struct gh_parsed parsed;
-  if (!gh_may_be_vip_v6(state, (const __u8 *)ip, packet->end)) return GH_NOT_VIP;
+  if (!gh_may_be_vip_v6(state, (const __u8 *)ip, packet->end)) return gh_leave_to_host(state);
   if (gh_load64(ip->destination) == 0) return GH_UNDECIDED; /* so are mapped addresses */
   parsed.link_length = sizeof(struct gh_ethernet);
   if (gh_parse_ipv6(packet, sizeof(struct gh_ethernet), &parsed) != GH_PARSED_PORTS) return GH_UNDECIDED;
@@ -147,7 +168,7 @@ GH_INLINE enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, struct 
   } else if (ethernet->type == gh_be16(GH_ETHERTYPE_IPV6)) {
     verdict = gh_balance_v6(tables, state, packet);
   } else {
-    verdict = gh_may_be_tagged_vip(state, packet) ? GH_UNDECIDED : GH_NOT_VIP;
+    verdict = gh_may_be_tagged_vip(state, packet) ? GH_UNDECIDED : gh_leave_to_host(state);
   }
   return verdict != GH_UNDECIDED ? verdict : gh_go_the_long_way(tables, state, packet->context);
 }

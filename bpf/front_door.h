@@ -2,6 +2,7 @@
  * of an L4 host. */
 #pragma once
 
+#include "bpf/service_maps.h"
 #include "bpf/xdp.h"
 
 GH_ARRAY(slots, __u64, 1);

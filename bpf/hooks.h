@@ -5,6 +5,7 @@
  * Every table function returns NULL for an index outside the table. */
 #pragma once
 
+#include "bpf/abi_service.h"
 #include "bpf/wire.h"
 
 struct gh_tables;
@@ -31,6 +32,17 @@ static inline void gh_store64(void *to, __u64 value);
 static inline const struct gh_state *gh_get_state(struct gh_tables *tables);
 static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index);
 
+/* Of services (abi_service.h, service.h). */
+static inline const struct gh_service *gh_get_service(struct gh_tables *tables, __u32 index);
+static inline const struct gh_server *gh_get_server(struct gh_tables *tables, __u32 id);
+static inline const struct gh_vip_line *gh_get_service_line(struct gh_tables *tables, __u32 index);
+static inline const struct gh_vip_place *gh_get_vip_place(struct gh_tables *tables, __u32 index);
+static inline const struct gh_quic *gh_get_quic(struct gh_tables *tables, __u32 index);
+static inline const struct gh_aes *gh_get_aes(struct gh_tables *tables, __u32 direction);
+static inline struct gh_flow_line *gh_get_flow_line(struct gh_tables *tables, __u32 index);
+static inline __u64 gh_get_ticks(struct gh_tables *tables); /* a clock that costs nothing to read */
+static inline void gh_count_service(struct gh_tables *tables, __u32 service, enum gh_service_count count);
+
 /* Counters of this CPU. */
 static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict verdict);
 static inline struct gh_cpu *gh_get_cpu(struct gh_tables *tables);
@@ -52,8 +64,8 @@ static inline int gh_move_start(struct gh_packet *packet, int bytes);
 /* Takes what is behind the first `length` bytes off the packet's end; otherwise the same. */
 static inline int gh_cut(struct gh_packet *packet, __u32 length);
 
-/* A TCP flow as the node's kernel knows it: from the client's point of view. */
-struct gh_flow {
+/* A TCP connection as the node's kernel knows it: from the client's point of view. */
+struct gh_connection {
   struct gh_address source;
   struct gh_address destination;
   __be16 source_port;
@@ -61,5 +73,5 @@ struct gh_flow {
   __u8 is_v4;
 };
 
-/* On a node: does the kernel know the flow? A packet of it has its headers at these offsets; with 0 it only speaks of the flow. */
-GH_NOINLINE int gh_owns_flow(struct gh_packet *packet, const struct gh_flow *flow, __u64 ip_offset, __u64 tcp_offset);
+/* On a node: does the kernel know the connection? A segment of it has its headers at these offsets; with 0 it is only spoken of. */
+GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *connection, __u64 ip_offset, __u64 tcp_offset);

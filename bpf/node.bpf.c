@@ -35,26 +35,26 @@ static inline int gh_has_cookie(struct gh_packet *packet, struct bpf_sock *liste
   return bpf_tcp_check_syncookie(listener, &ip, ip_size, (struct tcphdr *)&tcp, sizeof(tcp)) == 0;
 }
 
-GH_NOINLINE int gh_owns_flow(struct gh_packet *packet, const struct gh_flow *flow, __u64 ip_offset, __u64 tcp_offset) {
+GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *connection, __u64 ip_offset, __u64 tcp_offset) {
   struct bpf_sock_tuple tuple;
   struct bpf_sock *socket;
   int owns;
   __builtin_memset(&tuple, 0, sizeof(tuple));
-  if (flow->is_v4) {
-    tuple.ipv4.saddr = (__u32)(flow->source.low >> 32);
-    tuple.ipv4.daddr = (__u32)(flow->destination.low >> 32);
-    tuple.ipv4.sport = flow->source_port;
-    tuple.ipv4.dport = flow->destination_port;
+  if (connection->is_v4) {
+    tuple.ipv4.saddr = (__u32)(connection->source.low >> 32);
+    tuple.ipv4.daddr = (__u32)(connection->destination.low >> 32);
+    tuple.ipv4.sport = connection->source_port;
+    tuple.ipv4.dport = connection->destination_port;
   } else {
-    __builtin_memcpy(tuple.ipv6.saddr, &flow->source, sizeof(flow->source));
-    __builtin_memcpy(tuple.ipv6.daddr, &flow->destination, sizeof(flow->destination));
-    tuple.ipv6.sport = flow->source_port;
-    tuple.ipv6.dport = flow->destination_port;
+    __builtin_memcpy(tuple.ipv6.saddr, &connection->source, sizeof(connection->source));
+    __builtin_memcpy(tuple.ipv6.daddr, &connection->destination, sizeof(connection->destination));
+    tuple.ipv6.sport = connection->source_port;
+    tuple.ipv6.dport = connection->destination_port;
   }
-  socket = bpf_skc_lookup_tcp(packet->context, &tuple, flow->is_v4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6),
+  socket = bpf_skc_lookup_tcp(packet->context, &tuple, connection->is_v4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6),
                               BPF_F_CURRENT_NETNS, 0);
   if (!socket) return 0;
-  owns = socket->state != BPF_TCP_LISTEN || gh_has_cookie(packet, socket, flow->is_v4, ip_offset, tcp_offset);
+  owns = socket->state != BPF_TCP_LISTEN || gh_has_cookie(packet, socket, connection->is_v4, ip_offset, tcp_offset);
   bpf_sk_release(socket);
   return owns;
 }

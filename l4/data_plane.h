@@ -10,10 +10,12 @@
 
 #include "bpf/abi.h"
 #include "common/result.h"
+#include "l4/service_tables.h"
 
 namespace gatehouse::l4 {
 
 struct Tables {
+<<<<<<< HEAD
   gh_state* state = nullptr;       // and what is in it, as spans:
   std::span<gh_vip_line> vip_lines;  // two halves of GH_VIP_LINES
   std::span<gh_group> groups;        // GH_MAX_GROUPS
@@ -27,6 +29,17 @@ struct Tables {
     groups = memory->groups;
     nodes = memory->nodes;
   }
+=======
+  gh_state* state = nullptr;
+  std::span<gh_vip_line> vip_lines;   // two halves of GH_VIP_LINES
+  std::span<gh_group> groups;         // GH_MAX_GROUPS
+  std::span<std::uint64_t> slots;     // ring areas of state->slots each
+  std::span<gh_node> nodes;           // GH_MAX_NODES
+  std::span<std::uint64_t> verdicts;  // cpus * GH_VERDICT_STRIDE
+  std::span<gh_traffic> vip_traffic;  // cpus * GH_MAX_VIPS
+  std::span<gh_traffic> node_traffic; // cpus * GH_MAX_NODES
+  ServiceTables services;
+>>>>>>> main
 };
 
 // Where packets come in.
@@ -41,6 +54,9 @@ class DataPlane {
   virtual const Tables& tables() = 0;
   // Returns when no packet that started before the call is still being processed.
   virtual void wait_for_readers() = 0;
+  // What gh_get_ticks() says to the packet core, and how many seconds that is, times 2^32.
+  virtual std::uint64_t ticks() = 0;
+  virtual std::uint32_t tick_multiplier() const = 0;
   // True when the tables were found in use (pinned by an earlier process) and forward already.
   virtual bool was_adopted() const = 0;
   virtual std::vector<Port> ports() const { return {}; }

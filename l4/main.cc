@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "l4/control_server.h"
 #include "l4/director.h"
+#include "l4/rosters.h"
 #include "l4/xdp_data_plane.h"
 
 namespace {
@@ -59,7 +60,9 @@ Status run(const Options& options) {
   const auto host = find_host(loaded.config, options.host);
   if (!host) return host.error();
   const l4::XdpDataPlane::Options plane_options{options.pin_folder, host->interfaces, loaded.config.ring.slots, mode_of(*host),
-                                                host->next_program};
+                                                host->next_program,
+                                                l4::ring_areas_for(loaded.config) + l4::service_room_of(loaded.config),
+                                                l4::flow_lines_of(loaded.config)};
   if (options.is_detach) {
     l4::XdpDataPlane::detach(plane_options);
     return {};
@@ -68,10 +71,11 @@ Status run(const Options& options) {
   const auto lock = lock_state_folder(options.state_folder);
   if (!lock) return lock.error();
 
+  raise_descriptor_limit();  // a probe and a link for each node
   auto plane = l4::XdpDataPlane::open(plane_options);
   if (!plane) return plane.error();
   EventLoop loop;
-  l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json"});
+  l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
   l4::ControlServer server(loop, director, {options.config_file, options.state_folder + "/control.sock", host->name});
   DaemonSignals signals(
       loop, [&loop] { loop.stop(); },

@@ -8,7 +8,7 @@
 
 #include "common/log.h"
 #include "l7/http/h1_parser.h"
-#include "l7/tls_context.h"
+#include "l7/tls/context.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -19,13 +19,13 @@ constexpr std::size_t kMostUnread = BufferPool::kSmall / 2;  // of answers, befo
 
 }  // namespace
 
-ClientConnection::ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, const Endpoint& peer)
-    : context_(context), listener_name_(std::move(listener)), wire_(context.buffers, std::move(stream)), peer_(peer),
-      address_(to_string(peer.address)), deadline_(context.loop, *this), exchange_(context, *this) {
+ClientConnection::ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, Arrival arrival)
+    : context_(context), listener_name_(std::move(listener)), arrival_(std::move(arrival)), wire_(context.buffers, std::move(stream)),
+      address_(to_string(arrival_.client.address)), deadline_(context.loop, *this), exchange_(context, *this) {
   take_runtime();
   count_connection(1);
   if (!listener_->is_probe) context_.board.worker(context_.index).accepted.fetch_add(1, std::memory_order_relaxed);
-  deadline_.set(listener_->config.header_timeout);
+  deadline_.set(listener_->tls ? listener_->config.handshake_timeout : listener_->config.header_timeout);
   watch_.start<&ClientConnection::on_event>(context.loop, wire_.fd(), EventLoop::kEdge, this);
 }
 
@@ -46,7 +46,7 @@ void ClientConnection::take_runtime() {
   runtime_ = context_.runtime;
   listener_ = listener;
   const auto& trusted = listener_->config.trusted_proxies;
-  is_trusted_ = std::find(trusted.begin(), trusted.end(), peer_.address) != trusted.end();
+  is_trusted_ = std::any_of(trusted.begin(), trusted.end(), [this](const IpPrefix& proxy) { return proxy.contains(arrival_.client.address); });
 }
 
 void ClientConnection::on_event(std::uint32_t events) {
@@ -74,11 +74,17 @@ bool ClientConnection::enter(Phase phase) {
 }
 
 bool ClientConnection::shake_hands() {
-  switch (wire_.open()) {
+  const bool is_beginning = wire_.stream().begins_handshake();
+  if (is_beginning && !context_.handshakes.admit(*this)) return false;
+  const StreamStatus status = wire_.open();
+  if (is_beginning && !wire_.stream().begins_handshake()) context_.handshakes.spend();
+  switch (status) {
     case StreamStatus::kBlocked: return false;
-    case StreamStatus::kDone: return enter(Phase::kRequest);
+    case StreamStatus::kDone:
+      deadline_.set(listener_->config.header_timeout);
+      return enter(Phase::kRequest);
     default:
-      log_debug("{}: no TLS connection: {}", to_string(peer_), wire_.failure());
+      log_debug("{}: no TLS connection: {}", to_string(arrival_.client), wire_.failure());
       leave();
       return false;
   }

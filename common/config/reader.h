@@ -70,6 +70,9 @@ class Reader {
       if (read_short_form(node, out, label)) return;
       if (const toml::table* table = node.as_table()) return read(*table, out, path, label);
       refuse(node, label, "a table");
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (!node.is_boolean()) return refuse(node, label, "true or false");
+      out = *node.value<bool>();
     } else if constexpr (std::is_integral_v<T>) {
       read_number(node, out, spec, label);
     } else if constexpr (std::is_same_v<T, std::string>) {
@@ -82,7 +85,11 @@ class Reader {
                     [](ByteSize value) { return static_cast<std::int64_t>(value.bytes); });
     } else if constexpr (std::is_same_v<T, IpAddress> || std::is_same_v<T, std::optional<IpAddress>>) {
       read_parsed(node, out, label, "an address such as \"192.0.2.1\" or \"2001:db8::1\"", IpAddress::parse);
+<<<<<<< HEAD
     } else if constexpr (std::is_same_v<T, IpPrefix> || std::is_same_v<T, std::optional<IpPrefix>>) {
+=======
+    } else if constexpr (std::is_same_v<T, IpPrefix>) {
+>>>>>>> main
       read_parsed(node, out, label, "an address or a prefix such as \"192.0.2.1\" or \"10.0.0.0/8\"", IpPrefix::parse);
     } else if constexpr (std::is_same_v<T, Endpoint> || std::is_same_v<T, std::optional<Endpoint>>) {
       read_parsed(node, out, label, "address:port such as \"192.0.2.1:443\" or \"[2001:db8::1]:443\"", Endpoint::parse);
@@ -153,6 +160,12 @@ class Reader {
   bool read_short_form(const toml::node& node, Backend& out, const std::string& label) {
     if (!node.is_string()) return false;
     read_parsed(node, out.address, label, "address:port, or a table with address and weight", Endpoint::parse);
+    return true;
+  }
+  // A VIP's node may be just its name.
+  bool read_short_form(const toml::node& node, VipNode& out, const std::string&) {
+    if (!node.is_string()) return false;
+    out.name = *node.value<std::string>();
     return true;
   }
   template <typename T>
