@@ -34,6 +34,8 @@ class Stream {
   virtual StreamResult read(char* data, std::size_t size) = 0;
   virtual StreamResult write(const char* data, std::size_t size) = 0;
   virtual void close_output() = 0;  // says that no more follows; reading goes on
+  // close_output() follows what is written from now on: it may leave with the end, in one packet.
+  virtual void expect_end() {}
   virtual std::string failure() const = 0;
 
   // Of TLS towards a client; in the clear nothing of all this is the case.
