@@ -114,6 +114,21 @@ struct gh_vip_entry {
 };
 GH_STATIC_ASSERT(sizeof(struct gh_vip_entry) == 32, "gh_vip_entry");
 
+/* What a look-up gives: a copy of what the entry says. */
+struct gh_vip {
+  union {
+    struct {
+      __u16 vip;
+      __u16 group;
+      __u16 flags;
+      __u8 encapsulation;
+      __u8 hash_fields;
+    };
+    __u64 traits;
+  };
+  __u32 service;
+};
+
 static inline __u32 gh_entry_key(__be16 port, __u8 protocol, enum gh_entry_kind kind) {
   return (__u32)protocol | (__u32)kind << 8 | (__u32)port << 16;
 }

@@ -137,8 +137,7 @@ GH_INLINE void gh_copy_tags(const __u8 *from, __u8 *to, __u64 link_length, __be1
 GH_INLINE enum gh_verdict gh_encapsulate(struct gh_packet *packet, const struct gh_identity *identity,
                                              __u8 encapsulation, const struct gh_destination *node,
                                              const struct gh_parsed *inner, const struct gh_routed *routed) {
-  const __u64 outer_length = gh_outer_length(encapsulation, node->family);
-  const __u64 link_length = inner->link_length;
+  const __u64 outer_length = gh_outer_length(encapsulation, node->family), link_length = inner->link_length;
   __u8 *outer, *old;
   if (gh_move_start(packet, -(int)outer_length)) return GH_NO_HEADROOM;
   /* What was readable before must be shown to the verifier again. */

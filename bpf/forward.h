@@ -12,24 +12,12 @@
 #include "bpf/nat.h"
 #include "bpf/service.h"
 
-/* A verdict; or GH_UNDECIDED, and `parsed` names the flow. Only what goes to a VIP's address is ours to judge. */
-static inline enum gh_verdict gh_judge_odd(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
-                                           struct gh_parsed *parsed, enum gh_parse_outcome outcome) {
-  if (outcome == GH_PARSED_PORTS) return GH_UNDECIDED;
-  if (outcome == GH_PARSED_NOT_IP || !gh_has_address(state, &parsed->destination)) return GH_NOT_VIP;
-  if (outcome == GH_PARSED_TRUNCATED) return GH_TRUNCATED;
-  if (outcome == GH_PARSED_EXTENSION) return GH_VIP_EXTENSION;
-  if (outcome == GH_PARSED_FRAGMENT) return GH_UNDECIDED;
-  if (parsed->form != GH_FORM_WHOLE) return GH_VIP_FRAGMENT;
-  return gh_handle_icmp(tables, state, packet, parsed);
-}
-
 static inline int gh_is_fragment(const struct gh_parsed *parsed) {
   return parsed->form == GH_FORM_FIRST || parsed->form == GH_FORM_LATER;
 }
 
 /* The VIP that gets the packet, by the ports that it has. */
-static inline int gh_choose_vip(const struct gh_state *state, const struct gh_parsed *parsed, struct gh_vip_entry *vip) {
+static inline int gh_choose_vip(const struct gh_state *state, const struct gh_parsed *parsed, struct gh_vip *vip) {
   if (parsed->form == GH_FORM_LATER) {
     return gh_find_entry(state, &parsed->destination, gh_entry_key(0, parsed->protocol, GH_ENTRY_FRAGMENTS), vip);
   }
@@ -52,7 +40,7 @@ GH_INLINE void gh_count_forwarded(struct gh_tables *tables, __u32 vip, __u32 own
 
 /* Tunnels the packet to the owner of its slot. GH_UNDECIDED: it is too long, and routed->room would fit. */
 GH_INLINE enum gh_verdict gh_send(struct gh_tables *tables, const struct gh_state *state, const struct gh_identity *identity,
-                                  struct gh_packet *packet, const struct gh_vip_entry *vip, const struct gh_parsed *parsed,
+                                  struct gh_packet *packet, const struct gh_vip *vip, const struct gh_parsed *parsed,
                                   struct gh_routed *routed) {
   const __u32 owner = gh_slot_hop(routed->slot, 0);
   const struct gh_destination *node = gh_find_node(state, owner);
@@ -71,7 +59,7 @@ GH_INLINE enum gh_verdict gh_send(struct gh_tables *tables, const struct gh_stat
 
 /* To a server that gets the packet as its own. */
 static inline enum gh_verdict gh_send_translated(struct gh_tables *tables, const struct gh_state *state,
-                                                 struct gh_packet *packet, const struct gh_vip_entry *vip,
+                                                 struct gh_packet *packet, const struct gh_vip *vip,
                                                  const struct gh_parsed *parsed, const struct gh_routed *routed) {
   const __u32 owner = gh_slot_hop(routed->slot, 0);
   const struct gh_destination *node = gh_find_node(state, owner);
@@ -80,12 +68,66 @@ static inline enum gh_verdict gh_send_translated(struct gh_tables *tables, const
   return verdict;
 }
 
+/* ---- The long way ---- */
+
+/* Its first half: what is this, and whose? GH_UNDECIDED: `parsed` names a flow that may be a VIP's. */
+static inline enum gh_verdict gh_judge(struct gh_tables *tables, struct gh_packet *packet, struct gh_parsed *parsed) {
+  const struct gh_state *state = gh_get_state(tables);
+  const enum gh_parse_outcome outcome = gh_parse(packet, parsed);
+  if (!state || outcome == GH_PARSED_NOT_IP) return GH_NOT_VIP;
+  if (outcome == GH_PARSED_PORTS) return GH_UNDECIDED;
+  if (!gh_has_address(state, &parsed->destination)) return GH_NOT_VIP; /* only what goes to a VIP's address is ours to judge */
+  if (outcome == GH_PARSED_TRUNCATED) return GH_TRUNCATED;
+  if (outcome == GH_PARSED_EXTENSION) return GH_VIP_EXTENSION;
+  if (outcome == GH_PARSED_FRAGMENT) return GH_UNDECIDED;
+  if (parsed->form != GH_FORM_WHOLE) return GH_VIP_FRAGMENT;
+  return gh_handle_icmp(tables, state, packet, parsed);
+}
+
+static inline int gh_route_any(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
+                               const struct gh_vip *vip, const struct gh_parsed *parsed, struct gh_routed *routed) {
+  if (vip->flags & (GH_VIP_SERVICE | GH_VIP_QUIC)) return gh_route_service(tables, state, vip, packet, parsed, routed);
+  return gh_route(tables, state, gh_get_identity(state), vip, parsed, routed);
+}
+
+/* Its second half: the same as the beaten path for every VIP and every form of packet. */
+static inline enum gh_verdict gh_forward(struct gh_tables *tables, struct gh_packet *packet, const struct gh_parsed *parsed) {
+  const struct gh_state *state = gh_get_state(tables);
+  struct gh_routed routed;
+  struct gh_vip vip;
+  enum gh_verdict verdict;
+  if (!state) return GH_NOT_VIP;
+  if (!gh_choose_vip(state, parsed, &vip)) {
+    return gh_is_fragment(parsed) ? GH_VIP_FRAGMENT : gh_translate_back(tables, state, packet, parsed);
+  }
+  if (gh_is_fragment(parsed) && !(vip.flags & GH_VIP_FRAGMENTS)) return GH_VIP_FRAGMENT;
+  if (vip.flags & GH_VIP_GUARDED) {
+    verdict = gh_guard(tables, state, &vip, parsed);
+    if (verdict != GH_UNDECIDED) return verdict;
+  }
+  if (gh_route_any(tables, state, packet, &vip, parsed, &routed)) return GH_VIP_NO_RING;
+  if (vip.encapsulation == GH_ENCAPSULATE_NAT) return gh_send_translated(tables, state, packet, &vip, parsed, &routed);
+  verdict = gh_send(tables, state, gh_get_identity(state), packet, &vip, parsed, &routed);
+  if (verdict != GH_UNDECIDED) return verdict;
+  return gh_refuse_length(tables, gh_get_identity(state), packet, parsed, routed.room);
+}
+
+GH_NOINLINE enum gh_verdict gh_go_the_long_way(struct gh_tables *tables, void *context) {
+  struct gh_parsed parsed;
+  enum gh_verdict verdict;
+  __builtin_memset(&parsed, 0, sizeof(parsed));
+  verdict = gh_judge_apart(tables, context, &parsed);
+  return verdict != GH_UNDECIDED ? verdict : gh_forward_apart(tables, context, &parsed);
+}
+
+/* ---- The beaten path ---- */
+
 /* GH_UNDECIDED: the long way. */
 GH_INLINE enum gh_verdict gh_take_beaten_path(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
                                               const struct gh_parsed *parsed) {
   const __u32 key = gh_entry_key(parsed->destination_port, parsed->protocol, GH_ENTRY_VIP);
   const struct gh_identity *identity = gh_get_identity(state);
-  struct gh_vip_entry vip;
+  struct gh_vip vip;
   struct gh_routed routed;
   if (!gh_find_first(state, &parsed->destination, key, &vip)) return GH_UNDECIDED;
   if ((vip.flags & GH_VIP_LONG_WAY) || vip.hash_fields != GH_HASH_FLOW) return GH_UNDECIDED;
@@ -95,34 +137,6 @@ GH_INLINE enum gh_verdict gh_take_beaten_path(struct gh_tables *tables, const st
   }
   if (gh_route(tables, state, identity, &vip, parsed, &routed)) return GH_VIP_NO_RING;
   return gh_send(tables, state, identity, packet, &vip, parsed, &routed);
-}
-
-GH_NOINLINE enum gh_verdict gh_go_the_long_way(struct gh_tables *tables, const struct gh_state *state, void *context) {
-  const struct gh_identity *identity = gh_get_identity(state);
-  struct gh_packet packet = gh_packet_of(context);
-  struct gh_parsed parsed;
-  struct gh_routed routed;
-  struct gh_vip_entry vip;
-  const enum gh_parse_outcome outcome = gh_parse(&packet, &parsed);
-  enum gh_verdict verdict = gh_judge_odd(tables, state, &packet, &parsed, outcome);
-  if (verdict != GH_UNDECIDED) return verdict;
-  if (!gh_choose_vip(state, &parsed, &vip)) {
-    return gh_is_fragment(&parsed) ? GH_VIP_FRAGMENT : gh_translate_back(tables, state, &packet, &parsed);
-  }
-  if (gh_is_fragment(&parsed) && !(vip.flags & GH_VIP_FRAGMENTS)) return GH_VIP_FRAGMENT;
-  if (vip.flags & GH_VIP_GUARDED) {
-    verdict = gh_guard(tables, state, &vip, &parsed);
-    if (verdict != GH_UNDECIDED) return verdict;
-  }
-  if (vip.flags & (GH_VIP_SERVICE | GH_VIP_QUIC)) {
-    if (gh_route_service(tables, state, &vip, &packet, &parsed, &routed)) return GH_VIP_NO_RING;
-  } else if (gh_route(tables, state, identity, &vip, &parsed, &routed)) {
-    return GH_VIP_NO_RING;
-  }
-  if (vip.encapsulation == GH_ENCAPSULATE_NAT) return gh_send_translated(tables, state, &packet, &vip, &parsed, &routed);
-  verdict = gh_send(tables, state, identity, &packet, &vip, &parsed, &routed);
-  if (verdict != GH_UNDECIDED) return verdict;
-  return gh_refuse_length(tables, identity, &packet, &parsed, routed.room);
 }
 
 /* Whether a frame of another type than IP carries a packet, behind VLAN tags, that may be to a VIP. */
@@ -170,10 +184,10 @@ GH_INLINE enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, struct 
   } else {
     verdict = gh_may_be_tagged_vip(state, packet) ? GH_UNDECIDED : gh_leave_to_host(state);
   }
-  return verdict != GH_UNDECIDED ? verdict : gh_go_the_long_way(tables, state, packet->context);
+  return verdict != GH_UNDECIDED ? verdict : gh_go_the_long_way(tables, packet->context);
 }
 
-static inline enum gh_verdict gh_balance(struct gh_tables *tables, struct gh_packet *packet) {
+GH_INLINE enum gh_verdict gh_balance(struct gh_tables *tables, struct gh_packet *packet) {
   const enum gh_verdict verdict = gh_balance_uncounted(tables, packet);
   if (verdict != GH_FORWARDED) gh_count_verdict(tables, verdict); /* forwarded ones are counted with their VIP */
   return verdict;

@@ -32,6 +32,24 @@ struct {
 
 #include "bpf/forward.h"
 
+GH_GLOBAL int gh_judge_alone(struct xdp_md *context, struct gh_parsed *parsed) {
+  struct gh_packet packet = gh_packet_of(context);
+  return parsed ? gh_judge((struct gh_tables *)0, &packet, parsed) : GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed) {
+  (void)tables;
+  return (enum gh_verdict)gh_within((__u32)gh_judge_alone((struct xdp_md *)context, parsed), GH_VERDICT_STRIDE);
+}
+
+GH_GLOBAL int gh_forward_alone(struct xdp_md *context, const struct gh_parsed *parsed) {
+  struct gh_packet packet = gh_packet_of(context);
+  return parsed ? gh_forward((struct gh_tables *)0, &packet, parsed) : GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed) {
+  (void)tables;
+  return (enum gh_verdict)gh_within((__u32)gh_forward_alone((struct xdp_md *)context, parsed), GH_VERDICT_STRIDE);
+}
+
 static inline int gh_leave(struct xdp_md *context, enum gh_verdict verdict) {
   if (verdict == GH_NOT_VIP) bpf_tail_call(context, &next_program, 0);
   return gh_xdp_action(gh_action_of(verdict));

@@ -124,7 +124,7 @@ static inline void gh_store_v6(__u16 *to, const struct gh_address *address) {
 
 /* Turns the request into its reply, in place. */
 static inline enum gh_verdict gh_answer_echo(struct gh_packet *packet, const struct gh_parsed *parsed) {
-  __u8 *start = packet->start + parsed->link_length;
+  __u8 *start = gh_same(packet->start + parsed->link_length);
   struct gh_ipv4 *v4 = (struct gh_ipv4 *)start;
   struct gh_ipv6 *v6 = (struct gh_ipv6 *)start;
   struct gh_icmp *icmp = parsed->is_v4 ? (struct gh_icmp *)(v4 + 1) : (struct gh_icmp *)(v6 + 1);
@@ -210,7 +210,7 @@ static inline void gh_write_too_big_v6(struct gh_ipv6 *ip, const struct gh_parse
 }
 
 /* What becomes of a packet that does not fit: `mtu` is told to who sent it. */
-static inline enum gh_verdict gh_refuse_length(struct gh_tables *tables, const struct gh_identity *identity,
+GH_NOINLINE enum gh_verdict gh_refuse_length(struct gh_tables *tables, const struct gh_identity *identity,
                                                     struct gh_packet *packet, const struct gh_parsed *parsed, __u32 mtu) {
   const __u32 room = parsed->is_v4 ? GH_ANSWER_ROOM_V4 : GH_ANSWER_ROOM_V6;
   const __u32 quote = parsed->is_v4 ? GH_QUOTE_V4 : GH_QUOTE_V6;
@@ -230,5 +230,5 @@ static inline enum gh_verdict gh_refuse_length(struct gh_tables *tables, const s
     gh_copy_tags(old, packet->start, parsed->link_length, gh_be16(GH_ETHERTYPE_IPV6));
     gh_write_too_big_v6((struct gh_ipv6 *)ip, parsed, mtu);
   }
-  return gh_cut(packet, (__u32)parsed->link_length + room + quote) ? GH_VIP_TOO_BIG_DROPPED : GH_VIP_TOO_BIG;
+  return gh_cut(packet, parsed->link_length + room + quote) ? GH_VIP_TOO_BIG_DROPPED : GH_VIP_TOO_BIG;
 }

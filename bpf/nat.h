@@ -92,10 +92,10 @@ static inline enum gh_verdict gh_translate_to_server(struct gh_tables *tables, s
 
 /* Whether the source is a server's that stands behind a VIP, and the destination no L4 host, whose health checks it answers. */
 static inline int gh_find_translation(struct gh_tables *tables, __u32 half, const struct gh_parsed *parsed,
-                                      struct gh_vip_entry *found) {
+                                      struct gh_vip *found) {
   const __u8 protocol = parsed->protocol | GH_LINE_BACK;
   const __u32 exact = gh_entry_key(parsed->source_port, protocol, GH_ENTRY_VIP);
-  struct gh_vip_entry host;
+  struct gh_vip host;
   if (!parsed->is_v4 && gh_is_mapped(&parsed->source)) return 0;
   if (!gh_find_service_entry(tables, half, &parsed->source, exact, found) &&
       !gh_find_service_entry(tables, half, &parsed->source, gh_entry_key(0, protocol, GH_ENTRY_VIP), found)) {
@@ -105,11 +105,11 @@ static inline int gh_find_translation(struct gh_tables *tables, __u32 half, cons
 }
 
 /* A packet that is not to a VIP: from a server of ours to a client? */
-static inline enum gh_verdict gh_translate_back(struct gh_tables *tables, const struct gh_state *state,
+GH_NOINLINE enum gh_verdict gh_translate_back(struct gh_tables *tables, const struct gh_state *state,
                                                 struct gh_packet *packet, const struct gh_parsed *parsed) {
   const __u32 half = state->services & GH_SERVICES_HALF;
   const struct gh_vip_place *place;
-  struct gh_vip_entry entry;
+  struct gh_vip entry;
   if (!(state->services & GH_SERVICES_TRANSLATE) || parsed->form != GH_FORM_WHOLE) return GH_NOT_VIP;
   if (!gh_find_translation(tables, half, parsed, &entry)) return GH_NOT_VIP;
   place = gh_get_vip_place(tables, half * GH_MAX_VIPS + entry.vip);

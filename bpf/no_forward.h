@@ -12,6 +12,15 @@ static inline struct gh_cpu *gh_get_cpu(struct gh_tables *tables) {
   return 0;
 }
 
+static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed) {
+  (void)tables, (void)context, (void)parsed;
+  return GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed) {
+  (void)tables, (void)context, (void)parsed;
+  return GH_NOT_VIP;
+}
+
 /* Of services. */
 #define GH_NO_TABLE(type, name)                                         \
   static inline type *name(struct gh_tables *tables, __u32 index) {     \

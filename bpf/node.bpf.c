@@ -69,13 +69,13 @@ int decapsulate(struct xdp_md *context) {
   return gh_xdp_action(gh_action_of(gh_decapsulate((struct gh_tables *)0, &packet)));
 }
 
-static inline int gh_match_listener(__u32 line, const struct gh_address *address, __u32 key, struct gh_vip_entry *found) {
+static inline int gh_match_listener(__u32 line, const struct gh_address *address, __u32 key, struct gh_vip *found) {
   const struct gh_vip_line *lines = (const struct gh_vip_line *)bpf_map_lookup_elem(&listener_lines, &line);
   return lines && gh_match_line(lines, address, key, found);
 }
 
 static inline int gh_find_listener_entry(const struct gh_state *node, const struct gh_address *address, __be16 port,
-                                         __u8 protocol, struct gh_vip_entry *found) {
+                                         __u8 protocol, struct gh_vip *found) {
   const __u32 base = (node->listener_half & 1) * GH_VIP_LINES;
   const __u32 key = gh_entry_key(port, protocol, GH_ENTRY_VIP);
   const __u64 hash = gh_entry_hash(address, key);
@@ -86,7 +86,7 @@ static inline int gh_find_listener_entry(const struct gh_state *node, const stru
 /* The listener of (address, port, protocol), or of any port, in the half of the table that is live; -1: not ours. */
 static inline int gh_find_listener(const struct gh_state *node, const struct gh_address *address, __be16 port,
                                    __u8 protocol) {
-  struct gh_vip_entry found;
+  struct gh_vip found;
   if (gh_find_listener_entry(node, address, port, protocol, &found)) return found.vip;
   return gh_find_listener_entry(node, address, 0, protocol, &found) ? found.vip : -1;
 }

@@ -31,8 +31,7 @@ enum gh_form {
 struct gh_parsed {
   struct gh_address source;
   struct gh_address destination;
-  __u64 link_length;      /* Ethernet header with its tags: 14, 18 or 22; 64 bits, so that a spill keeps its bounds */
-  __u64 transport_offset; /* from the IP header */
+  __u64 transport_offset; /* from the IP header; 64 bits, so that a spill keeps its bounds */
   __u32 ip_length;        /* as the IP header says; no more than what is there */
   union {
     struct {
@@ -45,7 +44,8 @@ struct gh_parsed {
   __u8 tcp_flags; /* 0 for all but TCP */
   __u8 traffic_class;
   __u8 is_v4;
-  __u8 form; /* enum gh_form */
+  __u8 form;        /* enum gh_form */
+  __u8 link_length; /* Ethernet header with its tags: 14, 18 or 22; a byte has bounds that the verifier sees in memory, too */
 };
 
 static inline void gh_address_from_v4(struct gh_address *address, const __u16 *words) {
@@ -243,8 +243,10 @@ static inline enum gh_parse_outcome gh_parse_ip(const struct gh_packet *packet, 
 }
 
 static inline enum gh_parse_outcome gh_parse(const struct gh_packet *packet, struct gh_parsed *parsed) {
-  const __be16 type = gh_parse_link(packet, &parsed->link_length);
-  return gh_parse_ip(packet, parsed->link_length, type, parsed);
+  __u64 link_length;
+  const __be16 type = gh_parse_link(packet, &link_length);
+  parsed->link_length = (__u8)link_length;
+  return gh_parse_ip(packet, link_length, type, parsed);
 }
 
 /* The transport header of a packet that was parsed. The verifier has forgotten by then how far from the start it can be. */

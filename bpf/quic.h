@@ -103,7 +103,7 @@ static inline __u16 gh_route_quic(struct gh_tables *tables, __u32 half, __u32 se
                                   const struct gh_parsed *parsed) {
   __u32 length = 0;
   const __u8 *id = gh_quic_id(packet, parsed, &length);
-  struct gh_vip_entry entry;
+  struct gh_vip entry;
   const struct gh_quic *quic;
   struct gh_address name;
   struct gh_block block;

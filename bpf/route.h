@@ -5,7 +5,7 @@
 
 /* What the entry of `key` in `line` says is copied to `found`. Non-zero when it is there. */
 GH_INLINE int gh_match_line(const struct gh_vip_line *line, const struct gh_address *address, __u32 key,
-                            struct gh_vip_entry *found) {
+                            struct gh_vip *found) {
   int i;
   for (i = 0; i < 2; ++i) {
     const struct gh_vip_entry *entry = &line->entry[i];
@@ -19,14 +19,14 @@ GH_INLINE int gh_match_line(const struct gh_vip_line *line, const struct gh_addr
 
 /* The entry of `key` where it stands if it got its first choice, as nearly all do. */
 GH_INLINE int gh_find_first(const struct gh_state *state, const struct gh_address *address, __u32 key,
-                            struct gh_vip_entry *found) {
+                            struct gh_vip *found) {
   const __u32 base = (state->vip_half & 1) * GH_VIP_LINES;
   return gh_match_line(gh_same(&state->vip_lines[base + gh_first_line(gh_entry_hash(address, key))]), address, key, found);
 }
 
 /* The entry of `key`. */
 static inline int gh_find_entry(const struct gh_state *state, const struct gh_address *address, __u32 key,
-                                struct gh_vip_entry *found) {
+                                struct gh_vip *found) {
   const __u32 base = (state->vip_half & 1) * GH_VIP_LINES;
   if (gh_find_first(state, address, key, found)) return 1;
   return gh_match_line(gh_same(&state->vip_lines[base + gh_second_line(gh_entry_hash(address, key))]), address, key, found);
@@ -34,14 +34,14 @@ static inline int gh_find_entry(const struct gh_state *state, const struct gh_ad
 
 /* The VIP of (address, port, protocol): the one of exactly that port, else the one of any port. */
 static inline int gh_find_vip(const struct gh_state *state, const struct gh_address *address, __be16 port, __u8 protocol,
-                              struct gh_vip_entry *found) {
+                              struct gh_vip *found) {
   if (gh_find_entry(state, address, gh_entry_key(port, protocol, GH_ENTRY_VIP), found)) return 1;
   return gh_find_entry(state, address, gh_entry_key(0, protocol, GH_ENTRY_VIP), found);
 }
 
 /* Whether some VIP has the address; on a node: whether somebody of the fleet does. */
 static inline int gh_has_address(const struct gh_state *state, const struct gh_address *address) {
-  struct gh_vip_entry found;
+  struct gh_vip found;
   return gh_find_entry(state, address, gh_entry_key(0, 0, GH_ENTRY_VIP), &found);
 }
 
@@ -64,7 +64,7 @@ struct gh_routed {
 };
 
 /* The hash of what the VIP asks for: equal for all packets that must go to one node. High bits are the best ones. */
-GH_INLINE __u64 gh_hash_of(const struct gh_identity *identity, const struct gh_vip_entry *vip, const struct gh_parsed *parsed) {
+GH_INLINE __u64 gh_hash_of(const struct gh_identity *identity, const struct gh_vip *vip, const struct gh_parsed *parsed) {
   const __u64 *key = identity->hash_key;
   const struct gh_address none = {0, 0};
   if (vip->hash_fields == GH_HASH_FLOW) {
@@ -93,6 +93,6 @@ GH_INLINE int gh_route_hash(struct gh_tables *tables, const struct gh_state *sta
 }
 
 GH_INLINE int gh_route(struct gh_tables *tables, const struct gh_state *state, const struct gh_identity *identity,
-                       const struct gh_vip_entry *vip, const struct gh_parsed *parsed, struct gh_routed *routed) {
+                       const struct gh_vip *vip, const struct gh_parsed *parsed, struct gh_routed *routed) {
   return gh_route_hash(tables, state, vip->group, gh_same(gh_hash_of(identity, vip, parsed)), routed);
 }

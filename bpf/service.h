@@ -25,7 +25,7 @@ struct gh_flow {
 };
 
 static inline void gh_describe_flow(struct gh_flow *flow, struct gh_tables *tables, const struct gh_service *service,
-                                    const struct gh_vip_entry *vip, __u64 hash, __u8 protocol, __u8 tcp_flags) {
+                                    const struct gh_vip *vip, __u64 hash, __u8 protocol, __u8 tcp_flags) {
   /* By service, not VIP: where only addresses count, a client's flows to all its VIPs are one. */
   const __u64 key = gh_mix(hash ^ vip->service, 0x9e3779b97f4a7c15ULL);
   const int is_connection = vip->hash_fields == GH_HASH_FLOW;
@@ -69,13 +69,13 @@ static inline void gh_remember_flow(struct gh_tables *tables, const struct gh_fl
 }
 
 /* By the ring of servers that take new flows. */
-static inline int gh_choose_server(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip_entry *vip,
+static inline int gh_choose_server(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip *vip,
                                    __u64 hash, struct gh_routed *routed) {
   gh_count_service(tables, vip->service & (GH_MAX_SERVICES - 1), GH_COUNT_CHOSEN);
   return gh_route_hash(tables, state, vip->group, hash, routed);
 }
 
-static inline int gh_route_flow(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip_entry *vip,
+static inline int gh_route_flow(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip *vip,
                                 const struct gh_flow *flow, __u64 hash, struct gh_routed *routed) {
   const __u32 number = vip->service & (GH_MAX_SERVICES - 1);
   __u64 *way = 0;
@@ -90,7 +90,7 @@ static inline int gh_route_flow(struct gh_tables *tables, const struct gh_state 
 }
 
 /* As gh_route(): fills `routed`; non-zero when there is nobody. */
-static inline int gh_route_service(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip_entry *vip,
+static inline int gh_route_service(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip *vip,
                                    const struct gh_packet *packet, const struct gh_parsed *parsed,
                                    struct gh_routed *routed) {
   const __u32 number = vip->service & (GH_MAX_SERVICES - 1);

@@ -15,7 +15,6 @@
 namespace gatehouse::l4 {
 
 struct Tables {
-<<<<<<< HEAD
   gh_state* state = nullptr;       // and what is in it, as spans:
   std::span<gh_vip_line> vip_lines;  // two halves of GH_VIP_LINES
   std::span<gh_group> groups;        // GH_MAX_GROUPS
@@ -29,17 +28,7 @@ struct Tables {
     groups = memory->groups;
     nodes = memory->nodes;
   }
-=======
-  gh_state* state = nullptr;
-  std::span<gh_vip_line> vip_lines;   // two halves of GH_VIP_LINES
-  std::span<gh_group> groups;         // GH_MAX_GROUPS
-  std::span<std::uint64_t> slots;     // ring areas of state->slots each
-  std::span<gh_node> nodes;           // GH_MAX_NODES
-  std::span<std::uint64_t> verdicts;  // cpus * GH_VERDICT_STRIDE
-  std::span<gh_traffic> vip_traffic;  // cpus * GH_MAX_VIPS
-  std::span<gh_traffic> node_traffic; // cpus * GH_MAX_NODES
   ServiceTables services;
->>>>>>> main
 };
 
 // Where packets come in.

@@ -12,12 +12,7 @@
 #include <sstream>
 
 #include "common/log.h"
-<<<<<<< HEAD
-#include "l4/counters.h"
-#include "l4/user_tables.h"
-=======
 #include "l4/rosters.h"
->>>>>>> main
 
 namespace gatehouse::l4 {
 namespace {
@@ -30,16 +25,16 @@ constexpr Duration kLastArrivals{3'000};
 
 std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
-<<<<<<< HEAD
-std::string vip_key(const config::Vip& vip) { return to_string(Endpoint{vip.address, vip.port}) + "/" + vip.protocol; }
-std::uint8_t protocol_of(const config::Vip& vip) { return vip.protocol == "udp" ? IPPROTO_UDP : IPPROTO_TCP; }
 std::uint8_t encapsulation_of(const config::Vip& vip) {
   if (vip.encapsulation == "ipip") return GH_ENCAPSULATE_IPIP;
   return vip.encapsulation == "gue" ? GH_ENCAPSULATE_GUE_HOPS : GH_ENCAPSULATE_GUE;
 }
 
-=======
->>>>>>> main
+std::uint8_t hash_fields_of(const config::Vip& vip) {
+  if (vip.hash == "source") return GH_HASH_SOURCE;
+  return vip.hash == "addresses" ? GH_HASH_ADDRESSES : GH_HASH_FLOW;
+}
+
 }  // namespace
 
 Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]) {
@@ -138,51 +133,16 @@ void Director::write_nodes(const config::Config& config) {
 
 std::uint16_t Director::vip_number(const config::Vip& vip) const { return rings_.vip_number(vip_key(vip)); }
 
-<<<<<<< HEAD
-// A VIP keeps its number, and with it its counters, for as long as it is in the table, whoever wrote it there. A new one gets a
-// number that packets do not count under at the moment.
-Director::VipNumbers Director::number_vips(const config::Config& config) const {
-  const Tables& tables = plane_.tables();
-  VipNumbers numbers;
-  std::set<std::uint16_t> taken = numbers_in_table(tables);
-  for (const config::Vip& vip : config.vips) {
-    if (const auto number = number_in_table(tables, {vip.address, vip.port}, protocol_of(vip))) numbers[vip_key(vip)] = *number;
-  }
-  if (taken.size() + config.vips.size() - numbers.size() > GH_MAX_VIPS) {
-    taken.clear();  // no room to keep those apart that go
-    for (const auto& [key, number] : numbers) taken.insert(number);
-  }
-  std::uint16_t next = 0;
-  for (const config::Vip& vip : config.vips) {
-    const auto [place, is_new] = numbers.emplace(vip_key(vip), 0);
-    if (!is_new) continue;
-    while (taken.contains(next)) ++next;
-    taken.insert(place->second = next);
-    retire_vip(tables, next);
-  }
-  return numbers;
-}
-
-Status Director::write_vips(const config::Config& config) {
-  VipNumbers numbers = number_vips(config);
-  std::vector<VipEntry> entries;
-  for (const config::Vip& vip : config.vips) {
-    VipEntry entry{vip.address, vip.port, protocol_of(vip), numbers.at(vip_key(vip)), kGroup};
-    entry.encapsulation = encapsulation_of(vip);
-    entry.hash_fields = vip.hash == "source" ? GH_HASH_SOURCE : vip.hash == "addresses" ? GH_HASH_ADDRESSES : GH_HASH_FLOW;
-    if (vip.fragments == "addresses") entry.flags |= GH_VIP_FRAGMENTS;
-    entries.push_back(entry);
-  }
-  if (const Status written = writer_.set_vips(entries); !written) return written;
-  vip_numbers_ = std::move(numbers);
-  return {};
-=======
 std::vector<VipEntry> Director::vips_of(const config::Config& config) const {
   std::vector<VipEntry> entries;
-  for (const config::Vip& vip : config.vips) entries.push_back({vip.address, vip.port, protocol_of(vip)});
+  for (const config::Vip& vip : config.vips) {
+    VipEntry& entry = entries.emplace_back(VipEntry{vip.address, vip.port, protocol_of(vip)});
+    entry.encapsulation = encapsulation_of(vip);
+    entry.hash_fields = hash_fields_of(vip);
+    if (vip.fragments == "addresses") entry.flags |= GH_VIP_FRAGMENTS;
+  }
   services_.describe(config, entries);
   return entries;
->>>>>>> main
 }
 
 std::unique_ptr<NodeProbe> Director::make_probe(std::uint16_t id, bool is_up) {

@@ -69,13 +69,7 @@ class Director {
   Status check_flow_key(const config::Config& config) const;
   void write_identity(const config::Config& config);
   void write_nodes(const config::Config& config);
-<<<<<<< HEAD
-  using VipNumbers = std::map<std::string, std::uint16_t>;  // "address:port/protocol" → number
-  VipNumbers number_vips(const config::Config& config) const;
-  Status write_vips(const config::Config& config);
-=======
   std::vector<VipEntry> vips_of(const config::Config& config) const;
->>>>>>> main
   void update_nodes(bool is_same_probe);
   void recall(Node& node) const;
   std::unique_ptr<NodeProbe> make_probe(std::uint16_t id, bool is_up);
@@ -100,10 +94,6 @@ class Director {
   RingKeeper rings_;
   std::shared_ptr<const Rosters> rosters_;
   std::map<std::uint16_t, Node> nodes_;
-<<<<<<< HEAD
-  VipNumbers vip_numbers_;
-=======
->>>>>>> main
   std::uint64_t flow_key_[4] = {};
   std::optional<std::chrono::steady_clock::time_point> change_due_since_;
   std::chrono::microseconds last_change_{0};

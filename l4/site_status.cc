@@ -4,11 +4,8 @@
 
 #include <map>
 
-<<<<<<< HEAD
 #include "l4/counters.h"
-=======
 #include "l4/service_status.h"
->>>>>>> main
 #include "l4/user_tables.h"
 
 namespace gatehouse::l4 {
@@ -73,16 +70,11 @@ Json nodes_of(Director& director, const std::vector<std::uint16_t>& connected) {
     nodes.push_back({{"id", id}, {"name", node.config.name}, {"address", to_string(node.config.address)},
                      {"state", to_string(director.state_of(node))}, {"is_connected", is_connected},
                      {"is_probe_ok", node.probe->is_up()}, {"reason", reason_of(node, is_connected)},
-<<<<<<< HEAD
-                     {"weight", node.config.weight}, {"share", node.share}, {"connections", node.has_report ? node.report.connections : 0},
-                     {"config_digest", node.report.config_digest}, {"workers", workers_of(node.report)}});
-    add_traffic(nodes.back(), node_traffic(director.plane().tables(), id));
-=======
-                     {"weight", node.config.weight}, {"share", director.rings().share_of(id)}, {"packets", traffic.packets},
-                     {"bytes", traffic.bytes}, {"connections", node.has_report ? node.report.connections : 0},
+                     {"weight", node.config.weight}, {"share", director.rings().share_of(id)},
+                     {"connections", node.has_report ? node.report.connections : 0},
                      {"config_digest", node.report.config_digest}, {"workers", workers_of(node.report)},
                      {"certificates", certificates_of(node.report)}});
->>>>>>> main
+    add_traffic(nodes.back(), node_traffic(director.plane().tables(), id));
   }
   return nodes;
 }

@@ -4,10 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <set>
-<<<<<<< HEAD
 #include <utility>
-=======
->>>>>>> main
 
 #include "bpf/hash.h"
 #include "bpf/wire.h"
@@ -31,7 +28,7 @@ gh_vip_entry make_entry(const VipEntry& vip, std::uint16_t port, std::uint8_t pr
   entry.flags = vip.flags;
   entry.encapsulation = vip.encapsulation;
   entry.hash_fields = vip.hash_fields;
-<<<<<<< HEAD
+  entry.service = vip.service;
   return entry;
 }
 
@@ -49,21 +46,13 @@ std::vector<gh_vip_entry> make_entries(std::span<const VipEntry> vips) {
     }
   }
   return entries;
-=======
-  entry.service = vip.service;
-  return entry;
 }
 
 Status place_vips(std::span<const VipEntry> vips, std::span<gh_vip_line> half) {
-  std::set<IpAddress> addresses;
-  for (const VipEntry& vip : vips) {
-    bool is_placed = gh_place(half.data(), make_entry(vip, vip.port, vip.protocol)) == 0;
-    if (addresses.insert(vip.address).second)
-      is_placed = is_placed && gh_place(half.data(), make_entry(vip, 0, 0)) == 0;
-    if (!is_placed) return Error{"the VIP table is full at " + std::to_string(vips.size()) + " VIPs"};
+  for (const gh_vip_entry& entry : make_entries(vips)) {
+    if (gh_place(half.data(), entry) != 0) return Error{"the VIP table is full at " + std::to_string(vips.size()) + " VIPs"};
   }
   return {};
->>>>>>> main
 }
 
 }  // namespace
@@ -120,17 +109,12 @@ Status TableWriter::set_vips(std::span<const VipEntry> vips) {
   const auto half = tables.vip_lines.subspan(idle * GH_VIP_LINES, GH_VIP_LINES);
   std::uint8_t* filter = tables.state->filter + idle * GH_FILTER_BYTES;
   std::memset(half.data(), 0, half.size_bytes());
-<<<<<<< HEAD
-  std::memset(filter, 0, GH_FILTER_BYTES);
-  for (const gh_vip_entry& entry : make_entries(vips)) {
-    if (gh_place(half.data(), entry) != 0) {
-      return Error{"the VIP table is full at " + std::to_string(vips.size()) + " VIPs"};
-    }
-    filter[gh_filter_index(&entry.address)] = 1;
-  }
-=======
   if (const Status placed = place_vips(vips, half); !placed) return placed;
->>>>>>> main
+  std::memset(filter, 0, GH_FILTER_BYTES);
+  for (const VipEntry& vip : vips) {
+    const gh_address address = to_table_address(vip.address);
+    filter[gh_filter_index(&address)] = 1;
+  }
   publish(tables.state->vip_half, static_cast<__u32>(idle));
   plane_.wait_for_readers();
   return {};

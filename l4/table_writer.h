@@ -23,10 +23,11 @@ struct VipEntry {
   std::uint8_t protocol = 0;  // IPPROTO_TCP or IPPROTO_UDP
   std::uint16_t vip = 0;      // number, < GH_MAX_VIPS
   std::uint16_t group = 0;    // < GH_MAX_GROUPS
-<<<<<<< HEAD
   std::uint16_t flags = 0;    // enum gh_vip_flags
   std::uint8_t encapsulation = GH_ENCAPSULATE_GUE_HOPS;
   std::uint8_t hash_fields = GH_HASH_FLOW;
+  std::uint32_t service = 0;
+  bool operator==(const VipEntry&) const = default;
 };
 
 // What the plane says of itself in every packet.
@@ -38,34 +39,17 @@ struct Identity {
   std::optional<IpPrefix> ipip_v4;     // outer sources of IPIP, filled up by the flow's hash; none: as above
   std::optional<IpPrefix> ipip_v6;     // /64 or longer
   std::uint32_t icmp_answers = 0;      // per second and CPU
-=======
-  std::uint16_t flags = 0;    // gh_vip_flags
-  std::uint8_t encapsulation = 0;
-  std::uint8_t hash_fields = 0;
-  std::uint32_t service = 0;
-  bool operator==(const VipEntry&) const = default;
->>>>>>> main
 };
 
 class TableWriter {
  public:
   explicit TableWriter(DataPlane& plane);
 
-<<<<<<< HEAD
   // Waits for a grace period when something changes.
   void set_identity(const Identity& identity);
   // Also changes the address of a known node: each packet goes to the old one or the new one and none is lost, because the
   // new one is written to the node's idle destination and switched to. To know that it is idle a change of a node waits
   // for a grace period first; the first address of a node and one that it has already cost nothing.
-=======
-  // `key` comes from the site secret; every L4 host of a site must use the same.
-  void set_identity(const IpAddress& source_v4, const IpAddress& source_v6,
-                    std::span<const std::uint64_t, 4> key, std::uint32_t mtu);
-  // Also changes the address of a known node: each packet goes to the old one or the new one and none is
-  // lost, because the new one is written to the node's idle destination and switched to. To know that it is
-  // idle a change of a node waits for a grace period first; the first address of a node and one that it has
-  // already cost nothing.
->>>>>>> main
   void set_node(std::uint16_t id, const IpAddress& address);
   void remove_node(std::uint16_t id);  // only when no ring names it any more
   // Replaces the whole VIP table at one stroke. Fails, changing nothing, when the table is too full.
@@ -79,12 +63,8 @@ class TableWriter {
   std::size_t ring_areas();               // rings that there is room for
 
  private:
-<<<<<<< HEAD
   void set_destination(std::uint16_t id, const gh_address& address, gh_family family);
-=======
-  void set_destination(std::uint16_t id, const gh_address& address, bool is_v4);
   std::optional<std::uint32_t> idle_area();
->>>>>>> main
 
   DataPlane& plane_;
 };

@@ -72,7 +72,6 @@ static inline int gh_move_start(gh_packet* packet, int bytes) {
   packet->start = buffer->memory.data() + buffer->start;
   return 0;
 }
-<<<<<<< HEAD
 static inline int gh_cut(gh_packet* packet, __u32 length) {
   auto* buffer = static_cast<gatehouse::l4::PacketBuffer*>(packet->context);
   if (length > buffer->length) return -1;
@@ -80,12 +79,9 @@ static inline int gh_cut(gh_packet* packet, __u32 length) {
   packet->end = packet->start + length;
   return 0;
 }
-GH_NOINLINE int gh_owns_flow(gh_packet*, const gh_flow*, __u64, __u64) { return 0; }
-=======
-static inline int gh_owns_flow(gh_packet* packet, __u8*, __u8*, int) {
+GH_NOINLINE int gh_owns(gh_packet* packet, const gh_connection*, __u64, __u64) {
   return static_cast<gatehouse::l4::PacketBuffer*>(packet->context)->is_flow_here;
 }
->>>>>>> main
 
 #include "bpf/decap.h"
 
@@ -95,12 +91,6 @@ struct MemoryPlane::Memory {
   gh_state state{};
   gh_cpu cpu{};
   std::vector<std::uint64_t> slots;
-<<<<<<< HEAD
-=======
-  std::vector<gh_node> nodes = std::vector<gh_node>(GH_MAX_NODES);
-  std::vector<std::uint64_t> verdicts = std::vector<std::uint64_t>(GH_VERDICT_STRIDE);
-  std::vector<gh_traffic> vip_traffic = std::vector<gh_traffic>(GH_MAX_VIPS);
-  std::vector<gh_traffic> node_traffic = std::vector<gh_traffic>(GH_MAX_NODES);
   std::vector<gh_service> services = std::vector<gh_service>(2 * GH_MAX_SERVICES);
   std::vector<gh_server> servers = std::vector<gh_server>(GH_MAX_NODES);
   std::vector<gh_vip_line> service_lines = std::vector<gh_vip_line>(2 * GH_VIP_LINES);
@@ -109,25 +99,19 @@ struct MemoryPlane::Memory {
   std::vector<gh_aes> aes = std::vector<gh_aes>(GH_AES_DIRECTIONS);
   std::vector<gh_flow_line> flow_lines;
   std::vector<gh_service_counts> service_counts = std::vector<gh_service_counts>(GH_MAX_SERVICES);
->>>>>>> main
 };
 
 MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines)
     : memory_(std::make_unique<Memory>()) {
   memory_->state.slots = ring_slots;
   memory_->slots.resize(std::size_t{ring_slots} * ring_areas);
-<<<<<<< HEAD
   tables_.set_state(&memory_->state);
   tables_.slots = memory_->slots;
   tables_.cpus = {&memory_->cpu, 1};
-=======
-  tables_ = {&memory_->state, memory_->vip_lines, memory_->groups, memory_->slots,
-             memory_->nodes,  memory_->verdicts,  memory_->vip_traffic, memory_->node_traffic, {}};
   memory_->flow_lines.resize(flow_lines);
   fill_aes_tables(memory_->aes);
   tables_.services = {memory_->services, memory_->servers,    memory_->service_lines, memory_->vip_places, memory_->quic,
                       memory_->aes,      memory_->flow_lines, memory_->service_counts};
->>>>>>> main
 }
 
 MemoryPlane::~MemoryPlane() = default;
@@ -156,12 +140,17 @@ IpAddress from_table_address(const gh_address& table) {
   return address;
 }
 
-<<<<<<< HEAD
-std::optional<std::uint16_t> number_in_table(const Tables& tables, const Endpoint& vip, std::uint8_t protocol) {
+std::optional<gh_vip> find_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol) {
   const gh_address address = to_table_address(vip.address);
-  gh_vip_entry entry{};
+  gh_vip found{};
+  return gh_find_vip(tables.state, &address, gh_be16(vip.port), protocol, &found) ? std::optional(found) : std::nullopt;
+}
+
+std::optional<gh_vip> find_exact_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol) {
+  const gh_address address = to_table_address(vip.address);
   const __u32 key = gh_entry_key(gh_be16(vip.port), protocol, GH_ENTRY_VIP);
-  return gh_find_entry(tables.state, &address, key, &entry) ? std::optional(entry.vip) : std::nullopt;
+  gh_vip found{};
+  return gh_find_entry(tables.state, &address, key, &found) ? std::optional(found) : std::nullopt;
 }
 
 std::set<std::uint16_t> numbers_in_table(const Tables& tables) {
@@ -174,25 +163,17 @@ std::set<std::uint16_t> numbers_in_table(const Tables& tables) {
   return numbers;
 }
 
-=======
-std::optional<gh_vip_entry> find_vip_entry(Tables& tables, const Endpoint& vip, std::uint8_t protocol) {
-  gh_tables hooks{tables};
-  const gh_address address = to_table_address(vip.address);
-  const gh_vip_entry* entry = gh_find_vip(&hooks, tables.state, &address, gh_be16(vip.port), protocol);
-  return entry ? std::optional(*entry) : std::nullopt;
-}
-
 namespace {
 
 // As gh_recall_flow() for a packet that opens nothing, but without a trace.
-std::uint16_t recall(gh_tables& hooks, const gh_vip_entry& entry, const gh_parsed& parsed) {
+std::uint16_t recall(gh_tables& hooks, const gh_vip& entry, const gh_parsed& parsed) {
   const gh_state& state = *hooks.in.state;
   const gh_service* service =
       gh_get_service(&hooks, (state.services & GH_SERVICES_HALF) * GH_MAX_SERVICES + entry.service % GH_MAX_SERVICES);
   if (!(entry.flags & GH_VIP_SERVICE) || !service || !service->has_flow_cache) return 0;
   gh_flow flow;
   __u64 word = 0;
-  gh_describe_flow(&flow, &hooks, service, &entry, gh_hash_of(&state, &entry, &parsed), parsed.protocol, 0);
+  gh_describe_flow(&flow, &hooks, service, &entry, gh_hash_of(gh_get_identity(&state), &entry, &parsed), parsed.protocol, 0);
   if (!flow.line || !gh_find_flow(flow.line, flow.tag, &word)) return 0;
   if (gh_is_flow_over(word, flow.now, flow.idle)) return 0;
   const auto server = static_cast<std::uint16_t>(word & GH_FLOW_SERVER);
@@ -201,7 +182,6 @@ std::uint16_t recall(gh_tables& hooks, const gh_vip_entry& entry, const gh_parse
 
 }  // namespace
 
->>>>>>> main
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,
                                           std::uint8_t protocol) {
   gh_tables hooks{tables};
@@ -212,7 +192,7 @@ std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source
   parsed.destination_port = gh_be16(vip.port);
   parsed.protocol = protocol;
   parsed.is_v4 = source.address.is_v4() ? 1 : 0;
-  gh_vip_entry entry{};
+  gh_vip entry{};
   if (!gh_find_vip(tables.state, &parsed.destination, parsed.destination_port, protocol, &entry)) return std::nullopt;
   Explanation explanation{entry.vip, entry.group, false, 0, 0, {}};
   gh_routed routed{};

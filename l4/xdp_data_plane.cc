@@ -68,14 +68,9 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   programs.xdp = xdp_bpf__open();
   if (!programs.xdp) return system_error("cannot open the XDP program");
   auto& maps = programs.xdp->maps;
-<<<<<<< HEAD
-  bpf_map__set_max_entries(maps.slots, options.ring_slots * kRingAreas);
-  size_per_cpu(maps.cpus);
-=======
   bpf_map__set_max_entries(maps.slots, options.ring_slots * options.ring_areas);
-  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic, maps.service_counts}) size_per_cpu(map);
+  for (bpf_map* map : {maps.cpus, maps.service_counts}) size_per_cpu(map);
   bpf_map__set_max_entries(maps.flow_lines, options.flow_lines);
->>>>>>> main
   auto pins = plan_pins(programs.xdp->obj, options.pin_folder);
   if (!pins) return pins.error();
   plane->pins_ = std::move(*pins);
@@ -90,22 +85,10 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
 Status XdpDataPlane::map_tables() {
   const auto& maps = programs_->xdp->maps;
   std::span<gh_state> state;
-<<<<<<< HEAD
-  const Status results[] = {map_table(maps.state, state), map_table(maps.slots, tables_.slots), map_table(maps.cpus, tables_.cpus)};
-  for (const Status& result : results) {
-    if (!result) return result.error();
-  }
-  tables_.set_state(state.data());
-=======
   const Status results[] = {
       map_table(maps.state, state),
-      map_table(maps.vip_lines, tables_.vip_lines),
-      map_table(maps.groups, tables_.groups),
       map_table(maps.slots, tables_.slots),
-      map_table(maps.nodes, tables_.nodes),
-      map_table(maps.verdicts, tables_.verdicts),
-      map_table(maps.vip_traffic, tables_.vip_traffic),
-      map_table(maps.node_traffic, tables_.node_traffic),
+      map_table(maps.cpus, tables_.cpus),
       map_table(maps.services, tables_.services.services),
       map_table(maps.servers, tables_.services.servers),
       map_table(maps.service_lines, tables_.services.lines),
@@ -118,9 +101,8 @@ Status XdpDataPlane::map_tables() {
   for (const Status& result : results) {
     if (!result) return result.error();
   }
-  tables_.state = state.data();
+  tables_.set_state(state.data());
   fill_aes_tables(tables_.services.aes);
->>>>>>> main
   return {};
 }
 

@@ -31,16 +31,13 @@ inline constexpr auto kFields<Vip> = std::tuple{
     field("address", &Vip::address, "IPv4 or IPv6 address that clients connect to.", kRequired),
     field("port", &Vip::port, "Port that clients connect to, or \"any\": all that no other VIP of the address has.", kAny, 1, 65535),
     field("protocol", &Vip::protocol, "\"tcp\" or \"udp\"."),
-<<<<<<< HEAD
     field("encapsulation", &Vip::encapsulation,
           "\"gue\": with the hop list, for nodes that run gatehouse-l7. \"gue-plain\", \"ipip\": without, also for a stock tunnel; "
           "connections of a slot in transition are not sent on."),
     field("hash", &Vip::hash, "What keeps packets together: \"flow\", \"addresses\" (both, without ports) or \"source\"."),
     field("fragments", &Vip::fragments,
           "\"drop\", or \"addresses\": forwarded, which needs a hash without ports for all packets of the VIP."),
-=======
     field("nodes", &Vip::nodes, "Nodes that serve it: names, or tables with name and weight; none: all nodes."),
->>>>>>> main
 };
 
 template <>

@@ -33,13 +33,10 @@ struct Vip {
   IpAddress address;
   std::uint16_t port = 443;      // 0: any
   std::string protocol = "tcp";  // tcp | udp
-<<<<<<< HEAD
   std::string encapsulation = "gue";  // gue | gue-plain | ipip
   std::string hash = "flow";          // flow | addresses | source
   std::string fragments = "drop";     // drop | addresses
-=======
   std::vector<VipNode> nodes;    // none: all
->>>>>>> main
 };
 
 struct L4Host {

@@ -85,11 +85,7 @@ class Reader {
                     [](ByteSize value) { return static_cast<std::int64_t>(value.bytes); });
     } else if constexpr (std::is_same_v<T, IpAddress> || std::is_same_v<T, std::optional<IpAddress>>) {
       read_parsed(node, out, label, "an address such as \"192.0.2.1\" or \"2001:db8::1\"", IpAddress::parse);
-<<<<<<< HEAD
     } else if constexpr (std::is_same_v<T, IpPrefix> || std::is_same_v<T, std::optional<IpPrefix>>) {
-=======
-    } else if constexpr (std::is_same_v<T, IpPrefix>) {
->>>>>>> main
       read_parsed(node, out, label, "an address or a prefix such as \"192.0.2.1\" or \"10.0.0.0/8\"", IpPrefix::parse);
     } else if constexpr (std::is_same_v<T, Endpoint> || std::is_same_v<T, std::optional<Endpoint>>) {
       read_parsed(node, out, label, "address:port such as \"192.0.2.1:443\" or \"[2001:db8::1]:443\"", Endpoint::parse);

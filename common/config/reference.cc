@@ -13,10 +13,7 @@ inline constexpr bool kIsStruct = !std::is_same_v<std::remove_const_t<decltype(k
 std::string type_name(const std::string*) { return "text"; }
 std::string type_name(const IpAddress*) { return "address"; }
 std::string type_name(const IpPrefix*) { return "address or prefix"; }
-<<<<<<< HEAD
-=======
 std::string type_name(const bool*) { return "true or false"; }
->>>>>>> main
 std::string type_name(const Endpoint*) { return "address:port"; }
 std::string type_name(const Duration*) { return "duration"; }
 std::string type_name(const ByteSize*) { return "size"; }

@@ -141,7 +141,6 @@ class SiteValidator : Validator {
       }
     }
   }
-<<<<<<< HEAD
 
   void check_word(std::size_t i, const char* key, const std::string& found, const std::vector<std::string>& words) {
     if (std::find(words.begin(), words.end(), found) != words.end()) return;
@@ -173,14 +172,13 @@ class SiteValidator : Validator {
     if (vip.fragments != "addresses") return;
     for (std::size_t j = 0; j < i; ++j) {
       const Vip& other = config_.vips[j];
-      const bool is_alike = other.hash == vip.hash && other.encapsulation == vip.encapsulation;
+      const bool is_alike = other.hash == vip.hash && other.encapsulation == vip.encapsulation && other.nodes == vip.nodes;
       if (other.fragments != "addresses" || other.address != vip.address || other.protocol != vip.protocol || is_alike) continue;
       error(at("vip", i, "fragments"), "[[vip]] fragments: " + quoted(other.name) + " has the same address and protocol and takes "
-                                       "fragments with another hash or encapsulation; later fragments cannot tell the two apart");
+                                       "fragments with another hash, encapsulation or nodes; later fragments cannot tell the two apart");
     }
   }
 
-=======
   // Sites may have a thousand nodes, and each of hundreds of VIPs may name them all.
   void check_vip_nodes(std::size_t place, const std::map<std::string, std::uint32_t>& weights) {
     const Vip& vip = config_.vips[place];
@@ -201,7 +199,6 @@ class SiteValidator : Validator {
       return std::find(service.vips.begin(), service.vips.end(), vip) != service.vips.end();
     });
   }
->>>>>>> main
   bool is_served(const std::string& vip) const {
     return std::any_of(config_.listeners.begin(), config_.listeners.end(), [&](const Listener& listener) {
       return std::find(listener.vips.begin(), listener.vips.end(), vip) != listener.vips.end();

@@ -151,12 +151,8 @@ std::uint16_t first_vip(Tunnel tunnel) { return static_cast<std::uint16_t>(1024 
 
 Status fill_tables(l4::DataPlane& plane, const Shape& shape) {
   l4::TableWriter writer(plane);
-<<<<<<< HEAD
   writer.set_identity({address("10.20.255.1"), address("fd00:20:1::1"), kKey, kMtu, *IpPrefix::parse("10.21.0.0/24"),
                        *IpPrefix::parse("fd00:21::/64"), 0});
-=======
-  writer.set_identity(address("10.20.1.1"), address("fd00:20:1::1"), kKey, kMtu);
->>>>>>> main
   std::vector<l4::VipEntry> vips;
   for (const Family family : kFamilies) {
     if (const Status filled = fill_rings(writer, family, shape); !filled) return filled;
@@ -168,13 +164,6 @@ Status fill_tables(l4::DataPlane& plane, const Shape& shape) {
         vips.push_back({vip, kPort, GH_PROTOCOL_TCP, number, group_of(family, tunnel), 0, encapsulation_of(tunnel)});
       }
     }
-<<<<<<< HEAD
-=======
-    const auto group = static_cast<std::uint16_t>(family);
-    const auto ring = l4::compile_ring(std::span(&generation, 1), kRingSlots);
-    if (const Status set = writer.set_ring(group, ring, 1); !set) return set;
-    vips.push_back({vip_of(family).address, vip_of(family).port, GH_PROTOCOL_TCP, group, group});
->>>>>>> main
   }
   return writer.set_vips(vips);
 }

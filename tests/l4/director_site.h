@@ -43,14 +43,10 @@ struct DirectorSite {
     std::string name = testing::TempDir() + "gatehouse-director-XXXXXX";
     GH_CHECK(mkdtemp(name.data()));
     folder = name;
-<<<<<<< HEAD
-    host = {"l4a", ip("192.0.2.11"), ip("2001:db8::11"), {"eth0"}};
-=======
     host.name = "l4a";
     host.address = ip("192.0.2.11");
     host.address_v6 = ip("2001:db8::11");
     host.interfaces = {"eth0"};
->>>>>>> main
     config.l4_hosts = {host};
     config.ring.slots = kSlots;
     config.probe = {ip("127.0.0.1"), 1, Duration(60), Duration(50), 2, 3};

@@ -4,11 +4,8 @@
 
 #include <gtest/gtest.h>
 
-<<<<<<< HEAD
 #include <array>
-=======
 #include <atomic>
->>>>>>> main
 #include <cstring>
 #include <map>
 #include <random>
