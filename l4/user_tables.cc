@@ -85,6 +85,15 @@ GH_NOINLINE int gh_owns(gh_packet* packet, const gh_connection*, __u64, __u64) {
 
 #include "bpf/decap.h"
 
+static inline gh_verdict gh_judge_apart(gh_tables* tables, void* context, gh_parsed* parsed) {
+  gh_packet packet = gh_packet_of(context);
+  return gh_judge(tables, &packet, parsed);
+}
+static inline gh_verdict gh_forward_apart(gh_tables* tables, void* context, const gh_parsed* parsed) {
+  gh_packet packet = gh_packet_of(context);
+  return gh_forward(tables, &packet, parsed);
+}
+
 namespace gatehouse::l4 {
 
 struct MemoryPlane::Memory {
@@ -196,10 +205,11 @@ std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source
   if (!gh_find_vip(tables.state, &parsed.destination, parsed.destination_port, protocol, &entry)) return std::nullopt;
   Explanation explanation{entry.vip, entry.group, false, 0, 0, {}};
   gh_routed routed{};
-  explanation.has_ring = gh_route(&hooks, tables.state, gh_get_identity(tables.state), &entry, &parsed, &routed) == 0 && gh_slot_hop(routed.slot, 0) != 0;
+  const bool is_routed = gh_route(&hooks, tables.state, gh_get_identity(tables.state), &entry, &parsed, &routed) == 0;
+  explanation.has_ring = is_routed && gh_slot_hop(routed.slot, 0) != 0;
   explanation.slot = routed.slot_index;
   explanation.epoch = routed.epoch;
-  if (const std::uint16_t server = recall(hooks, *entry, parsed)) {
+  if (const std::uint16_t server = recall(hooks, entry, parsed)) {
     explanation.is_remembered = true;
     routed.slot = gh_slot(server, 0, 0, 0);
   }

@@ -25,6 +25,8 @@ struct Site {
 struct VipNode {
   std::string name;
   std::uint32_t weight = 0;  // for this VIP; 0: "auto", the node's own
+
+  bool operator==(const VipNode&) const = default;
 };
 
 // A virtual address + protocol + port that clients connect to (DESIGN.md §1).

@@ -55,27 +55,32 @@ TEST(Director, KeepsTheNumbersAndCountersOfVips) {
   DirectorSite site;
   ASSERT_TRUE(site.start());
   const std::vector<config::Vip> before = site.config.vips;
-  const auto traffic = site.plane.tables().vip_traffic;
+  auto& traffic = site.plane.tables().cpus[0].vips;
   for (std::uint16_t number : {0, 1, 2}) traffic[number].packets = 100u + number;
   const config::Vip other = DirectorSite::vip("mail", "198.51.100.11", 25),
                     more = DirectorSite::vip("more", "198.51.100.12", 80);
   site.config.vips = {other, before[2], more, before[0]};
   ASSERT_TRUE(site.director->set_config(site.config));
-  EXPECT_EQ(numbers_of(site, site.config.vips), (std::vector<std::uint16_t>{1, 2, 3, 0}));
+  EXPECT_EQ(numbers_of(site, site.config.vips), (std::vector<std::uint16_t>{3, 2, 4, 0})) << "packets may still count under 1";
   EXPECT_EQ(traffic[0].packets, 100u);
   EXPECT_EQ(traffic[2].packets, 102u);
-  EXPECT_EQ(traffic[1].packets, 0u) << "the counters of a VIP that has gone are not the next one's";
   EXPECT_EQ(site.director->vip_number(before[1]), 0u) << "unknown";
+  const auto all = verdict_counts(site.plane.tables())[GH_FORWARDED];
+  site.config.vips.push_back(DirectorSite::vip("last", "198.51.100.13", 80));
+  ASSERT_TRUE(site.director->set_config(site.config));
+  EXPECT_EQ(site.director->vip_number(site.config.vips.back()), 1u);
+  EXPECT_EQ(traffic[1].packets, 0u) << "the counters of a VIP that has gone are not the next one's";
+  EXPECT_EQ(verdict_counts(site.plane.tables())[GH_FORWARDED], all) << "but nothing is forgotten";
 }
 
 TEST(Director, KeepsTheNumbersOfAnEarlierDaemon) {
   DirectorSite site;
   ASSERT_TRUE(site.start());
-  site.plane.tables().vip_traffic[2].packets = 7;
+  site.plane.tables().cpus[0].vips[2].packets = 7;
   std::reverse(site.config.vips.begin(), site.config.vips.end());
   ASSERT_TRUE(site.start()) << "over the same tables";
   EXPECT_EQ(numbers_of(site, site.config.vips), (std::vector<std::uint16_t>{2, 1, 0}));
-  EXPECT_EQ(site.plane.tables().vip_traffic[2].packets, 7u);
+  EXPECT_EQ(vip_traffic(site.plane.tables(), 2).packets, 7u);
 }
 
 TEST(Director, ConfigThatDoesNotFitChangesNothing) {

@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 
+#include "l4/counters.h"
 #include "l4/user_tables.h"
 #include "tests/support/packet_builder.h"
 
@@ -235,7 +236,7 @@ struct Destination {
 };
 Destination live_of(const gh_node& node) {
   const gh_destination& live = node.destinations[node.live];
-  return {from_table_address(live.address), live.is_v4 != 0};
+  return {from_table_address(live.address), live.family == GH_FAMILY_V4};
 }
 
 TEST(TableWriter, WritesIdentityAndNodes) {
@@ -381,8 +382,8 @@ TEST(Explanation, CountsNothing) {
   fill_site(plane, random);
   ASSERT_TRUE(explain(plane, {ip("198.51.100.10"), 443}));
   ASSERT_FALSE(explain(plane, {ip("198.51.100.99"), 443}));
-  for (const std::uint64_t count : plane.tables().verdicts) EXPECT_EQ(count, 0u);
-  for (const gh_traffic& traffic : plane.tables().vip_traffic) EXPECT_EQ(traffic.packets, 0u);
+  EXPECT_EQ(verdict_counts(plane.tables()), VerdictCounts{});
+  for (const gh_traffic& traffic : plane.tables().cpus[0].nodes) EXPECT_EQ(traffic.packets, 0u);
 }
 
 }  // namespace
