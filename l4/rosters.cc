@@ -54,7 +54,8 @@ std::shared_ptr<const Rosters> rosters_of(const config::Config& config, const Ro
 std::uint32_t ring_areas_for(const config::Config& config) {
   if (config.ring.groups != 0) return config.ring.groups;
   std::set<std::shared_ptr<const Roster>> different;
-  for (const auto& [vip, roster] : *rosters_of(config)) different.insert(roster);
+  const std::shared_ptr<const Rosters> rosters = rosters_of(config);  // a temporary would end before the walk
+  for (const auto& [vip, roster] : *rosters) different.insert(roster);
   return std::clamp<std::uint32_t>(2 * static_cast<std::uint32_t>(different.size()), 8, GH_MAX_GROUPS);
 }
 
