@@ -277,11 +277,15 @@ bool Director::decide() {
 Status Director::bring_tables() { return rings_.follow(membership_, *rosters_, vips_of(config_)); }
 
 void Director::say_change() {
+  constexpr int kMostNamed = 20;
   std::string states;
+  int named = 0;
   for (const auto& [id, node] : nodes_) {
     const std::string state(to_string(state_of(node)));
-    if (std::exchange(said_[id], state) != state) states += " " + node.config.name + " " + state;
+    const bool is_news = std::exchange(said_[id], state) != state;
+    if (is_news && ++named <= kMostNamed) states += " " + node.config.name + " " + state;
   }
+  if (named > kMostNamed) states += " and " + std::to_string(named - kMostNamed) + " more";
   log_info("generation {}:{}; {} slots of {} rings written in {} us", membership_.generations().back().epoch,
            states.empty() ? " weights or VIPs" : states, rings_.changed_slots(), rings_.ring_count(), last_change_.count());
 }

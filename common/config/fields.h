@@ -6,6 +6,7 @@
 #include "common/config/fields_routes.h"
 #include "common/config/fields_service.h"
 #include "common/config/fields_site.h"
+#include "common/config/fields_tls.h"
 
 namespace gatehouse::config {
 
@@ -20,6 +21,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("probe", &Config::probe, "Probes of the nodes through the tunnel."),
     field("control", &Config::control, "Mutual TLS of the control protocol between hosts."),
     field("workers", &Config::workers, "Worker processes of a node."),
+    field("tls", &Config::tls, "TLS of a node as a whole."),
     field("listener", &Config::listeners, "Where requests enter."),
     field("route", &Config::routes, "What a request matches. Most specific first, never by file order."),
     field("tls_route", &Config::tls_routes, "Where a TLS connection goes undecrypted, by its server name (SNI). Most specific first."),

@@ -9,6 +9,7 @@
 #include "common/config/model_routes.h"
 #include "common/config/model_service.h"
 #include "common/config/model_site.h"
+#include "common/config/model_tls.h"
 
 namespace gatehouse::config {
 
@@ -22,6 +23,7 @@ struct Config {
   Probe probe;
   Control control;
   Workers workers;
+  Tls tls;
   std::vector<Listener> listeners;
   std::vector<Route> routes;
   std::vector<TlsRoute> tls_routes;
