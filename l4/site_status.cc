@@ -49,8 +49,7 @@ Json vips_of(Director& director) {
 Json workers_of(const control::NodeReport& report) {
   Json workers = Json::array();
   for (const control::WorkerReport& worker : report.workers) {
-    workers.push_back(control::to_json(worker));
-    for (const auto& [name, count] : worker.counts) workers.back()[name] = count;
+    workers.push_back(control::status_of(worker));
   }
   return workers;
 }

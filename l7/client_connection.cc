@@ -175,6 +175,7 @@ bool ClientConnection::refuse(std::uint16_t status, std::string_view why) {
 }
 
 bool ClientConnection::finish_closing() {
+  wire_.stream().expect_end();
   wire_.flush();
   if (!wire_.output().is_empty() && !wire_.has_write_failed()) {
     deadline_.set(listener_->config.idle_timeout);

@@ -43,6 +43,8 @@ class Stream {
   virtual StreamResult read(char* data, std::size_t size) = 0;
   virtual StreamResult write(const char* data, std::size_t size) = 0;
   virtual void close_output() = 0;  // says that no more follows; reading goes on
+  // close_output() follows what is written from now on: it may leave with the end, in one packet.
+  virtual void expect_end() {}
   virtual std::string failure() const = 0;
   virtual TlsDetails tls() const { return {}; }
 

@@ -34,11 +34,12 @@ class TcpStream final : public Stream {
   }
 
   StreamResult write(const char* data, std::size_t size) override {
-    const ssize_t count = send(socket_.get(), data, size, MSG_NOSIGNAL);
+    const ssize_t count = send(socket_.get(), data, size, MSG_NOSIGNAL | (is_ending_ ? MSG_MORE : 0));
     if (count < 0) return failed();
     return {StreamStatus::kDone, static_cast<std::size_t>(count)};
   }
 
+  void expect_end() override { is_ending_ = true; }
   void close_output() override { shutdown(socket_.get(), SHUT_WR); }
   std::string failure() const override { return std::strerror(error_); }
 
@@ -53,6 +54,7 @@ class TcpStream final : public Stream {
 
   Fd socket_;
   bool is_connecting_;
+  bool is_ending_ = false;
   int error_ = 0;
 };
 

@@ -13,7 +13,9 @@
 #include "common/control/channel.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "l7/tls/crypto_memory.h"
 #include "l7/tls/files.h"
+#include "l7/tls/key_schedule.h"
 #include "l7/worker.h"
 
 namespace gatehouse::l7 {
@@ -126,6 +128,8 @@ class WorkerLink {
 }  // namespace
 
 int worker_main(const WorkerMainOptions& options) {
+  use_crypto_memory();
+  use_own_key_schedule();
   start_log("worker " + std::to_string(options.index));
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);

@@ -144,9 +144,18 @@ Json to_json(const WorkerReport& worker) {
           {"accepted", worker.accepted},
           {"requests", worker.requests},
           {"responses_5xx", worker.responses_5xx},
+          {"counts", worker.counts},
           {"handshakes", worker.handshakes},
           {"resumed", worker.resumed},
           {"handshakes_failed", worker.handshakes_failed}};
+}
+
+// In a status every count stands beside the others.
+Json status_of(const WorkerReport& worker) {
+  Json json = to_json(worker);
+  json.erase("counts");
+  for (const auto& [name, count] : worker.counts) json[name] = count;
+  return json;
 }
 
 Json to_json(const CertificateReport& certificate) {

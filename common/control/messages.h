@@ -78,6 +78,7 @@ struct NodeReport {
 };
 
 nlohmann::json to_json(const WorkerReport& worker);
+nlohmann::json status_of(const WorkerReport& worker);  // as "status" shows it
 nlohmann::json to_json(const CertificateReport& certificate);
 nlohmann::json to_json(const Hello& hello);
 nlohmann::json to_json(const NodeReport& report);

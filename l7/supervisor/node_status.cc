@@ -59,7 +59,7 @@ Json node_status(const config::Config& config, const config::Node& node, const c
   Json workers = Json::array(), vips = Json::array(), hosts = Json::array(), counts = Json::object();
   std::uint64_t requests = 0;
   for (const control::WorkerReport& worker : report.workers) {
-    workers.push_back(control::to_json(worker));
+    workers.push_back(control::status_of(worker));
     requests += worker.requests;
   }
   for (const config::Vip& vip : config.vips) {

@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "common/tls_policy.h"
+#include "l7/tls/key_schedule.h"
 #include "l7/tls/session_slot.h"
 #include "l7/tls/trust.h"
 
@@ -80,7 +81,7 @@ Result<TlsClientContext> TlsClientContext::make(const std::string& pool, const c
                                                 std::vector<std::string> protocols) {
   TlsClientContext made;
   if (!tls.enabled) return made;
-  SslContextPtr context(SSL_CTX_new(TLS_client_method()));
+  SslContextPtr context(SSL_CTX_new_ex(nullptr, kPreferOwn, TLS_client_method()));
   GH_CHECK(context && SSL_CTX_set_min_proto_version(context.get(), tls_version_number(tls.min_version)) == 1);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/ocsp.h"
 #include "common/tls_policy.h"
+#include "l7/tls/key_schedule.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -145,7 +146,7 @@ std::string TlsContext::session_context(const TlsFiles& files) const {
 
 Result<SSL_CTX*> TlsContext::make_context(const Choice& choice) {
   if (const auto known = contexts_.find(choice); known != contexts_.end()) return known->second;
-  SslContextPtr context(SSL_CTX_new(TLS_server_method()));
+  SslContextPtr context(SSL_CTX_new_ex(nullptr, kPreferOwn, TLS_server_method()));
   SSL_CTX* raw = context.get();
   GH_CHECK(raw && SSL_CTX_set_ex_data(raw, Attachment::index(), new Attachment{this, protocols_, {}}) == 1);
   if (const Status applied = apply_tls_policy(raw, listener_.tls); !applied)

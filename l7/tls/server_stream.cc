@@ -75,6 +75,7 @@ class TlsServerStream final : public Stream {
     return result;
   }
 
+  void expect_end() override { socket_.expect_end(); }
   void close_output() override { socket_.close_output(); }
   std::string failure() const override { return socket_.failure(); }
   TlsDetails tls() const override {

@@ -36,7 +36,12 @@ int TlsSocket::read_socket(BIO* bio, char* data, int size) {
 
 int TlsSocket::write_socket(BIO* bio, const char* data, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t count = send(socket_of(bio)->fd.get(), data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+  const Socket* socket = socket_of(bio);
+  // A session ticket leaves with the first answer, unless that takes its time: the kernel waits 200 ms at
+  // most.
+  const bool has_time = socket->is_ending || SSL_get_state(socket->ssl) == TLS_ST_SW_SESSION_TICKET;
+  const ssize_t count =
+      send(socket->fd.get(), data, static_cast<std::size_t>(size), MSG_NOSIGNAL | (has_time ? MSG_MORE : 0));
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
   return static_cast<int>(count);
 }
@@ -86,6 +91,7 @@ void TlsSocket::begin() {
   BIO_set_data(bio, &socket_);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl(), bio, bio);
+  socket_.ssl = ssl();
 }
 
 StreamStatus TlsSocket::shake_hands() {
@@ -116,6 +122,7 @@ StreamResult TlsSocket::write(const char* data, std::size_t size) {
 }
 
 void TlsSocket::close_output() {
+  expect_end();
   ERR_clear_error();
   SSL_shutdown(ssl());
   ERR_clear_error();

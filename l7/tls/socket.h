@@ -27,6 +27,7 @@ class TlsSocket {
   StreamStatus shake_hands();
   StreamResult read(char* data, std::size_t size);
   StreamResult write(const char* data, std::size_t size);
+  void expect_end() { socket_.is_ending = true; }
   void close_output();
   const std::string& failure() const { return failure_; }
   // The reason of OpenSSL (ERR_GET_REASON) behind a failure; 0: the socket's, or none.
@@ -46,6 +47,8 @@ class TlsSocket {
     Fd fd;
     bool is_drained = false;
     bool is_at_end = false;
+    bool is_ending = false;
+    SSL* ssl = nullptr;
     std::string ahead;  // read before OpenSSL asked
   };
   static Socket* socket_of(BIO* bio);
