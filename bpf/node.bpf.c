@@ -3,6 +3,8 @@
  * tunnel packets. */
 #include "bpf/xdp.h"
 
+#include <bpf/bpf_core_read.h>
+
 enum { GH_SOCKETS = GH_MAX_LISTENERS * GH_MAX_WORKERS };
 
 GH_ARRAY(counts, struct gh_counts, 1);
@@ -35,6 +37,30 @@ static inline int gh_has_cookie(struct gh_packet *packet, struct bpf_sock *liste
   return bpf_tcp_check_syncookie(listener, &ip, ip_size, (struct tcphdr *)&tcp, sizeof(tcp)) == 0;
 }
 
+/* What the kernel remembers of a connection that is over: of its layout only what we read, found by name when we are loaded. */
+struct sock_common {
+  __u32 skc_tw_rcv_nxt;
+} __attribute__((preserve_access_index));
+struct inet_timewait_sock {
+  struct sock_common __tw_common;
+} __attribute__((preserve_access_index));
+struct tcp_timewait_sock {
+  struct inet_timewait_sock tw_sk;
+} __attribute__((preserve_access_index));
+
+/* Whether the segment belongs to the connection that is over, and not to a later one of the same addresses and ports, which
+ * may be another node's: its sequence number is near what that connection expected last. A client's next connection begins
+ * further on, by one for every 64 ns that the one before it lived (RFC 6528 §3, as Linux does it). */
+static inline int gh_is_of_past(struct gh_packet *packet, struct bpf_sock *socket, __u64 tcp_offset) {
+  const __u32 behind = 1 << 20, ahead = 1 << 16;
+  __u32 sequence;
+  const struct tcp_timewait_sock *past = (const struct tcp_timewait_sock *)bpf_skc_to_tcp_timewait_sock(socket);
+  struct gh_tcp tcp;
+  if (!past || tcp_offset == 0 || gh_read(packet, tcp_offset, &tcp, sizeof(tcp))) return 1;
+  sequence = (__u32)gh_from_be16(tcp.sequence[0]) << 16 | gh_from_be16(tcp.sequence[1]);
+  return sequence - past->tw_sk.__tw_common.skc_tw_rcv_nxt + behind < behind + ahead;
+}
+
 GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *connection, __u64 ip_offset, __u64 tcp_offset) {
   struct bpf_sock_tuple tuple;
   struct bpf_sock *socket;
@@ -54,7 +80,11 @@ GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *co
   socket = bpf_skc_lookup_tcp(packet->context, &tuple, connection->is_v4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6),
                               BPF_F_CURRENT_NETNS, 0);
   if (!socket) return 0;
-  owns = socket->state != BPF_TCP_LISTEN || gh_has_cookie(packet, socket, connection->is_v4, ip_offset, tcp_offset);
+  if (socket->state == BPF_TCP_LISTEN) {
+    owns = gh_has_cookie(packet, socket, connection->is_v4, ip_offset, tcp_offset);
+  } else {
+    owns = socket->state != BPF_TCP_TIME_WAIT || gh_is_of_past(packet, socket, tcp_offset);
+  }
   bpf_sk_release(socket);
   return owns;
 }
