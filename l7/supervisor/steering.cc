@@ -90,6 +90,7 @@ Result<std::unique_ptr<Steering>> Steering::open(const Options& options) {
   const auto pins = plan_pins(node->obj, options.pin_folder);
   if (!pins) return pins.error();
   steering->pins_ = *pins;
+  node->rodata->may_read_sockets = libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_probe_read_kernel, nullptr) == 1;
   if (const int code = node_bpf__load(node)) {
     return bpf_error("the kernel refuses the node's programs (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)", code);
   }

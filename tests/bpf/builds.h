@@ -169,6 +169,7 @@ class NodeInTheKernel : public testing::Test {
     ASSERT_NE(node_, nullptr);
     const auto cpus = static_cast<__u32>(libbpf_num_possible_cpus());
     bpf_map__set_max_entries(node_->maps.counts, cpus);
+    node_->rodata->may_read_sockets = 1;
     const int code = node_bpf__load(node_);
     if (code == -EPERM) GTEST_SKIP() << "This machine does not let us load BPF programs.";
     ASSERT_EQ(code, 0) << "the kernel refuses the node's programs";
