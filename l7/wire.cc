@@ -11,8 +11,7 @@ void Wire::note(std::uint32_t events) {
   if (events & (EPOLLHUP | EPOLLERR)) is_hung_up_ = true;
 }
 
-bool Wire::fill() {
-  if (!is_readable_ || is_at_end_ || has_read_failed_) return false;
+bool Wire::read() {
   const std::size_t room = input_.room();
   if (room == 0) return false;
   const StreamResult result = stream_->read(input_.tail(), room);
@@ -28,7 +27,7 @@ bool Wire::fill() {
   return false;
 }
 
-bool Wire::flush() {
+bool Wire::write() {
   bool has_progress = false;
   while (!output_.is_empty() && is_writable_ && !has_write_failed_) {
     const std::string_view bytes = output_.view();

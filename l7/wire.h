@@ -22,10 +22,11 @@ class Wire {
 
   Buffer& input() { return input_; }
   Buffer& output() { return output_; }
+  const Buffer& output() const { return output_; }
   // Reads once into the input's room. False when nothing came: blocked, no room, at_end() or has_failed().
-  bool fill();
+  bool fill() { return is_readable_ && !is_at_end_ && !has_read_failed_ && read(); }
   // Writes what the output has. False when nothing left.
-  bool flush();
+  bool flush() { return !output_.is_empty() && is_writable_ && !has_write_failed_ && write(); }
   void close_output() { stream_->close_output(); }
 
   bool is_at_end() const { return is_at_end_; }       // the peer will send nothing more
@@ -35,6 +36,9 @@ class Wire {
   std::string failure() const { return stream_->failure(); }
 
  private:
+  bool read();
+  bool write();
+
   Buffer input_;
   Buffer output_;
   std::unique_ptr<Stream> stream_;

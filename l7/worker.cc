@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "l7/backend/connection.h"
 #include "l7/client_connection.h"
+#include "l7/exchange.h"
 #include "l7/listener.h"
 #include "l7/worker_context.h"
 

@@ -11,12 +11,15 @@
 #include "l7/board.h"
 #include "l7/buffer.h"
 #include "l7/http/message.h"
+#include "l7/object_pool.h"
 #include "l7/request_id.h"
 #include "l7/wall_clock.h"
 
 namespace gatehouse::l7 {
 
+class BackendConnection;
 class ClientConnection;
+class Exchange;
 class Runtime;
 
 struct WorkerContext {
@@ -42,10 +45,12 @@ struct WorkerContext {
   BackendSet backends;
   std::shared_ptr<const Runtime> runtime;
   bool is_draining = false;
+  ObjectPool<Exchange> exchanges;  // at rest
   std::vector<std::unique_ptr<ClientConnection>> clients;
   // Where heads are parsed to: one at a time, used up before anything else is read.
   http::Request request;
   http::Response response;
+  http::Fields trailers;
 
  private:
   void defer_clearing();

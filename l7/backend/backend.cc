@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "l7/backend/h1_connection.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -16,19 +17,29 @@ constexpr Duration kAvoidance{1'000};
 
 }  // namespace
 
+Backend::Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell)
+    : context_(context), address_(address), cell_(cell) {}
+Backend::~Backend() = default;
+
 bool Backend::is_avoided() const { return context_.loop.now() < avoided_until_; }
 void Backend::avoid() { avoided_until_ = context_.loop.now() + kAvoidance; }
 
-std::unique_ptr<BackendConnection> Backend::take_idle(Exchange& exchange) {
-  if (idle_.empty()) return nullptr;
-  std::unique_ptr<BackendConnection> connection = std::move(idle_.back());
-  idle_.pop_back();
+BackendSide* Backend::lease(Exchange& exchange, bool must_connect) {
+  std::unique_ptr<H1Connection> connection;
+  if (!must_connect && !idle_.empty()) {
+    connection = std::move(idle_.back());
+    idle_.pop_back();
+  } else {
+    std::unique_ptr<Stream> stream = dial();
+    if (!stream) return nullptr;
+    connection = std::make_unique<H1Connection>(context_, *this, std::move(stream));
+  }
   connection->lease_to(exchange);
   count_lease(1);
-  return connection;
+  return connection.release();  // the lease owns it: until give_back()
 }
 
-std::unique_ptr<BackendConnection> Backend::connect(Exchange& exchange) {
+std::unique_ptr<Stream> Backend::dial() {
   sockaddr_storage storage;
   const socklen_t length = to_sockaddr(address_, storage);
   Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -36,29 +47,21 @@ std::unique_ptr<BackendConnection> Backend::connect(Exchange& exchange) {
   const int on = 1;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 && errno != EINPROGRESS) return nullptr;
-  auto connection = std::make_unique<BackendConnection>(context_.loop, *this, make_tcp_stream(std::move(socket), true), context_.buffers);
-  connection->lease_to(exchange);
-  count_lease(1);
-  return connection;
+  return make_tcp_stream(std::move(socket), true);
 }
 
-void Backend::give_back(std::unique_ptr<BackendConnection> connection, bool is_reusable, std::uint32_t max_idle,
-                        Duration idle_timeout) {
+void Backend::give_back(H1Connection& leased, const config::Pool& pool) {
+  std::unique_ptr<H1Connection> connection(&leased);
   count_lease(-1);
-  // An end, or bytes that nobody asked for, may have come with the answer: no further event would tell of them.
-  Wire& wire = connection->wire();
-  const bool is_kept = is_reusable && idle_.size() < max_idle && !wire.is_hung_up() && wire.input().is_empty() &&
-                       !wire.fill() && !wire.is_at_end() && !wire.has_failed();
-  if (!is_kept) {
-    connection->detach();
-    context_.retire(std::move(connection));
+  if (connection->rest_after_lease(pool) && idle_.size() < pool.max_idle) {
+    idle_.push_back(std::move(connection));
     return;
   }
-  connection->rest(context_.loop, idle_timeout);
-  idle_.push_back(std::move(connection));
+  connection->detach();
+  context_.retire(std::move(connection));
 }
 
-void Backend::drop_idle(BackendConnection& connection) {
+void Backend::drop_idle(H1Connection& connection) {
   const auto found = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle.get() == &connection; });
   if (found == idle_.end()) return;
   connection.detach();

@@ -10,16 +10,21 @@
 
 #include "common/address.h"
 #include "common/event_loop.h"
-#include "l7/backend/connection.h"
+#include "common/config/model_http.h"
+#include "l7/backend/backend_side.h"
 #include "l7/board.h"
 
 namespace gatehouse::l7 {
 
+class BackendConnection;
+class Exchange;
+class H1Connection;
 struct WorkerContext;
 
 class Backend {
  public:
-  Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell) : context_(context), address_(address), cell_(cell) {}
+  Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell);
+  ~Backend();
 
   const Endpoint& address() const { return address_; }
   bool is_healthy() const { return !cell_ || cell_->is_healthy.load(std::memory_order_relaxed) != 0; }
@@ -27,13 +32,11 @@ class Backend {
   bool is_avoided() const;
   void avoid();
 
-  // An idle connection, the one used last; nullptr when there is none.
-  std::unique_ptr<BackendConnection> take_idle(Exchange& exchange);
-  // A new one, still connecting; nullptr with errno when not even a socket can be had.
-  std::unique_ptr<BackendConnection> connect(Exchange& exchange);
-  // Ends a lease. A connection that cannot be used again is closed.
-  void give_back(std::unique_ptr<BackendConnection> connection, bool is_reusable, std::uint32_t max_idle, Duration idle_timeout);
-  void drop_idle(BackendConnection& connection);
+  // A connection for one exchange: the idle one that was used last unless it `must_connect`, else a new one, still
+  // connecting; nullptr with errno when not even a socket can be had. Ends with BackendSide::release().
+  BackendSide* lease(Exchange& exchange, bool must_connect);
+  void give_back(H1Connection& connection, const config::Pool& pool);
+  void drop_idle(H1Connection& connection);
 
   void count_request();
   void count_failure();
@@ -42,11 +45,12 @@ class Backend {
  private:
   friend class BackendPin;
   void count_lease(int change);
+  std::unique_ptr<Stream> dial();
 
   WorkerContext& context_;
   Endpoint address_;
   BackendCell* cell_;  // nullptr when the board is full: then only this worker's own experience counts
-  std::vector<std::unique_ptr<BackendConnection>> idle_;
+  std::vector<std::unique_ptr<H1Connection>> idle_;
   EventLoop::Clock::time_point avoided_until_{};
   std::uint32_t pins_ = 0;
   std::uint32_t leased_ = 0;

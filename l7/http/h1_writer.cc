@@ -176,21 +176,6 @@ bool write_response_head(Buffer& output, const Response& response, std::size_t l
   return writer.finish();
 }
 
-bool write_own_answer(Buffer& output, const OwnAnswer& answer, const ResponseStyle& style) {
-  HeadWriter writer;
-  if (!writer.begin(output, 2 * answer.text.size() + style.via.size() + style.request_id.size() + kOwnFields)) return false;
-  writer << "HTTP/1.1 " << std::uint64_t{answer.status} << " " << reason_phrase(answer.status) << "\r\n";
-  writer.field("Date", answer.date);
-  writer.field("Content-Type", "text/plain; charset=utf-8");
-  writer << "Content-Length: " << std::uint64_t{answer.text.size()} << "\r\n";
-  if (!style.request_id.empty()) writer.field("X-Request-ID", style.request_id);
-  writer.field("Via", style.via);
-  write_persistence(writer, style.persistence);
-  writer << "\r\n";
-  if (!answer.is_head) writer << answer.text;
-  return writer.finish();
-}
-
 std::string_view reason_phrase(std::uint16_t status) {
   switch (status) {
     case 200: return "OK";

@@ -31,20 +31,10 @@ struct ResponseStyle {
   std::string_view date;  // for a response that came without one (RFC 9110 §6.6.1); empty: none
 };
 
-// All three append to `output` and return false, leaving it as it was, when the head does not fit even a large block.
+// Both append to `output` and return false, leaving it as it was, when the head does not fit even a large block.
 // `length` is that of the received head: it bounds what is written.
 bool write_request_head(Buffer& output, const Request& request, std::size_t length, const Forwarding& forwarding);
 bool write_response_head(Buffer& output, const Response& response, std::size_t length, const ResponseStyle& style);
-
-// An answer of our own, with a text body of one line (none for HEAD).
-struct OwnAnswer {
-  std::uint16_t status = 500;
-  std::string_view text;
-  std::string_view date;        // IMF-fixdate
-  bool is_head = false;
-  bool is_keep_alive = false;
-};
-bool write_own_answer(Buffer& output, const OwnAnswer& answer, const ResponseStyle& style);
 
 // The standard phrase: "Not Found". Empty for codes we never send.
 std::string_view reason_phrase(std::uint16_t status);
