@@ -11,7 +11,7 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6402;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6403;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   std::array<WorkerCell, kMaxWorkers> workers;

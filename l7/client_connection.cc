@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "l7/http/h1_client.h"
+#include "l7/http/h2_client.h"
 #include "l7/tls_context.h"
 #include "l7/worker_context.h"
 
@@ -58,6 +59,7 @@ void ClientConnection::advance() {
   while (has_changed) {
     switch (phase_) {
       case Phase::kHandshake: has_changed = shake_hands(); break;
+      case Phase::kPreface: has_changed = read_preface(); break;
       case Phase::kServing: has_changed = take(codec_->advance()); break;
       case Phase::kClosing: has_changed = finish_closing(); break;
       case Phase::kLingering: has_changed = discard_rest(); break;
@@ -75,13 +77,39 @@ bool ClientConnection::shake_hands() {
   switch (wire_.open()) {
     case StreamStatus::kBlocked: return false;
     case StreamStatus::kDone:
-      codec_ = std::make_unique<H1Client>(context_, *this);
-      return enter(Phase::kServing);
+      if (wire_.protocol() == "h2") return speak_h2();
+      return listener_->config.h2c && !listener_->tls ? enter(Phase::kPreface) : speak_h1();
     default:
       log_debug("{}: no TLS connection: {}", to_string(peer_), wire_.failure());
       leave();
       return false;
   }
+}
+
+// A client of HTTP/2 says so in its first bytes (RFC 9113 §3.4), which are no request of HTTP/1.
+bool ClientConnection::read_preface() {
+  static constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  const std::string_view bytes = wire_.input().view();
+  const std::size_t size = std::min(bytes.size(), kPreface.size());
+  if (bytes.substr(0, size) != kPreface.substr(0, size)) return speak_h1();
+  if (size == kPreface.size()) return speak_h2();
+  if (wire_.fill()) return true;
+  if (wire_.is_at_end() || wire_.has_failed()) leave();
+  return false;
+}
+
+bool ClientConnection::speak_h1() {
+  codec_ = std::make_unique<H1Client>(context_, *this);
+  return enter(Phase::kServing);
+}
+
+bool ClientConnection::speak_h2() {
+  codec_ = std::make_unique<H2Client>(context_, *this);
+  return enter(Phase::kServing);
+}
+
+void ClientConnection::act(Codec::Next next) {
+  if (phase_ == Phase::kServing && take(next)) advance();
 }
 
 bool ClientConnection::take(Codec::Next next) {

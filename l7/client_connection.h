@@ -37,17 +37,22 @@ class ClientConnection {
   void take_runtime();
   void set_deadline(Duration limit) { deadline_.set(limit); }
   void clear_deadline() { deadline_.clear(); }
+  // What the codec decided outside advance().
+  void act(Codec::Next next);
 
   std::size_t place = 0;      // in WorkerContext::clients
   bool is_resumed = false;    // in WorkerContext's list of those to go on
 
  private:
-  enum class Phase : std::uint8_t { kHandshake, kServing, kClosing, kLingering, kGone };
+  enum class Phase : std::uint8_t { kHandshake, kPreface, kServing, kClosing, kLingering, kGone };
 
   void on_event(std::uint32_t events);
   void on_deadline();
   // Each returns whether the phase changed, so that advance() goes on.
   bool shake_hands();
+  bool read_preface();
+  bool speak_h1();
+  bool speak_h2();
   bool take(Codec::Next next);
   bool finish_closing();
   bool discard_rest();

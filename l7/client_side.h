@@ -17,11 +17,11 @@ class ClientConnection;
 
 class ClientSide {
  public:
-  explicit ClientSide(ClientConnection& connection) : connection_(connection) {}
+  ClientSide() = default;
   virtual ~ClientSide() = default;
   ClientSide(const ClientSide&) = delete;
 
-  ClientConnection& connection() { return connection_; }
+  ClientConnection& connection() { return *connection_; }
 
   // The request. Its head, in WorkerContext::request, is void after consume_head(), a piece after consume_body().
   virtual void consume_head() = 0;
@@ -47,8 +47,11 @@ class ClientSide {
   virtual void resume_later() = 0;
   virtual void break_off() = 0;
 
+ protected:
+  void set_connection(ClientConnection* connection) { connection_ = connection; }
+
  private:
-  ClientConnection& connection_;
+  ClientConnection* connection_ = nullptr;
 };
 
 }  // namespace gatehouse::l7

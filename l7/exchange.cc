@@ -123,7 +123,7 @@ Exchange::Next Exchange::write_backend_head() {
   http::Forwarding forwarding;
   forwarding.client = connection.address();
   forwarding.protocol = listener_->tls ? "https" : "http";
-  forwarding.via = context_.via;
+  forwarding.via = context_.request.is_h2 ? context_.via_h2 : context_.via;
   forwarding.request_id = request_id();
   forwarding.is_trusted = connection.is_trusted();
   head_.release();

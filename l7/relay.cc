@@ -129,7 +129,9 @@ bool Exchange::forward_interim(std::size_t length) {
 bool Exchange::start_response(std::size_t length) {
   const http::Response& response = context_.response;
   const bool is_last = response.framing == http::Framing::kNone;
-  const ClientSide::Sent sent = client_->send_head(response, length, style(), is_last);
+  http::ResponseStyle out = style();
+  if (response.is_h2) out.via = context_.via_h2;
+  const ClientSide::Sent sent = client_->send_head(response, length, out, is_last);
   if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
   if (sent != ClientSide::Sent::kDone) return false;
   status_ = response.status;

@@ -75,7 +75,7 @@ Status Runtime::add_listener(const config::Listener& listener, const std::vector
   added->limits = {listener.max_header.bytes, listener.max_uri.bytes, listener.max_header_fields};
   added->is_probe = listener.name == kProbeListener;
   if (!pairs.empty()) {
-    auto tls = TlsContext::make(listener.name, pairs);
+    auto tls = TlsContext::make(listener.name, pairs, listener.http2);
     if (!tls) return tls.error();
     added->tls = std::move(*tls);
   }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/fd.h"
 
@@ -32,6 +33,7 @@ class Stream {
   virtual StreamResult write(const char* data, std::size_t size) = 0;
   virtual void close_output() = 0;  // says that no more follows; reading goes on
   virtual std::string failure() const = 0;
+  virtual std::string_view protocol() const { return {}; }  // by ALPN: "h2"; empty: not agreed upon
 };
 
 // `is_connecting`: connect() was called and has not finished.

@@ -59,13 +59,18 @@ int on_server_name(SSL* ssl, int*, void* argument) {
   return SSL_TLSEXT_ERR_OK;
 }
 
-int on_alpn(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in, unsigned in_length, void*) {
-  static constexpr unsigned char kProtocols[] = "\x08http/1.1";
-  const int found = SSL_select_next_proto(const_cast<unsigned char**>(out), out_length, kProtocols, sizeof kProtocols - 1, in, in_length);
+// What ALPN chooses from, preferred first.
+constexpr unsigned char kProtocols[] = "\x02h2\x08http/1.1";
+constexpr std::size_t kLengthOfH2 = 3;
+
+int on_alpn(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in, unsigned in_length, void* offers_h2) {
+  const std::size_t skipped = offers_h2 ? 0 : kLengthOfH2;
+  const int found = SSL_select_next_proto(const_cast<unsigned char**>(out), out_length, kProtocols + skipped,
+                                          static_cast<unsigned>(sizeof kProtocols - 1 - skipped), in, in_length);
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-SSL_CTX* make_context() {
+SSL_CTX* make_context(bool offers_h2) {
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   GH_CHECK(context && SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
@@ -76,14 +81,14 @@ SSL_CTX* make_context() {
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets only: a worker keeps no state
   static constexpr unsigned char kSessionContext[] = "gatehouse";
   SSL_CTX_set_session_id_context(context, kSessionContext, sizeof kSessionContext - 1);
-  SSL_CTX_set_alpn_select_cb(context, on_alpn, nullptr);
+  SSL_CTX_set_alpn_select_cb(context, on_alpn, offers_h2 ? context : nullptr);
   return context;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<TlsContext>> TlsContext::make(const std::string& listener, const std::vector<KeyPair>& pairs) {
-  std::unique_ptr<TlsContext> made(new TlsContext);
+Result<std::unique_ptr<TlsContext>> TlsContext::make(const std::string& listener, const std::vector<KeyPair>& pairs, bool offers_h2) {
+  std::unique_ptr<TlsContext> made(new TlsContext(offers_h2));
   for (const KeyPair& pair : pairs) {
     if (const Status added = made->add(listener, pair); !added) return added.error();
   }
@@ -101,7 +106,7 @@ TlsContext::~TlsContext() {
 
 Status TlsContext::add(const std::string& listener, const KeyPair& pair) {
   ERR_clear_error();
-  SSL_CTX* context = make_context();
+  SSL_CTX* context = make_context(offers_h2_);
   contexts_.push_back(context);
   const BioReader chain(pair.chain);
   X509* leaf = PEM_read_bio_X509_AUX(chain.bio, nullptr, nullptr, nullptr);

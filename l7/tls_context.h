@@ -19,7 +19,7 @@ namespace gatehouse::l7 {
 class TlsContext {
  public:
   // `listener` is for messages. The first pair is the default, for clients without SNI or with an unknown name.
-  static Result<std::unique_ptr<TlsContext>> make(const std::string& listener, const std::vector<KeyPair>& pairs);
+  static Result<std::unique_ptr<TlsContext>> make(const std::string& listener, const std::vector<KeyPair>& pairs, bool offers_h2 = true);
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
 
@@ -28,9 +28,10 @@ class TlsContext {
   ssl_ctx_st* choose(std::string_view server_name) const;
 
  private:
-  TlsContext() = default;
+  explicit TlsContext(bool offers_h2) : offers_h2_(offers_h2) {}
   Status add(const std::string& listener, const KeyPair& pair);
 
+  bool offers_h2_;
   std::vector<ssl_ctx_st*> contexts_;
   std::map<std::string, ssl_ctx_st*, std::less<>> by_name_;  // lower case; "*.example" as it is
 };

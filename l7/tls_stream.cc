@@ -98,6 +98,12 @@ class TlsStream final : public Stream {
     shutdown(fd(), SHUT_WR);
   }
   std::string failure() const override { return failure_; }
+  std::string_view protocol() const override {
+    const unsigned char* name = nullptr;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(ssl_, &name, &length);
+    return {reinterpret_cast<const char*>(name), length};
+  }
 
  private:
   StreamStatus translate(int result) {

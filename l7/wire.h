@@ -34,6 +34,7 @@ class Wire {
   bool has_write_failed() const { return has_write_failed_; }
   bool is_hung_up() const { return is_hung_up_; }     // reset, or closed in both directions
   std::string failure() const { return stream_->failure(); }
+  std::string_view protocol() const { return stream_->protocol(); }
 
  private:
   bool read();

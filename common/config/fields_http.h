@@ -25,6 +25,11 @@ inline constexpr auto kFields<Listener> = std::tuple{
     field("header_timeout", &Listener::header_timeout, "From the first byte of a request to the end of its head; then 408.",
           kOptional, 100, kDay),
     field("idle_timeout", &Listener::idle_timeout, "Between requests, and without progress in a body.", kOptional, 100, kDay),
+    field("http2", &Listener::http2, "HTTP/2 is offered to TLS clients (ALPN)."),
+    field("h2c", &Listener::h2c, "Clear text: clients may begin in HTTP/2 without asking (prior knowledge)."),
+    field("max_streams", &Listener::max_streams, "HTTP/2: requests at once on one connection.", kOptional, 1, 1'000),
+    field("stream_window", &Listener::stream_window, "HTTP/2: what a client may send of a request body ahead of its backend; a connection's window is 16 times that.",
+          kOptional, 16 * 1024, 128 * 1024),
 };
 
 template <>

@@ -28,6 +28,10 @@ struct Listener {
   ByteSize max_body{1ull << 40};        // beyond: 413
   Duration header_timeout{10'000};      // first byte of a request to the end of its header: 408
   Duration idle_timeout{60'000};        // keep-alive between requests, and a stalled body
+  bool http2 = true;                    // offered to TLS clients
+  bool h2c = false;                     // clear text: clients may begin in HTTP/2 (prior knowledge)
+  std::uint32_t max_streams = 100;      // of a connection, at once
+  ByteSize stream_window{64 * 1024};    // of a request body, that a client may send ahead of the backend
 };
 
 struct Backend {

@@ -70,6 +70,9 @@ class Reader {
       if (read_short_form(node, out, label)) return;
       if (const toml::table* table = node.as_table()) return read(*table, out, path, label);
       refuse(node, label, "a table");
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (!node.is_boolean()) return refuse(node, label, "true or false");
+      out = *node.value<bool>();
     } else if constexpr (std::is_integral_v<T>) {
       read_number(node, out, spec, label);
     } else if constexpr (std::is_same_v<T, std::string>) {

@@ -11,7 +11,9 @@ constexpr std::size_t kMostUnread = BufferPool::kSmall / 2;  // of answers, befo
 }  // namespace
 
 H1Client::H1Client(WorkerContext& context, ClientConnection& connection)
-    : ClientSide(connection), context_(context), wire_(connection.wire()), body_(context.buffers) {}
+    : context_(context), wire_(connection.wire()), body_(context.buffers) {
+  set_connection(&connection);
+}
 
 H1Client::~H1Client() { abort("the worker ended"); }
 

@@ -46,6 +46,8 @@ struct Request {
   bool is_keep_alive = true;
   bool expects_continue = false;
   bool has_te_trailers = false;
+  bool is_h2 = false;
+  std::string_view upgrade;     // the protocol that the client would like to go on in, when it may: "websocket"
   Fields fields;
 };
 
@@ -56,6 +58,7 @@ struct Response {
   Framing framing = Framing::kNone;
   std::uint64_t content_length = 0;
   bool is_keep_alive = true;
+  bool is_h2 = false;
   Fields fields;
 };
 
