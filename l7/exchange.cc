@@ -92,7 +92,18 @@ void Exchange::remember_request() {
   path_ = request.path.substr(0, kLongestKept);
 }
 
+// What one side takes may make room on the other at once, down in the same stack: that is looked at when this is done.
 Exchange::Outcome Exchange::run() {
+  is_event_missed_ = is_running_;
+  if (is_running_) return Outcome::kWait;
+  is_running_ = true;
+  Outcome outcome = run_steps();
+  while (outcome == Outcome::kWait && std::exchange(is_event_missed_, false)) outcome = run_steps();
+  is_running_ = false;
+  return outcome;
+}
+
+Exchange::Outcome Exchange::run_steps() {
   for (;;) {
     GH_CHECK(step_ != kIdle);
     const StepEntry& step = kSteps[step_];

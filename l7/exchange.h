@@ -56,6 +56,7 @@ class Exchange {
   Next relay();
   Next finish();
 
+  Outcome run_steps();
   void begin(ClientSide& client);
   void remember_request();
   Next write_backend_head();
@@ -93,6 +94,8 @@ class Exchange {
   Step step_ = kIdle;
   Next decision_ = Next::kGo;
   bool is_decided_ = false;
+  bool is_running_ = false;
+  bool is_event_missed_ = false;
 
   std::shared_ptr<const Runtime> runtime_;  // what it began with
   const Runtime::Listener* listener_ = nullptr;

@@ -9,6 +9,7 @@ namespace gatehouse::l7 {
 namespace {
 
 constexpr std::size_t kFrameHeader = 9;
+constexpr std::size_t kRefill = 4096;
 constexpr std::size_t kBlockedFrame = 4096;  // the size of one that waits for the socket
 
 std::string_view text_of(nghttp2_rcbuf* bytes) {
@@ -145,6 +146,11 @@ ssize_t H2Callbacks::read_body(nghttp2_session* session, std::int32_t id, std::s
   H2Session& owner = owner_of(owner_pointer);
   H2Stream* stream = stream_of(session, id);
   if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // nobody is there to say the rest: RST_STREAM
+  // While it has the turn it is asked for more, so that less urgent ones do not slip in between.
+  if (stream->is_starved_ && !stream->is_writing_ && stream->output().size() < kRefill) {
+    stream->is_starved_ = false;
+    owner.on_stream_ready(*stream);
+  }
   const std::size_t available = stream->output().size();
   if (available == 0 && !stream->is_output_ended_) {
     stream->is_deferred_ = true;

@@ -100,7 +100,7 @@ void H2Client::start_exchange(H2ClientStream& stream) {
   connection_.take_runtime();
   const http::HeadLimits& limits = connection_.listener().limits;
   http::ParseResult head{http::ParseStatus::kFieldsTooLarge, 0, "the header section is too large"};
-  if (!stream.is_head_too_large_) head = read_h2_request(stream.head(), limits, stream.is_input_ended(), context().request);
+  if (!stream.is_head_too_large_) head = read_h2_request(stream.head(), limits, stream.whole_body(), context().request);
   stream.exchange_ = context().exchanges.take(context());
   if (head.status == http::ParseStatus::kDone) return take(stream, stream.exchange_->start(stream, head.length));
   stream.exchange_->refuse(stream, http::response_status(head.status), head.reason);

@@ -101,7 +101,7 @@ ParseResult read_target(const Gathered& gathered, const HeadLimits& limits, Requ
 
 }  // namespace
 
-ParseResult read_h2_request(const FieldBlock& block, const HeadLimits& limits, bool is_ended, Request& request) {
+ParseResult read_h2_request(const FieldBlock& block, const HeadLimits& limits, std::optional<std::size_t> body, Request& request) {
   Gathered gathered;
   read_fields(block, limits.max_fields, request.fields, gathered);
   if (gathered.refusal.status != ParseStatus::kDone) return gathered.refusal;
@@ -113,9 +113,10 @@ ParseResult read_h2_request(const FieldBlock& block, const HeadLimits& limits, b
   request.is_keep_alive = true;
   request.expects_continue = false;
   request.has_te_trailers = gathered.has_te_trailers;
-  request.content_length = gathered.length;
-  const bool is_empty = is_ended || (gathered.has_length && gathered.length == 0);
-  request.framing = is_empty && request.upgrade.empty() ? Framing::kNone : gathered.has_length ? Framing::kLength : Framing::kChunked;
+  const bool has_length = gathered.has_length || body;
+  request.content_length = gathered.has_length ? gathered.length : body.value_or(0);  // nghttp2 sees to it that they agree
+  const bool is_empty = has_length && request.content_length == 0 && request.upgrade.empty();
+  request.framing = is_empty ? Framing::kNone : has_length ? Framing::kLength : Framing::kChunked;
   return {ParseStatus::kDone, block.size(), ""};
 }
 

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 
 #include "l7/http/field_block.h"
@@ -15,8 +16,8 @@
 
 namespace gatehouse::l7::http {
 
-// `is_ended`: no body follows. The views are into `block`.
-ParseResult read_h2_request(const FieldBlock& block, const HeadLimits& limits, bool is_ended, Request& request);
+// `body`: its length, when all of it is here already. The views are into `block`.
+ParseResult read_h2_request(const FieldBlock& block, const HeadLimits& limits, std::optional<std::size_t> body, Request& request);
 // `is_head_request`: of the request answered.
 ParseResult read_h2_response(const FieldBlock& block, bool is_ended, bool is_head_request, Response& response);
 

@@ -168,7 +168,7 @@ void H2Session::reset(H2Stream& stream, std::uint32_t code) {
 
 // Moves frames into the output until there are none, or the socket takes no more.
 void H2Session::pump() {
-  if (is_receiving_ || is_pumping_ || has_failed_) return;
+  if (is_receiving_ || is_pumping_ || is_held_ || has_failed_) return;
   is_pumping_ = true;
   while (true) {
     if (!frame_.empty()) {
@@ -208,6 +208,7 @@ void H2Session::on_turn_end() {
   after_flush();
 }
 
+// All of them have their turn before any of it is sent: which goes first is then a choice by priority.
 void H2Session::wake_starved() {
   has_starved_ = false;
   for_each_stream([this](H2Stream& stream) {
@@ -217,7 +218,9 @@ void H2Session::wake_starved() {
     }
     has_starved_ |= stream.is_starved_;
   });
+  is_held_ = ready_.size() > 1;
   run_ready();
+  is_held_ = false;
 }
 
 }  // namespace gatehouse::l7

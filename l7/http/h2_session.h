@@ -118,6 +118,7 @@ class H2Session {
   std::ptrdiff_t unsent_ = 0;        // bytes in the buffers of all streams
   bool is_receiving_ = false;
   bool is_pumping_ = false;
+  bool is_held_ = false;
   bool has_starved_ = false;
   bool has_failed_ = false;
   bool is_stopped_ = false;

@@ -14,7 +14,7 @@ void H2Stream::begin(H2Session& session, std::int32_t id) {
   id_ = id;
   error_ = 0;
   piece_ = 0;
-  is_input_ended_ = is_input_unwanted_ = is_output_ended_ = is_end_sent_ = is_deferred_ = is_starved_ = is_ready_ = is_closed_ = is_head_done_ = false;
+  is_input_ended_ = is_input_unwanted_ = is_writing_ = is_output_ended_ = is_end_sent_ = is_deferred_ = is_starved_ = is_ready_ = is_closed_ = is_head_done_ = false;
 }
 
 void H2Stream::end() {
@@ -60,6 +60,11 @@ http::BodyPiece H2Stream::read(std::size_t most, http::Fields& trailers) {
   return piece;
 }
 
+std::optional<std::size_t> H2Stream::whole_body() const {
+  if (!is_input_ended_ || !trailers_.is_empty()) return std::nullopt;
+  return input().size();
+}
+
 void H2Stream::consume() {
   session_->open_window(*this, piece_);
   if (incoming_.is_empty()) {
@@ -92,7 +97,9 @@ void H2Stream::write(std::string_view data, bool is_last) {
   if (!has_unsent()) moved_ = session_->now();
   is_output_ended_ = is_last;
   direct_ = data;
+  is_writing_ = true;
   session_->send(*this);
+  is_writing_ = false;
   if (direct_.empty()) return;
   if (unsent_.room() < direct_.size()) unsent_.grow();
   GH_CHECK(unsent_.append(direct_) == direct_.size());  // who writes has asked for room()

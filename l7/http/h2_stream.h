@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "common/event_loop.h"
@@ -26,6 +27,7 @@ class H2Stream {
  protected:
   // What is to come.
   bool is_input_ended() const { return is_input_ended_; }
+  std::optional<std::size_t> whole_body() const;  // its length, when it has come and no trailers with it
   bool is_closed() const { return is_closed_; }  // both ways, by whatever cause
   std::uint32_t error() const { return error_; }  // NGHTTP2_NO_ERROR: it ended as it should
   http::FieldBlock& head() { return head_; }
@@ -71,6 +73,7 @@ class H2Stream {
   bool is_input_unwanted_ = false;
   bool is_output_ended_ = false;   // nothing more will be written
   bool is_end_sent_ = false;
+  bool is_writing_ = false;        // its exchange is just handing something out
   bool is_deferred_ = false;       // nghttp2 asked for more when there was none
   bool is_starved_ = false;        // somebody asked for room when there was none
   bool is_ready_ = false;          // in the session's list

@@ -55,6 +55,8 @@ class RawSocket {
     close();
   }
 
+  void set_on_bytes(OnBytes on_bytes) { on_bytes_ = std::move(on_bytes); }
+
   std::string& received() { return received_; }  // a test may take bytes off its front
   std::size_t unsent() const { return unsent_.size() - sent_; }
   bool is_ended() const { return is_ended_; }  // closed by the peer, in whatever way, or by us
