@@ -9,6 +9,7 @@
 #include "l7/backend/pool.h"
 #include "l7/client_connection.h"
 #include "l7/http/h1_writer.h"
+#include "l7/http/h2_head.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -138,7 +139,9 @@ Exchange::Next Exchange::write_backend_head() {
   forwarding.request_id = request_id();
   forwarding.is_trusted = connection.is_trusted();
   head_.release();
-  if (!http::write_request_head(head_, context_.request, head_length_, forwarding)) {
+  const bool fits = pool_->speaks_h2() ? http::write_h2_request_head(head_.fields, context_.request, forwarding)
+                                       : http::write_request_head(head_.text, context_.request, head_length_, forwarding);
+  if (!fits) {
     return answer(431, "the header section is too large to forward");
   }
   return go(kChooseBackend);
@@ -156,7 +159,7 @@ Exchange::Next Exchange::choose_backend() {
 }
 
 Exchange::Next Exchange::lease() {
-  backend_ = chosen_->lease(*this, must_connect_);
+  backend_ = chosen_->lease(*this, pool_->config(), must_connect_);
   if (!backend_) {
     const int code = errno;
     const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
@@ -197,14 +200,25 @@ Exchange::Next Exchange::send() {
 // A connection that was kept may have been closed just as the request left: nothing of the answer has come, so a request
 // that may be repeated is, on a new connection (RFC 9110 §9.2.2, RFC 9112 §9.3.1). Anything else is the backend's failure.
 Exchange::Next Exchange::after_lost_backend() {
-  const bool is_race = backend_->is_reused() && is_idempotent_ && request_bytes_ == 0;
-  if (is_race) {
+  const bool is_untouched = request_bytes_ == 0;
+  if (is_untouched && backend_->is_refused()) return after_refusal();
+  if (is_untouched && backend_->is_reused() && is_idempotent_ && !std::exchange(must_connect_, true)) {
     release_backend(false);
-    must_connect_ = true;
     return go(kLease);
   }
   chosen_->count_failure();
   return answer(502, "the backend closed the connection before its answer");
+}
+
+// What a backend has refused it has not looked at (RFC 9113 §8.7): any request may go elsewhere, or there again.
+Exchange::Next Exchange::after_refusal() {
+  release_backend(false);
+  tried_[attempts_++] = chosen_;
+  unreached_status_ = 503;
+  error_ = "refused by " + to_string(chosen_->address());
+  if (attempts_ == kMaxAttempts) return answer(unreached_status_, "every backend refused the request", std::string(error_));
+  if (Backend* other = pool_->choose({tried_.data(), attempts_})) chosen_ = other;
+  return go(kLease);
 }
 
 }  // namespace gatehouse::l7

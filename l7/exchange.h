@@ -68,6 +68,7 @@ class Exchange {
   Next break_off(std::string_view why);
   Next try_another_backend(std::uint16_t status, std::string_view why);
   Next after_lost_backend();
+  Next after_refusal();
 
   // Parts of relay(): each returns whether bytes moved; a decision is left in decision_.
   bool relay_request();
@@ -110,7 +111,7 @@ class Exchange {
   bool must_connect_ = false;  // a kept connection was lost under the request: take a new one
 
   std::size_t head_length_ = 0;
-  Buffer head_;  // the request head as the backend gets it: kept for another attempt
+  http::RequestHead head_;
   http::Framing request_framing_ = http::Framing::kNone;
   std::uint64_t request_bytes_ = 0;
   std::uint64_t response_bytes_ = 0;

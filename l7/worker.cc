@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "l7/backend/connection.h"
+#include "l7/backend/h2_connection.h"
 #include "l7/client_connection.h"
 #include "l7/exchange.h"
 #include "l7/http/h2_client.h"
@@ -19,6 +19,8 @@ WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::ui
 WorkerContext::~WorkerContext() {
   clients.clear();
   retired_clients_.clear();
+  runtime.reset();
+  backends.clear();
   retired_backends_.clear();
 }
 

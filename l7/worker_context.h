@@ -20,6 +20,7 @@ namespace gatehouse::l7 {
 class BackendConnection;
 class ClientConnection;
 class Exchange;
+class H2BackendStream;
 class H2ClientStream;
 class H2Session;
 class Runtime;
@@ -53,6 +54,7 @@ struct WorkerContext {
   bool is_draining = false;
   ObjectPool<Exchange> exchanges;  // at rest, as the next
   ObjectPool<H2ClientStream> h2_client_streams;
+  ObjectPool<H2BackendStream> h2_backend_streams;
   std::vector<std::unique_ptr<ClientConnection>> clients;
   // Where heads are parsed to: one at a time, used up before anything else is read.
   http::Request request;

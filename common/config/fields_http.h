@@ -60,6 +60,9 @@ inline constexpr auto kFields<Pool> = std::tuple{
           kOptional, 10, kDay),
     field("max_idle", &Pool::max_idle, "Idle connections kept to a backend, per worker.", kOptional, 0, 100'000),
     field("idle_timeout", &Pool::idle_timeout, "An idle connection is closed after this.", kOptional, 100, kDay),
+    field("protocol", &Pool::protocol, "\"http1\", or \"h2\": HTTP/2, in the clear with prior knowledge."),
+    field("max_streams", &Pool::max_streams, "h2: requests at once on one connection, of those that the backend allows; further ones open another.",
+          kOptional, 1, 1'000),
 };
 
 template <>

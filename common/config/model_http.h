@@ -58,6 +58,8 @@ struct Pool {
   Duration response_timeout{30'000};    // to the first byte of the response, then 504; also a stalled body
   std::uint32_t max_idle = 64;          // idle keep-alive connections to a backend, per worker
   Duration idle_timeout{50'000};        // an idle connection is closed after this
+  std::string protocol = "http1";       // http1 | h2
+  std::uint32_t max_streams = 100;      // of a connection, at once
 };
 
 struct AccessLog {

@@ -60,6 +60,9 @@ class HttpValidator : Validator {
         if (address.port == 0) error(path, "[[pool]] backend " + quoted(to_string(address)) + ": expected a port from 1 to 65535");
       }
       if (!pool.backends.empty() && weight == 0) error(at("pool", i), "[[pool]] " + quoted(pool.name) + ": every backend has weight 0");
+      if (pool.protocol != "http1" && pool.protocol != "h2") {
+        error(at("pool", i, "protocol"), "[[pool]] protocol: expected \"http1\" or \"h2\", found " + quoted(pool.protocol));
+      }
       check_health(i, pool);
     }
   }

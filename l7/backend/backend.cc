@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "l7/backend/h1_connection.h"
+#include "l7/backend/h2_connection.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -24,7 +25,31 @@ Backend::~Backend() = default;
 bool Backend::is_avoided() const { return context_.loop.now() < avoided_until_; }
 void Backend::avoid() { avoided_until_ = context_.loop.now() + kAvoidance; }
 
-BackendSide* Backend::lease(Exchange& exchange, bool must_connect) {
+BackendSide* Backend::lease(Exchange& exchange, const config::Pool& pool, bool must_connect) {
+  return pool.protocol == "h2" ? lease_stream(exchange, pool.max_streams) : lease_connection(exchange, must_connect);
+}
+
+BackendSide* Backend::lease_stream(Exchange& exchange, std::uint32_t most) {
+  auto found = std::find_if(shared_.begin(), shared_.end(), [most](const auto& each) { return each->has_room(most); });
+  if (found == shared_.end()) {
+    std::unique_ptr<Stream> stream = dial();
+    if (!stream) return nullptr;
+    shared_.push_back(std::make_unique<H2Connection>(context_, *this, std::move(stream)));
+    found = shared_.end() - 1;
+  }
+  count_lease(1);
+  return (*found)->lease_to(exchange);
+}
+
+void Backend::drop(H2Connection& connection) {
+  const auto found = std::find_if(shared_.begin(), shared_.end(), [&](const auto& each) { return each.get() == &connection; });
+  GH_CHECK(found != shared_.end());
+  connection.detach();
+  context_.retire(std::move(*found));
+  shared_.erase(found);
+}
+
+BackendSide* Backend::lease_connection(Exchange& exchange, bool must_connect) {
   std::unique_ptr<H1Connection> connection;
   if (!must_connect && !idle_.empty()) {
     connection = std::move(idle_.back());

@@ -19,6 +19,7 @@ namespace gatehouse::l7 {
 class BackendConnection;
 class Exchange;
 class H1Connection;
+class H2Connection;
 struct WorkerContext;
 
 class Backend {
@@ -32,11 +33,16 @@ class Backend {
   bool is_avoided() const;
   void avoid();
 
-  // A connection for one exchange: the idle one that was used last unless it `must_connect`, else a new one, still
-  // connecting; nullptr with errno when not even a socket can be had. Ends with BackendSide::release().
-  BackendSide* lease(Exchange& exchange, bool must_connect);
+  // What one exchange needs of a connection: of HTTP/1.1 the whole of it, the idle one that was used last unless it
+  // `must_connect`; of HTTP/2 a stream of the first that has room; else of a new one, still connecting. nullptr with errno
+  // when not even a socket can be had. Ends with BackendSide::release().
+  BackendSide* lease(Exchange& exchange, const config::Pool& pool, bool must_connect);
+
+  // For connections.
   void give_back(H1Connection& connection, const config::Pool& pool);
   void drop_idle(H1Connection& connection);
+  void end_lease() { count_lease(-1); }  // of a stream
+  void drop(H2Connection& connection);
 
   void count_request();
   void count_failure();
@@ -46,11 +52,14 @@ class Backend {
   friend class BackendPin;
   void count_lease(int change);
   std::unique_ptr<Stream> dial();
+  BackendSide* lease_connection(Exchange& exchange, bool must_connect);
+  BackendSide* lease_stream(Exchange& exchange, std::uint32_t most);
 
   WorkerContext& context_;
   Endpoint address_;
   BackendCell* cell_;  // nullptr when the board is full: then only this worker's own experience counts
   std::vector<std::unique_ptr<H1Connection>> idle_;
+  std::vector<std::unique_ptr<H2Connection>> shared_;
   EventLoop::Clock::time_point avoided_until_{};
   std::uint32_t pins_ = 0;
   std::uint32_t leased_ = 0;
@@ -78,6 +87,7 @@ class BackendSet {
   Backend& find_or_add(std::string_view pool, const Endpoint& address);
   // Forgets backends that no snapshot names and no exchange uses.
   void sweep();
+  void clear() { backends_.clear(); }
 
  private:
   WorkerContext& context_;

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "common/config/model_http.h"
-#include "l7/buffer.h"
 #include "l7/http/message.h"
+#include "l7/http/request_head.h"
 #include "l7/stream.h"
 
 namespace gatehouse::l7 {
@@ -19,17 +19,17 @@ class Backend;
 
 class BackendSide {
  public:
-  explicit BackendSide(Backend& backend) : backend_(backend) {}
+  BackendSide() = default;
   virtual ~BackendSide() = default;
   BackendSide(const BackendSide&) = delete;
 
-  Backend& backend() { return backend_; }
+  Backend& backend() { return *backend_; }
 
   virtual StreamStatus open() = 0;  // connected; called at every event until then
   virtual std::string failure() const = 0;
 
-  // The request: its head as write_request_head() wrote it, then its body unless that `is_last`.
-  virtual void send_head(const Buffer& head, http::Framing framing, bool is_last) = 0;
+  // The request: its head, then its body unless that `is_last`.
+  virtual void send_head(const http::RequestHead& head, http::Framing framing, bool is_last) = 0;
   virtual std::size_t body_room() = 0;
   virtual void send_body(std::string_view data, bool is_last) = 0;
   virtual void send_trailers(const http::Fields& trailers) = 0;
@@ -62,8 +62,11 @@ class BackendSide {
   // Ends the lease; `is_complete`: both messages went through whole, so that a connection can be used again.
   virtual void release(bool is_complete, const config::Pool& pool) = 0;
 
+ protected:
+  void set_backend(Backend& backend) { backend_ = &backend; }
+
  private:
-  Backend& backend_;
+  Backend* backend_ = nullptr;
 };
 
 }  // namespace gatehouse::l7

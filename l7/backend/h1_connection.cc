@@ -12,8 +12,10 @@ constexpr http::HeadLimits kResponseLimits{64 * 1024, 0, http::kMaxFields};
 }  // namespace
 
 H1Connection::H1Connection(WorkerContext& context, Backend& backend, std::unique_ptr<Stream> stream)
-    : BackendSide(backend), BackendConnection(context.loop, backend, std::move(stream), context.buffers), context_(context),
-      response_body_(context.buffers) {}
+    : BackendConnection(context.loop, backend, std::move(stream), context.buffers), context_(context),
+      response_body_(context.buffers) {
+  set_backend(backend);
+}
 
 void H1Connection::lease_to(Exchange& exchange) {
   exchange_ = &exchange;
@@ -34,10 +36,10 @@ bool H1Connection::rest_after_lease(const config::Pool& pool) {
 
 std::string H1Connection::failure() const { return wire().failure(); }
 
-void H1Connection::send_head(const Buffer& head, http::Framing framing, bool is_last) {
+void H1Connection::send_head(const http::RequestHead& head, http::Framing framing, bool is_last) {
   Buffer& output = wire().output();
-  if (output.room() < head.size()) output.grow();
-  GH_CHECK(output.append(head.view()) == head.size());
+  if (output.room() < head.text.size()) output.grow();
+  GH_CHECK(output.append(head.text.view()) == head.text.size());
   request_body_.begin(framing);
   // Of a repeated request with an empty chunked body: its end went with the connection before.
   if (is_last && framing == http::Framing::kChunked) request_body_.write(output, {}, true);

@@ -20,7 +20,7 @@ class H1Connection final : public BackendSide, public BackendConnection {
 
   StreamStatus open() override { return wire().open(); }
   std::string failure() const override;
-  void send_head(const Buffer& head, http::Framing framing, bool is_last) override;
+  void send_head(const http::RequestHead& head, http::Framing framing, bool is_last) override;
   std::size_t body_room() override;
   void send_body(std::string_view data, bool is_last) override;
   void send_trailers(const http::Fields& trailers) override;

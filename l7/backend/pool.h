@@ -15,12 +15,14 @@ class Pool {
   Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker);
 
   const config::Pool& config() const { return config_; }
+  bool speaks_h2() const { return speaks_h2_; }
   // A healthy member that is not in `tried`; one that refused a connection lately only when there is no other. nullptr:
   // nobody is left.
   Backend* choose(std::span<Backend* const> tried);
 
  private:
   const config::Pool& config_;
+  bool speaks_h2_;
   std::vector<Member> members_;
 };
 

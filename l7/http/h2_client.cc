@@ -44,11 +44,11 @@ void H2Client::abort(std::string_view why) {
 Codec::Next H2Client::advance() {
   receive();
   run_ready();
-  if (wire().has_failed() || wire().is_hung_up() || wire().is_at_end()) {
+  if (connection_.wire().has_failed() || connection_.wire().is_hung_up() || connection_.wire().is_at_end()) {
     abort("the client closed the connection");
     return Next::kLost;
   }
-  if (!wire().output().is_empty()) flush_later();
+  if (!connection_.wire().output().is_empty()) flush_later();
   set_deadline();
   return judge();
 }
@@ -67,7 +67,7 @@ Codec::Next H2Client::judge() {
 
 H2Stream* H2Client::begin_stream(std::int32_t id) {
   H2ClientStream* stream = context().h2_client_streams.take(context().buffers).release();
-  attach(*stream, id);
+  add(*stream, id);
   stream->client_ = this;
   stream->set_connection(&connection_);
   stream->is_head_new_ = stream->is_head_too_large_ = false;
@@ -128,7 +128,7 @@ void H2Client::finish_exchange(H2ClientStream& stream) {
 }
 
 void H2Client::release(H2ClientStream& stream) {
-  detach(stream);
+  remove(stream);
   context().h2_client_streams.give(std::unique_ptr<H2ClientStream>(&stream));
 }
 

@@ -120,7 +120,13 @@ ParseResult read_h2_request(const FieldBlock& block, const HeadLimits& limits, s
   return {ParseStatus::kDone, block.size(), ""};
 }
 
-ParseResult read_h2_response(const FieldBlock& block, bool is_ended, bool is_head_request, Response& response) {
+bool is_interim_h2(const FieldBlock& block) {
+  bool is_interim = false;
+  block.for_each([&](std::string_view name, std::string_view value) { is_interim |= name == ":status" && value.starts_with('1'); });
+  return is_interim;
+}
+
+ParseResult read_h2_response(const FieldBlock& block, std::optional<std::size_t> body, bool is_head_request, Response& response) {
   Gathered gathered;
   read_fields(block, kMaxFields, response.fields, gathered);
   if (gathered.refusal.status != ParseStatus::kDone) return gathered.refusal;
@@ -131,10 +137,14 @@ ParseResult read_h2_response(const FieldBlock& block, bool is_ended, bool is_hea
   response.minor_version = 1;
   response.is_h2 = true;
   response.is_keep_alive = true;
-  response.content_length = gathered.length;
   const bool has_no_body = is_head_request || status < 200 || status == 204 || status == 304;
-  const bool is_empty = has_no_body || (gathered.has_length && gathered.length == 0);
-  response.framing = is_empty ? Framing::kNone : gathered.has_length || is_ended ? Framing::kLength : Framing::kChunked;
+  response.content_length = gathered.has_length ? gathered.length : body.value_or(0);
+  // Of length 0 it may have been said by the backend or not: it is said once either way.
+  if (has_no_body || (gathered.has_length && gathered.length == 0)) {
+    response.framing = Framing::kNone;
+  } else {
+    response.framing = gathered.has_length || body ? Framing::kLength : Framing::kChunked;
+  }
   return {ParseStatus::kDone, block.size(), ""};
 }
 

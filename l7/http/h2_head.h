@@ -19,7 +19,8 @@ namespace gatehouse::l7::http {
 // `body`: its length, when all of it is here already. The views are into `block`.
 ParseResult read_h2_request(const FieldBlock& block, const HeadLimits& limits, std::optional<std::size_t> body, Request& request);
 // `is_head_request`: of the request answered.
-ParseResult read_h2_response(const FieldBlock& block, bool is_ended, bool is_head_request, Response& response);
+ParseResult read_h2_response(const FieldBlock& block, std::optional<std::size_t> body, bool is_head_request, Response& response);
+bool is_interim_h2(const FieldBlock& block);  // 1xx
 
 // The request as it goes to a backend, kept for every attempt. False, with nothing in `block`, when it does not fit.
 bool write_h2_request_head(FieldBlock& block, const Request& request, const Forwarding& forwarding);

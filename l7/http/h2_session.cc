@@ -100,7 +100,7 @@ void H2Session::run_ready() {
   ready_.clear();
 }
 
-void H2Session::attach(H2Stream& stream, std::int32_t id) {
+void H2Session::add(H2Stream& stream, std::int32_t id) {
   stream.begin(*this, id);
   stream.moved_ = now();
   stream.previous_ = nullptr;
@@ -110,7 +110,7 @@ void H2Session::attach(H2Stream& stream, std::int32_t id) {
   ++count_;
 }
 
-void H2Session::detach(H2Stream& stream) {
+void H2Session::remove(H2Stream& stream) {
   stream.discard_input();
   count_unsent(-static_cast<std::ptrdiff_t>(stream.unsent_.size()));
   if (!stream.is_closed_) nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
@@ -119,6 +119,16 @@ void H2Session::detach(H2Stream& stream) {
   if (stream.next_) stream.next_->previous_ = stream.previous_;
   --count_;
   stream.end();
+}
+
+void H2Session::close_all(std::uint32_t error) {
+  for_each_stream([&](H2Stream& stream) {
+    if (stream.is_closed_) return;
+    nghttp2_session_set_stream_user_data(session_, stream.id_, nullptr);
+    stream.is_closed_ = true;
+    stream.error_ = error;
+    make_ready(stream);
+  });
 }
 
 bool H2Session::submit_response(H2Stream& stream, const http::H2Fields& fields, bool is_last) {

@@ -40,9 +40,8 @@ class H2Session {
   virtual ~H2Session();
 
   void start(Role role, const Limits& limits, std::span<const nghttp2_settings_entry> settings);
-  nghttp2_session* session() { return session_; }
+  nghttp2_session* session() const { return session_; }
   WorkerContext& context() { return context_; }
-  Wire& wire() { return wire_; }
 
   // Works through what there is to read. False: nothing more can be read, the connection is to end.
   bool receive();
@@ -57,8 +56,9 @@ class H2Session {
   bool is_within_head() const { return head_stream_ != nullptr; }
   bool has_unsent() const { return unsent_ > 0; }
 
-  void attach(H2Stream& stream, std::int32_t id);
-  void detach(H2Stream& stream);
+  void add(H2Stream& stream, std::int32_t id);
+  void remove(H2Stream& stream);
+  void close_all(std::uint32_t error);  // the connection is gone under them
   std::size_t streams() const { return count_; }
   template <typename Visit>
   void for_each_stream(Visit visit) {
