@@ -3,6 +3,7 @@
 #include "l7/backend/pool.h"
 #include "l7/client_connection.h"
 #include "l7/exchange.h"
+#include "l7/http/grpc.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -13,11 +14,13 @@ Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std:
   if (status >= 400) error_ = detail.empty() ? why : detail;
   if (backend_) release_backend(false);
   status_ = status;
+  if (is_grpc_) return answer_grpc(status, why);
   const std::string phrase(http::reason_phrase(status));
   const std::string text = status == 200 ? std::string(why) + "\n" : std::to_string(status) + " " + phrase + ": " + std::string(why) + "\n";
   http::Response& response = context_.response;
   response.status = status;
   response.reason = phrase;
+  response.is_h2 = false;
   response.framing = http::Framing::kLength;
   response.content_length = text.size();
   response.fields.clear();
@@ -26,6 +29,26 @@ Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std:
   if (!is_head_request_) client_->send_body(text, true);
   is_response_begun_ = is_response_done_ = true;
   response_bytes_ = text.size();
+  return go(kFinish);
+}
+
+// Trailers only: a head that ends the stream, with the status in gRPC's terms. The log has ours.
+Exchange::Next Exchange::answer_grpc(std::uint16_t status, std::string_view why) {
+  const std::string code = std::to_string(is_expired() ? http::kGrpcDeadlineExceeded : http::grpc_status(status));
+  const std::string message = http::grpc_message(why);
+  http::Response& response = context_.response;
+  response.status = 200;
+  response.reason = "OK";
+  response.is_h2 = false;
+  response.framing = http::Framing::kNone;
+  response.fields.clear();
+  response.fields.add({"Content-Type", "application/grpc"});
+  response.fields.add({"Content-Length", "0"});
+  response.fields.add({"grpc-status", code});
+  response.fields.add({"grpc-message", message});
+  const std::size_t length = message.size() + 256;
+  if (client_->send_head(response, length, style(), true) != ClientSide::Sent::kDone) return break_off(why);
+  is_response_begun_ = is_response_done_ = true;
   return go(kFinish);
 }
 

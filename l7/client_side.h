@@ -32,6 +32,8 @@ class ClientSide {
   enum class Sent : std::uint8_t { kDone, kNoRoom, kTooLarge };
   virtual Sent send_interim(const http::Response& response, std::size_t length, const http::ResponseStyle& style) = 0;
   virtual Sent send_head(const http::Response& response, std::size_t length, const http::ResponseStyle& style, bool is_last) = 0;
+  // Instead of send_head(): the client has what it asked for (Request::upgrade), and both bodies are bytes until their end.
+  virtual Sent start_tunnel(http::Response& response, std::size_t length, const http::ResponseStyle& style) = 0;
   // Bytes that send_body() takes now.
   virtual std::size_t body_room() = 0;
   virtual void send_body(std::string_view data, bool is_last) = 0;

@@ -8,8 +8,10 @@
 #include "common/log.h"
 #include "l7/backend/pool.h"
 #include "l7/client_connection.h"
+#include "l7/http/grpc.h"
 #include "l7/http/h1_writer.h"
 #include "l7/http/h2_head.h"
+#include "l7/http/websocket.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -60,10 +62,12 @@ void Exchange::begin(ClientSide& client) {
   must_connect_ = false;
   request_bytes_ = response_bytes_ = 0;
   status_ = 0;
-  is_response_begun_ = is_response_done_ = false;
+  is_response_begun_ = is_response_done_ = is_upgrade_ = is_tunnel_ = is_grpc_ = false;
+  expires_ = EventLoop::Clock::time_point::max();
   own_id_ = context_.request_ids.next();
   error_.clear();
   request_id_.clear();
+  websocket_key_.clear();
 }
 
 Exchange::Outcome Exchange::start(ClientSide& client, std::size_t length) {
@@ -75,10 +79,21 @@ Exchange::Outcome Exchange::start(ClientSide& client, std::size_t length) {
   is_head_request_ = request.method == "HEAD";
   is_idempotent_ = is_idempotent_method(request.method);
   remember_request();
+  if (request.method == "POST") look_for_grpc();
   step_ = kMatchRoute;
   const Next next = match_route();
   client.consume_head();
   return next == Next::kAbort ? Outcome::kAbort : run();
+}
+
+void Exchange::look_for_grpc() {
+  const http::Fields& fields = context_.request.fields;
+  const http::Field* type = fields.find("content-type");
+  is_grpc_ = type && http::is_grpc(type->value);
+  if (!is_grpc_) return;
+  if (const http::Field* timeout = fields.find("grpc-timeout")) {
+    if (const auto limit = http::parse_grpc_timeout(timeout->value)) expires_ = started_ + *limit;
+  }
 }
 
 void Exchange::remember_request() {
@@ -124,6 +139,8 @@ Exchange::Next Exchange::match_route() {
   route_ = runtime_->router().match(request.host, request.path);
   if (route_ == Router::kNoRoute) return answer(404, "no route for this host and path");
   pool_ = &runtime_->pool_of(route_);
+  is_upgrade_ = !request.upgrade.empty();
+  if (is_upgrade_ && pool_->speaks_h2()) return answer(501, "WebSocket is not served by this route");
   if (request.framing == http::Framing::kLength && request.content_length > listener_->config.max_body.bytes) {
     return answer(413, "the request body is larger than this listener takes");
   }
@@ -138,6 +155,7 @@ Exchange::Next Exchange::write_backend_head() {
   forwarding.via = context_.request.is_h2 ? context_.via_h2 : context_.via;
   forwarding.request_id = request_id();
   forwarding.is_trusted = connection.is_trusted();
+  if (is_upgrade_ && context_.request.is_h2) forwarding.websocket_key = websocket_key_ = http::websocket_key(own_id_.view());
   head_.release();
   const bool fits = pool_->speaks_h2() ? http::write_h2_request_head(head_.fields, context_.request, forwarding)
                                        : http::write_request_head(head_.text, context_.request, head_length_, forwarding);
@@ -168,7 +186,7 @@ Exchange::Next Exchange::lease() {
     return is_ours ? answer(503, "this node has too many connections", why) : try_another_backend(502, why);
   }
   chosen_->count_request();
-  deadline_.set(pool_->config().connect_timeout);
+  wait_at_most(pool_->config().connect_timeout);
   return go(kConnect);
 }
 
@@ -193,7 +211,7 @@ Exchange::Next Exchange::try_another_backend(std::uint16_t status, std::string_v
 
 Exchange::Next Exchange::send() {
   backend_->send_head(head_, request_framing_, is_request_done_);
-  deadline_.set(pool_->config().response_timeout);
+  wait_at_most(pool_->config().response_timeout);
   return go(kRelay);
 }
 

@@ -59,12 +59,14 @@ class Exchange {
   Outcome run_steps();
   void begin(ClientSide& client);
   void remember_request();
+  void look_for_grpc();
   Next write_backend_head();
   Next go(Step step) {
     step_ = step;
     return Next::kGo;
   }
   Next answer(std::uint16_t status, std::string_view why, std::string_view detail = {});
+  Next answer_grpc(std::uint16_t status, std::string_view why);
   Next break_off(std::string_view why);
   Next try_another_backend(std::uint16_t status, std::string_view why);
   Next after_lost_backend();
@@ -76,12 +78,16 @@ class Exchange {
   bool receive_head();
   bool forward_interim(std::size_t length);
   bool start_response(std::size_t length);
+  bool start_tunnel(std::size_t length);
   void decide(Next next) {
     decision_ = next;
     is_decided_ = true;
   }
   void decide_failure(std::string_view why);
+  void wait_at_most(Duration limit);
+  bool is_expired() const;
   void set_wait_limit();
+  Next end_tunnel();
   void on_deadline();
   http::ResponseStyle style() const;
   std::string_view request_id() const { return request_id_.empty() ? own_id_.view() : std::string_view(request_id_); }
@@ -121,12 +127,17 @@ class Exchange {
   bool is_response_done_ = false;
   bool is_head_request_ = false;
   bool is_idempotent_ = false;
+  bool is_upgrade_ = false;         // asked for
+  bool is_tunnel_ = false;          // and granted
+  bool is_grpc_ = false;
 
   bool is_logged_ = false;  // from the beginning: what the line needs has been kept
   RequestId own_id_;
   std::string request_id_;  // only when it is the client's own
+  std::string websocket_key_;  // ours, for a client that has none (HTTP/2)
   std::string method_, host_, path_, error_;  // for the log
   EventLoop::Clock::time_point started_{};
+  EventLoop::Clock::time_point expires_{};  // by grpc-timeout; the clock's largest: never
   Deadline<Exchange, &Exchange::on_deadline> deadline_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "l7/backend/pool.h"
 #include "l7/exchange.h"
+#include "l7/http/websocket.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -24,7 +25,10 @@ Exchange::Next Exchange::relay() {
     is_moving |= has_flushed && !is_request_done_;  // makes room for what is still to come
     is_moving |= relay_response();
     if (is_decided_) return decision_;
-    if (is_response_done_) return go(kFinish);
+    if (is_response_done_ && (!is_tunnel_ || is_request_done_)) {
+      client_->flush();
+      return go(kFinish);
+    }
     is_moving |= client_->flush();
     if (client_->is_lost()) return break_off("the client closed the connection");
     has_moved |= is_moving;
@@ -50,7 +54,7 @@ bool Exchange::relay_request() {
       decide(break_off("the client closed the connection within its request"));
     } else if (piece.status == Status::kMalformed) {
       decide(answer(400, piece.reason));
-    } else if (request_bytes_ > listener_->config.max_body.bytes) {
+    } else if (!is_tunnel_ && request_bytes_ > listener_->config.max_body.bytes) {
       decide(answer(413, "the request body is larger than this listener takes"));
     }
     if (is_decided_) return true;
@@ -102,6 +106,7 @@ bool Exchange::receive_head() {
       case Status::kMalformed: decide_failure(std::string("the backend's answer is malformed: ") + head.reason); return false;
     }
     if (context_.response.status >= 200) return start_response(head.length);
+    if (context_.response.status == 101) return start_tunnel(head.length);
     if (!forward_interim(head.length)) return false;
   }
 }
@@ -112,10 +117,6 @@ void Exchange::decide_failure(std::string_view why) {
 }
 
 bool Exchange::forward_interim(std::size_t length) {
-  if (context_.response.status == 101) {
-    decide_failure("the backend switched protocols without being asked to");
-    return false;
-  }
   http::ResponseStyle interim;
   interim.via = context_.via;
   if (client_->send_interim(context_.response, length, interim) != ClientSide::Sent::kDone) {
@@ -128,7 +129,8 @@ bool Exchange::forward_interim(std::size_t length) {
 
 bool Exchange::start_response(std::size_t length) {
   const http::Response& response = context_.response;
-  const bool is_last = response.framing == http::Framing::kNone;
+  const bool is_last = response.framing == http::Framing::kNone ||
+                       (response.framing == http::Framing::kLength && response.content_length == 0);
   http::ResponseStyle out = style();
   if (response.is_h2) out.via = context_.via_h2;
   const ClientSide::Sent sent = client_->send_head(response, length, out, is_last);
@@ -142,17 +144,62 @@ bool Exchange::start_response(std::size_t length) {
   return true;
 }
 
-// Whoever has to move next has his own patience.
+bool Exchange::start_tunnel(std::size_t length) {
+  http::Response& response = context_.response;
+  const http::Field* upgrade = response.fields.find("upgrade");
+  const bool is_wanted = is_upgrade_ && upgrade && http::equals_ignoring_case(upgrade->value, "websocket");
+  if (!is_wanted) {
+    decide_failure("the backend switched protocols without being asked to");
+    return false;
+  }
+  const http::Field* accept = response.fields.find("sec-websocket-accept");
+  if (!websocket_key_.empty() && (!accept || accept->value != http::websocket_accept(websocket_key_))) {
+    decide_failure("the backend did not accept the WebSocket");
+    return false;
+  }
+  const ClientSide::Sent sent = client_->start_tunnel(response, length, style());
+  if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
+  if (sent != ClientSide::Sent::kDone) return false;
+  status_ = 101;
+  is_tunnel_ = is_response_begun_ = true;
+  is_request_done_ = is_response_done_ = false;
+  backend_->start_tunnel();
+  return true;
+}
+
+void Exchange::wait_at_most(Duration limit) {
+  if (expires_ == EventLoop::Clock::time_point::max()) return deadline_.set(limit);
+  const auto left = std::chrono::ceil<Duration>(expires_ - context_.loop.now());
+  deadline_.set(std::clamp(left, Duration(0), limit));
+}
+
+bool Exchange::is_expired() const { return expires_ <= context_.loop.now(); }
+
+// Whoever has to move next has his own patience; streams that live on their own have another.
 void Exchange::set_wait_limit() {
+  const bool is_stream = is_tunnel_ || (is_grpc_ && (is_response_begun_ || !is_request_done_));
+  if (is_stream) return wait_at_most(listener_->config.stream_timeout);
   const bool waits_for_client = (!is_request_done_ && !backend_->has_unsent()) || client_->has_unsent();
-  deadline_.set(waits_for_client ? listener_->config.idle_timeout : pool_->config().response_timeout);
+  wait_at_most(waits_for_client ? listener_->config.idle_timeout : pool_->config().response_timeout);
+}
+
+// Nobody has said anything for long: both sides are told that nothing more comes.
+Exchange::Next Exchange::end_tunnel() {
+  error_ = "the WebSocket was idle";
+  if (!is_response_done_) client_->send_body({}, true);
+  client_->flush();
+  return go(kFinish);
 }
 
 void Exchange::on_deadline() {
   if (!is_active() || !backend_) return;
   const std::string address = to_string(chosen_->address());
-  if (step_ == kConnect) {
+  if (is_expired()) {
+    decision_ = answer(504, "the call's own deadline has passed");
+  } else if (step_ == kConnect) {
     decision_ = try_another_backend(504, "no connection to " + address + " within " + to_string(pool_->config().connect_timeout));
+  } else if (is_tunnel_) {
+    decision_ = end_tunnel();
   } else if (!is_request_done_ && !backend_->has_unsent() && !is_response_begun_) {
     decision_ = answer(408, "the request body stopped coming");
   } else if (!is_response_begun_) {

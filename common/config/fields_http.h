@@ -25,6 +25,7 @@ inline constexpr auto kFields<Listener> = std::tuple{
     field("header_timeout", &Listener::header_timeout, "From the first byte of a request to the end of its head; then 408.",
           kOptional, 100, kDay),
     field("idle_timeout", &Listener::idle_timeout, "Between requests, and without progress in a body.", kOptional, 100, kDay),
+    field("stream_timeout", &Listener::stream_timeout, "WebSocket and gRPC streams: without a byte in either direction.", kOptional, 100, 365 * kDay),
     field("http2", &Listener::http2, "HTTP/2 is offered to TLS clients (ALPN)."),
     field("h2c", &Listener::h2c, "Clear text: clients may begin in HTTP/2 without asking (prior knowledge)."),
     field("max_streams", &Listener::max_streams, "HTTP/2: requests at once on one connection.", kOptional, 1, 1'000),

@@ -52,6 +52,7 @@ class BackendSide {
   };
   virtual Head receive_head(bool is_head_request) = 0;
   virtual void consume_head() = 0;
+  virtual void start_tunnel() = 0;  // instead of consume_head(), after 101: both bodies are bytes until their end
   virtual http::BodyPiece read_body(std::size_t most) = 0;
   virtual void consume_body() = 0;
 

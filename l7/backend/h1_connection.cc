@@ -47,9 +47,19 @@ void H1Connection::send_head(const http::RequestHead& head, http::Framing framin
 }
 
 std::size_t H1Connection::body_room() { return request_body_.room(wire().output()); }
-void H1Connection::send_body(std::string_view data, bool is_last) { request_body_.write(wire().output(), data, is_last); }
+void H1Connection::send_body(std::string_view data, bool is_last) {
+  request_body_.write(wire().output(), data, is_last);
+  ends_output_ = is_tunnel_ && is_last;
+}
 void H1Connection::send_trailers(const http::Fields& trailers) { request_body_.write_trailers(wire().output(), trailers); }
-bool H1Connection::flush() { return wire().flush(); }
+bool H1Connection::flush() {
+  const bool has_flushed = wire().flush();
+  if (ends_output_ && wire().output().is_empty() && !wire().has_failed()) {
+    ends_output_ = false;
+    wire().close_output();
+  }
+  return has_flushed;
+}
 bool H1Connection::has_unsent() const { return !wire().output().is_empty(); }
 
 BackendSide::Head H1Connection::receive_head(bool is_head_request) {
@@ -78,6 +88,13 @@ BackendSide::Head H1Connection::receive_head(bool is_head_request) {
 void H1Connection::consume_head() {
   wire().input().consume(head_length_);
   scanned_ = 0;
+}
+
+void H1Connection::start_tunnel() {
+  consume_head();
+  is_tunnel_ = true;
+  request_body_.begin(http::Framing::kUntilClose);
+  response_body_.begin(http::Framing::kUntilClose, 0);
 }
 
 http::BodyPiece H1Connection::read_body(std::size_t most) { return response_body_.read(wire(), most, context_.trailers); }

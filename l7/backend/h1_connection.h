@@ -28,6 +28,7 @@ class H1Connection final : public BackendSide, public BackendConnection {
   bool has_unsent() const override;
   Head receive_head(bool is_head_request) override;
   void consume_head() override;
+  void start_tunnel() override;
   http::BodyPiece read_body(std::size_t most) override;
   void consume_body() override;
   bool is_refused() const override { return false; }
@@ -46,6 +47,8 @@ class H1Connection final : public BackendSide, public BackendConnection {
   std::size_t head_length_ = 0;
   bool is_keep_alive_ = false;  // says the response
   bool is_reused_ = false;
+  bool is_tunnel_ = false;
+  bool ends_output_ = false;  // of a tunnel: when it has left
 };
 
 }  // namespace gatehouse::l7

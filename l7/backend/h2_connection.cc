@@ -162,7 +162,7 @@ bool H2BackendStream::flush() {
   return false;
 }
 
-bool H2BackendStream::has_unsent() const { return H2Stream::has_unsent(); }
+bool H2BackendStream::has_unsent() const { return H2Stream::has_unsent() || is_starved(); }
 
 BackendSide::Head H2BackendStream::receive_head(bool is_head_request) {
   if (!has_head_) return {is_closed() ? HeadStatus::kLost : HeadStatus::kNothing};
@@ -184,7 +184,7 @@ bool H2BackendStream::is_reused() const { return connection_->has_served_; }
 
 void H2BackendStream::release(bool is_complete, const config::Pool& pool) {
   const bool has_begun = id() > 0;
-  if (has_begun && !is_closed() && (!is_complete || has_unsent())) {
+  if (has_begun && !is_closed() && (!is_complete || H2Stream::has_unsent())) {
     reset(NGHTTP2_CANCEL);
     if (!is_input_ended()) connection_->check_alive();
   }

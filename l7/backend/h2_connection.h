@@ -25,6 +25,7 @@ class H2BackendStream final : public BackendSide, public H2Stream {
   bool has_unsent() const override;
   Head receive_head(bool is_head_request) override;
   void consume_head() override;
+  void start_tunnel() override { consume_head(); }
   http::BodyPiece read_body(std::size_t most) override;
   void consume_body() override;
   bool is_refused() const override;

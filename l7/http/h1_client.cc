@@ -157,16 +157,37 @@ ClientSide::Sent H1Client::send_head(const http::Response& response, std::size_t
   return Sent::kDone;
 }
 
+ClientSide::Sent H1Client::start_tunnel(http::Response& response, std::size_t length, const http::ResponseStyle& style) {
+  http::ResponseStyle out = style;
+  out.persistence = http::Persistence::kUpgrade;
+  if (!http::write_response_head(wire_.output(), response, length, out)) return Sent::kTooLarge;
+  is_keep_alive_ = false;
+  body_.begin(http::Framing::kUntilClose, 0);
+  response_body_.begin(http::Framing::kUntilClose);
+  is_tunnel_ = true;
+  return Sent::kDone;
+}
+
 std::size_t H1Client::body_room() { return response_body_.room(wire_.output()); }
 
-void H1Client::send_body(std::string_view data, bool is_last) { response_body_.write(wire_.output(), data, is_last); }
+void H1Client::send_body(std::string_view data, bool is_last) {
+  response_body_.write(wire_.output(), data, is_last);
+  ends_output_ = is_tunnel_ && is_last;
+}
 
 void H1Client::send_trailers(const http::Fields& trailers) {
   if (!takes_trailers_) return send_body({}, true);
   response_body_.write_trailers(wire_.output(), trailers);
 }
 
-bool H1Client::flush() { return wire_.flush(); }
+bool H1Client::flush() {
+  const bool has_flushed = wire_.flush();
+  if (ends_output_ && wire_.output().is_empty() && !wire_.has_failed()) {
+    ends_output_ = false;
+    wire_.close_output();
+  }
+  return has_flushed;
+}
 bool H1Client::has_unsent() const { return !wire_.output().is_empty(); }
 bool H1Client::is_lost() const { return wire_.has_failed(); }
 void H1Client::on_backend_event() { connection().advance(); }

@@ -26,6 +26,7 @@ class H1Client final : public ClientSide, public Codec {
   void consume_body() override;
   Sent send_interim(const http::Response& response, std::size_t length, const http::ResponseStyle& style) override;
   Sent send_head(const http::Response& response, std::size_t length, const http::ResponseStyle& style, bool is_last) override;
+  Sent start_tunnel(http::Response& response, std::size_t length, const http::ResponseStyle& style) override;
   std::size_t body_room() override;
   void send_body(std::string_view data, bool is_last) override;
   void send_trailers(const http::Fields& trailers) override;
@@ -58,6 +59,8 @@ class H1Client final : public ClientSide, public Codec {
   bool is_keep_alive_ = false;
   bool is_minor_version_0_ = false;
   bool takes_trailers_ = false;
+  bool is_tunnel_ = false;
+  bool ends_output_ = false;  // of a tunnel: when it has left
 };
 
 }  // namespace gatehouse::l7

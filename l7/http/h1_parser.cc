@@ -70,6 +70,8 @@ struct Gathered {
   bool has_keep_alive = false;
   bool expects_continue = false;
   bool has_te_trailers = false;
+  bool has_upgrade = false;        // says Connection
+  std::string_view upgrade;
 };
 
 void gather_codings(std::string_view value, Gathered& gathered) {
@@ -101,10 +103,14 @@ Refusal gather(const Field& field, Gathered& gathered) {
         gathered.expects_continue |= equals_ignoring_case(field.value, "100-continue");
       }
       break;
+    case 7:
+      if (equals_ignoring_case(name, "upgrade")) gathered.upgrade = field.value;
+      break;
     case 10:
       if (equals_ignoring_case(name, "connection")) {
         gathered.has_close |= has_member(field.value, "close");
         gathered.has_keep_alive |= has_member(field.value, "keep-alive");
+        gathered.has_upgrade |= has_member(field.value, "upgrade");
       }
       break;
     case 14:
@@ -242,6 +248,13 @@ Refusal check_host(const Gathered& gathered, Request& request) {
   return {};
 }
 
+// WebSocket (RFC 6455 §4.1) is what we know how to switch to; a wish for anything else may be ignored (RFC 9110 §7.8).
+std::string_view wanted_upgrade(const Gathered& gathered, const Request& request) {
+  const bool may_switch = gathered.has_upgrade && request.minor_version == 1 && request.framing == Framing::kNone &&
+                          request.method == "GET" && equals_ignoring_case(gathered.upgrade, "websocket");
+  return may_switch ? gathered.upgrade : std::string_view();
+}
+
 ParseResult refused(const Refusal& refusal) { return {refusal.status, 0, refusal.reason}; }
 
 // The head is not complete: may it still become one within the limits?
@@ -306,7 +319,7 @@ ParseResult parse_request(std::string_view bytes, const HeadLimits& limits, std:
       gathered.expects_continue && request.minor_version == 1 && request.framing != Framing::kNone;
   request.has_te_trailers = gathered.has_te_trailers;
   request.is_h2 = false;
-  request.upgrade = {};
+  request.upgrade = wanted_upgrade(gathered, request);
   return {ParseStatus::kDone, end.length, ""};
 }
 

@@ -60,9 +60,15 @@ void write_target(HeadWriter& writer, const Request& request) {
   if (request.query.data()) writer << "?" << request.query;
 }
 
+void write_upgrade(HeadWriter& writer) {
+  writer.field("Connection", "Upgrade");
+  writer.field("Upgrade", "websocket");
+}
+
 void write_persistence(HeadWriter& writer, Persistence persistence) {
   if (persistence == Persistence::kClose) writer.field("Connection", "close");
   if (persistence == Persistence::kKeepAlive) writer.field("Connection", "keep-alive");
+  if (persistence == Persistence::kUpgrade) write_upgrade(writer);
 }
 
 }  // namespace
@@ -80,6 +86,8 @@ bool write_request_head(Buffer& output, const Request& request, std::size_t leng
   writer.field("Host", request.authority);
   write_request_fields(writer, request, forwarding, names);
   write_framing(writer, request.framing, request.content_length);
+  if (!request.upgrade.empty()) write_upgrade(writer);
+  if (!forwarding.websocket_key.empty()) writer.field("Sec-WebSocket-Key", forwarding.websocket_key);
   write_forwarding(writer, request, forwarding);
   writer << "\r\n";
   return writer.finish();

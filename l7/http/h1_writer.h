@@ -18,10 +18,11 @@ struct Forwarding {
   std::string_view via;         // "1.1 n1"
   std::string_view request_id;  // ours, or the client's when it is trusted
   bool is_trusted = false;      // the client is a proxy whose forwarding fields are kept and added to
+  std::string_view websocket_key;  // of an upgrade that came without one
 };
 
 // How a response's connection goes on, for its Connection field.
-enum class Persistence : std::uint8_t { kSilent, kKeepAlive, kClose };
+enum class Persistence : std::uint8_t { kSilent, kKeepAlive, kClose, kUpgrade };
 
 struct ResponseStyle {
   Framing framing = Framing::kNone;  // on the client side; kNone keeps a Content-Length (HEAD, 304)

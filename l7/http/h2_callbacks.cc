@@ -26,6 +26,10 @@ struct H2Callbacks {
     return static_cast<H2Stream*>(nghttp2_session_get_stream_user_data(session, id));
   }
 
+  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* owner) {
+    owner_of(owner).on_frame_begun(head->type);
+    return 0;
+  }
   static int on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* owner);
   static int on_header(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf* name, nghttp2_rcbuf* value, std::uint8_t, void* owner);
   static int on_invalid_header(nghttp2_session*, const nghttp2_frame*, nghttp2_rcbuf*, nghttp2_rcbuf*, std::uint8_t, void*);
@@ -138,7 +142,10 @@ int H2Callbacks::on_frame_sent(nghttp2_session* session, const nghttp2_frame* fr
   owner.on_frame_sent(*frame);
   const bool has_body = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
   if (!has_body || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-  if (H2Stream* stream = stream_of(session, frame->hd.stream_id)) owner.on_end_sent(*stream);
+  if (H2Stream* stream = stream_of(session, frame->hd.stream_id)) {
+    stream->is_end_sent_ = true;
+    owner.on_end_sent(*stream);
+  }
   return 0;
 }
 
@@ -198,6 +205,7 @@ const nghttp2_session_callbacks* h2_callbacks() {
   static const nghttp2_session_callbacks* const callbacks = [] {
     nghttp2_session_callbacks* made = nullptr;
     GH_CHECK(nghttp2_session_callbacks_new(&made) == 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(made, H2Callbacks::on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(made, H2Callbacks::on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(made, H2Callbacks::on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(made, H2Callbacks::on_invalid_header);

@@ -70,7 +70,7 @@ H2Stream* H2Client::begin_stream(std::int32_t id) {
   add(*stream, id);
   stream->client_ = this;
   stream->set_connection(&connection_);
-  stream->is_head_new_ = stream->is_head_too_large_ = false;
+  stream->is_head_new_ = stream->is_head_too_large_ = stream->is_tunnel_ = false;
   return stream;
 }
 
@@ -83,16 +83,16 @@ bool H2Client::on_head_done(H2Stream& stream, bool is_too_large) {
 
 void H2Client::on_stream_ready(H2Stream& ready) {
   H2ClientStream& stream = of(ready);
-  if (stream.is_closed()) {
-    if (stream.exchange_) {
-      stream.exchange_->abort("the client reset the stream");
-      context().exchanges.give(std::move(stream.exchange_));
-    }
+  if (stream.is_lost() && stream.exchange_) {
+    stream.exchange_->abort("the client reset the stream");
+    context().exchanges.give(std::move(stream.exchange_));
+  }
+  if (stream.exchange_) {
+    run(stream);
+  } else if (stream.is_closed()) {
     release(stream);
   } else if (std::exchange(stream.is_head_new_, false)) {
     start_exchange(stream);
-  } else if (stream.exchange_) {
-    run(stream);
   }
 }
 
@@ -114,7 +114,11 @@ void H2Client::take(H2ClientStream& stream, Exchange::Outcome outcome) {
   if (outcome == Exchange::Outcome::kWait) return;
   if (outcome == Exchange::Outcome::kAbort) {
     stream.exchange_->abort("broken off");
-    stream.reset(stream.has_unsent() ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+    if (is_stalled(stream)) {
+      end_stalled();
+    } else {
+      stream.reset(NGHTTP2_INTERNAL_ERROR);
+    }
   } else {
     guard_.earn_by_request();
   }
@@ -124,7 +128,11 @@ void H2Client::take(H2ClientStream& stream, Exchange::Outcome outcome) {
 void H2Client::finish_exchange(H2ClientStream& stream) {
   context().exchanges.give(std::move(stream.exchange_));
   stream.refuse_input();
-  if (stream.is_closed()) release(stream);
+  if (stream.is_closed()) {
+    release(stream);
+  } else if (stream.is_tunnel_ && stream.is_end_sent() && !stream.is_input_ended()) {
+    stream.reset(NGHTTP2_NO_ERROR);
+  }
 }
 
 void H2Client::release(H2ClientStream& stream) {
@@ -132,17 +140,22 @@ void H2Client::release(H2ClientStream& stream) {
   context().h2_client_streams.give(std::unique_ptr<H2ClientStream>(&stream));
 }
 
-// The answer is whole and the request is not: the rest of it is for nobody (RFC 9113 §8.1).
-void H2Client::on_end_sent(H2Stream& stream) {
-  if (!of(stream).is_input_ended()) of(stream).reset(NGHTTP2_NO_ERROR);
+// The answer is whole and the request is not: the rest of it is for nobody (RFC 9113 §8.1), but in a tunnel that is open.
+void H2Client::on_end_sent(H2Stream& sent) {
+  H2ClientStream& stream = of(sent);
+  const bool is_open = stream.is_tunnel_ && stream.exchange_;
+  if (!stream.is_input_ended() && !is_open) stream.reset(NGHTTP2_NO_ERROR);
+}
+
+// What says nothing to us: old priorities (RFC 9113 §5.3.2) and frames of unknown types; and what hardly does.
+void H2Client::on_frame_begun(std::uint8_t type) {
+  if (type == NGHTTP2_PRIORITY || type > NGHTTP2_CONTINUATION) spend(H2Offence::kPriorities);
 }
 
 void H2Client::on_frame(const nghttp2_frame& frame) {
   switch (frame.hd.type) {
     case NGHTTP2_RST_STREAM: return spend(H2Offence::kResets);
     case NGHTTP2_WINDOW_UPDATE: return spend(H2Offence::kWindowUpdates);
-    case NGHTTP2_PRIORITY:
-    case NGHTTP2_PRIORITY_UPDATE: return spend(H2Offence::kPriorities);
     case NGHTTP2_DATA:
       if (frame.hd.length == 0 && !(frame.hd.flags & NGHTTP2_FLAG_END_STREAM)) spend(H2Offence::kEmptyFrames);
       return;
@@ -166,7 +179,10 @@ void H2Client::on_frame_sent(const nghttp2_frame& frame) {
     if (is_their_fault) spend(H2Offence::kInvalidFrames);
   }
   if (frame.hd.type != NGHTTP2_GOAWAY || frame.goaway.error_code == NGHTTP2_NO_ERROR || has_offended_) return;
-  count(frame.goaway.error_code == NGHTTP2_FLOW_CONTROL_ERROR ? H2Offence::kWindowOverflow : H2Offence::kProtocolError);
+  const std::uint32_t code = frame.goaway.error_code;  // of nghttp2's own decision
+  count(code == NGHTTP2_FLOW_CONTROL_ERROR     ? H2Offence::kWindowOverflow
+        : code == NGHTTP2_ENHANCE_YOUR_CALM ? H2Offence::kSettings
+                                            : H2Offence::kProtocolError);
 }
 
 void H2Client::on_abuse(int error) {
@@ -232,20 +248,18 @@ Codec::Next H2Client::on_deadline() {
   return Next::kWait;
 }
 
+bool H2Client::is_stalled(H2ClientStream& stream) const {
+  return stream.has_unsent() && now() - moved_at(stream) >= connection_.listener().config.idle_timeout;
+}
+
 // Answers that were asked for and are not taken hold memory. A stream that alone is stalled is reset; when nothing moves at
 // all the connection ends.
 void H2Client::end_stalled() {
-  const auto limit = connection_.listener().config.idle_timeout;
   bool is_any_moving = false;
-  std::size_t stalled = 0;
+  for_each_stream([&](H2Stream& stream) { is_any_moving |= !is_stalled(of(stream)); });
+  if (!is_any_moving) return end_with(H2Offence::kStall);
   for_each_stream([&](H2Stream& stream) {
-    const bool is_stalled = of(stream).has_unsent() && now() - moved_at(stream) >= limit;
-    is_any_moving |= !is_stalled;
-    stalled += is_stalled;
-  });
-  if (stalled > 0 && !is_any_moving) return end_with(H2Offence::kStall);
-  for_each_stream([&](H2Stream& stream) {
-    if (of(stream).has_unsent() && now() - moved_at(stream) >= limit) of(stream).reset(NGHTTP2_ENHANCE_YOUR_CALM);
+    if (is_stalled(of(stream))) of(stream).reset(NGHTTP2_ENHANCE_YOUR_CALM);
   });
 }
 

@@ -24,6 +24,7 @@ class H2ClientStream final : public ClientSide, public H2Stream {
   void consume_body() override;
   Sent send_interim(const http::Response& response, std::size_t length, const http::ResponseStyle& style) override;
   Sent send_head(const http::Response& response, std::size_t length, const http::ResponseStyle& style, bool is_last) override;
+  Sent start_tunnel(http::Response& response, std::size_t length, const http::ResponseStyle& style) override;
   std::size_t body_room() override;
   void send_body(std::string_view data, bool is_last) override;
   void send_trailers(const http::Fields& trailers) override;
@@ -40,6 +41,7 @@ class H2ClientStream final : public ClientSide, public H2Stream {
   std::unique_ptr<Exchange> exchange_;  // while it runs
   bool is_head_new_ = false;            // complete, and nobody has looked at it
   bool is_head_too_large_ = false;
+  bool is_tunnel_ = false;
 };
 
 class H2Client final : public Codec, private H2Session {
@@ -60,6 +62,7 @@ class H2Client final : public Codec, private H2Session {
   bool on_head_done(H2Stream& stream, bool is_too_large) override;
   void on_large_head(std::size_t bytes) override;
   void on_frame(const nghttp2_frame& frame) override;
+  void on_frame_begun(std::uint8_t type) override;
   void on_frame_sent(const nghttp2_frame& frame) override;
   void on_abuse(int error) override;
   void on_stream_ready(H2Stream& stream) override;
@@ -76,6 +79,7 @@ class H2Client final : public Codec, private H2Session {
   void count(H2Offence offence);
   void say_goodbye();
   void set_deadline();
+  bool is_stalled(H2ClientStream& stream) const;
   void end_stalled();
   Next judge();
 

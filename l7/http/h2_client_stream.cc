@@ -23,9 +23,21 @@ ClientSide::Sent H2ClientStream::send_head(const http::Response& response, std::
   }
   http::ResponseStyle out = style;
   out.framing = response.framing;
+  // A length that nobody said is said by the end of the stream.
+  const bool is_implied = response.is_h2 && response.framing == http::Framing::kLength && !response.fields.find("content-length");
+  if (is_implied) out.framing = http::Framing::kChunked;
   http::H2Fields fields;
   if (!fields.assign(response, out)) return Sent::kTooLarge;
   return client_->submit_response(*this, fields, is_last) ? Sent::kDone : Sent::kTooLarge;
+}
+
+// RFC 8441 §5: what is 101 elsewhere is 200 here, and proves nothing.
+ClientSide::Sent H2ClientStream::start_tunnel(http::Response& response, std::size_t length, const http::ResponseStyle& style) {
+  response.status = 200;
+  response.framing = http::Framing::kUntilClose;
+  response.fields.remove("sec-websocket-accept");
+  is_tunnel_ = true;
+  return send_head(response, length, style, false);
 }
 
 std::size_t H2ClientStream::body_room() { return room(); }
@@ -37,8 +49,9 @@ bool H2ClientStream::flush() {
   return false;
 }
 
-bool H2ClientStream::has_unsent() const { return H2Stream::has_unsent(); }
-bool H2ClientStream::is_lost() const { return is_closed(); }
+bool H2ClientStream::has_unsent() const { return H2Stream::has_unsent() || is_starved(); }
+// Closed, and not because both sides have said all.
+bool H2ClientStream::is_lost() const { return is_closed() && !(is_input_ended() && is_end_sent()); }
 void H2ClientStream::on_backend_event() { client_->run(*this); }
 
 void H2ClientStream::resume_later() {

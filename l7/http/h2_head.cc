@@ -115,7 +115,8 @@ ParseResult read_h2_request(const FieldBlock& block, const HeadLimits& limits, s
   request.has_te_trailers = gathered.has_te_trailers;
   const bool has_length = gathered.has_length || body;
   request.content_length = gathered.has_length ? gathered.length : body.value_or(0);  // nghttp2 sees to it that they agree
-  const bool is_empty = has_length && request.content_length == 0 && request.upgrade.empty();
+  // What follows an extended CONNECT is for when it has been accepted.
+  const bool is_empty = (has_length && request.content_length == 0) || !request.upgrade.empty();
   request.framing = is_empty ? Framing::kNone : has_length ? Framing::kLength : Framing::kChunked;
   return {ParseStatus::kDone, block.size(), ""};
 }

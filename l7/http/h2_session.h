@@ -86,6 +86,7 @@ class H2Session {
   virtual bool on_head_done(H2Stream& stream, bool is_too_large) = 0;
   virtual void on_large_head(std::size_t bytes) = 0;  // at every field beyond the limit
   virtual void on_frame(const nghttp2_frame& frame) = 0;
+  virtual void on_frame_begun(std::uint8_t) {}  // of every type, those that are passed over too
   virtual void on_abuse(int) {}  // nghttp2's error, before the connection ends
   // And when it is over: the stream has a head or a body to be read, or has room, or is closed.
   virtual void on_stream_ready(H2Stream& stream) = 0;

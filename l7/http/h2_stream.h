@@ -42,7 +42,8 @@ class H2Stream {
   void write(std::string_view data, bool is_last);
   void write_trailers(const http::Fields& trailers);
   bool has_unsent() const { return !unsent_.is_empty() || !direct_.empty(); }
-  bool is_output_ended() const { return is_output_ended_; }
+  bool is_starved() const { return is_starved_; }  // somebody waits for room()
+  bool is_end_sent() const { return is_end_sent_; }
   void reset(std::uint32_t code);
 
   H2Session* session_ = nullptr;  // while it is in use

@@ -1,5 +1,6 @@
 #include "l7/http/message.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace gatehouse::l7::http {
@@ -48,6 +49,12 @@ const Field* Fields::find(std::string_view name) const {
     if (equals_ignoring_case(field.name, name)) return &field;
   }
   return nullptr;
+}
+
+void Fields::remove(std::string_view name) {
+  const auto end = std::remove_if(fields_.begin(), fields_.begin() + static_cast<std::ptrdiff_t>(count_),
+                                  [name](const Field& field) { return equals_ignoring_case(field.name, name); });
+  count_ = static_cast<std::size_t>(end - fields_.begin());
 }
 
 bool equal_in_lower_case(const char* left, const char* right, std::size_t size) {

@@ -24,6 +24,7 @@ class Fields {
   void clear() { count_ = 0; }
   std::span<const Field> all() const { return {fields_.data(), count_}; }
   const Field* find(std::string_view name) const;  // the first of that name
+  void remove(std::string_view name);              // all of that name
 
  private:
   std::array<Field, kMaxFields> fields_;

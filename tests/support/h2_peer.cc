@@ -17,7 +17,12 @@ std::string find(const H2FieldList& fields, std::string_view name) {
 std::vector<nghttp2_nv> name_values(const H2FieldList& fields) {
   std::vector<nghttp2_nv> list;
   const auto bytes = [](const std::string& text) { return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data())); };
-  for (const auto& [name, value] : fields) list.push_back({bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
+  for (const auto& [name, value] : fields) {
+    // nghttp2 puts names that it copies in lower case.
+    const bool has_upper = std::any_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+    const std::uint8_t flags = has_upper ? NGHTTP2_NV_FLAG_NO_COPY_NAME : NGHTTP2_NV_FLAG_NONE;
+    list.push_back({bytes(name), bytes(value), name.size(), value.size(), flags});
+  }
   return list;
 }
 
