@@ -5,9 +5,11 @@
  * stores, and the same layout serves the user-space data plane and the tests. What has to change as a whole is
  * prepared beside the live part and switched by one aligned store:
  *   - the VIP table has two halves; gh_state.vip_half names the live one;
- *   - a ring is written to an idle area of the slot table; one 64-bit store to gh_group.ring switches to it.
+ *   - a new ring is written to an idle area of the slot table; one 64-bit store to gh_group.ring switches to it.
  *   - a node has two destinations; gh_node.live names the one in use.
  * An idle part is reused only after a grace period (DataPlane::wait_for_readers).
+ * A slot is one word, and a packet looks at one slot: the slots of a live ring change where they are, each by one store. What
+ * does not change stays in the caches of the CPUs that forward.
  */
 #pragma once
 
@@ -19,11 +21,14 @@
 #define GH_STATIC_ASSERT _Static_assert
 #endif
 
+/* Raised whenever the meaning of a table changes but not its size: tables pinned by another layout are not adopted. */
+enum { GH_LAYOUT = 2 };
+
 /* Limits. A table's index is always checked against its limit before use. */
 enum {
   GH_MAX_NODES = 4096,     /* node ids are 1..GH_MAX_NODES-1; 0 means "none" */
   GH_MAX_VIPS = 512,       /* VIP numbers are 0..GH_MAX_VIPS-1 */
-  GH_MAX_GROUPS = 64,      /* sets of nodes that VIPs share: one ring each */
+  GH_MAX_GROUPS = 1024,    /* sets of nodes that VIPs share: one ring each */
   GH_VIP_LINES = 1024,     /* lines in one half of the VIP table; a power of two */
   GH_HOPS = 4,             /* the owner and up to three owners before it */
   GH_MAX_LISTENERS = 64,
@@ -55,6 +60,24 @@ struct gh_address {
   __u64 low;
 };
 
+/* ---- What a VIP asks for; all zero is a TCP or UDP VIP of nodes that run our agent ---- */
+enum gh_vip_flags {
+  GH_VIP_GUARDED = 1,  /* prefix rules and limits apply: guard.h */
+  GH_VIP_SERVICE = 2,  /* servers without our agent: service.h chooses, not the ring alone */
+  GH_VIP_QUIC = 4,     /* service.h looks for a server id in the connection id */
+};
+enum gh_encapsulation {
+  GH_ENCAPSULATE_GUE_HOPS, /* GUE with our private field: epoch and hop list */
+  GH_ENCAPSULATE_GUE,      /* GUE without: for stock receivers */
+  GH_ENCAPSULATE_IPIP,     /* the IP header alone: IPIP, IP6IP6 and their mixes */
+  GH_ENCAPSULATE_NAT,      /* none: destination address and port are rewritten, service.h */
+};
+enum gh_hash_fields {
+  GH_HASH_FLOW,      /* addresses, ports, protocol */
+  GH_HASH_ADDRESSES, /* source and destination address */
+  GH_HASH_SOURCE,    /* source address only */
+};
+
 /* ---- The VIP table: our own two-choice hash of 64-byte lines ----
  * An entry with port 0 and protocol 0 says that the address belongs to some VIP: it gives fragments and other
  * packets without ports a name of their own among the verdicts. */
@@ -65,7 +88,10 @@ struct gh_vip_entry {
   __u8 is_used;
   __u16 vip;      /* number: index of its counters; on a node: listener number */
   __u16 group;
-  __u64 reserved;
+  __u16 flags;          /* enum gh_vip_flags */
+  __u8 encapsulation;   /* enum gh_encapsulation */
+  __u8 hash_fields;     /* enum gh_hash_fields */
+  __u32 service;        /* GH_VIP_SERVICE: what service.h needs to know of it */
 };
 GH_STATIC_ASSERT(sizeof(struct gh_vip_entry) == 32, "gh_vip_entry");
 
@@ -114,7 +140,8 @@ struct gh_state {
   __u32 self;               /* on a node: its id */
   __u32 workers;            /* on a node: worker places in use, 1..GH_MAX_WORKERS */
   __u32 listener_half;      /* on a node: the live half of the listener table */
-  __u32 reserved[6];
+  __u32 services;           /* bit 0: the live half of the services' tables; bit 1: some service translates addresses */
+  __u32 reserved[5];
 };
 GH_STATIC_ASSERT(sizeof(struct gh_state) == 112, "gh_state");
 
@@ -144,6 +171,7 @@ enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
   GH_VERDICT(VIP_NO_RING, GH_DROP, "vip_no_ring", "the VIP has no ring, or its slot no node")       \
   GH_VERDICT(VIP_TOO_BIG, GH_DROP, "vip_too_big", "longer than the fabric's MTU with its tunnel")   \
   GH_VERDICT(NO_HEADROOM, GH_DROP, "no_headroom", "the driver left no room for the outer header")   \
+  GH_VERDICT(TRANSLATED_BACK, GH_TRANSMIT, "translated_back", "from a server: its source is the VIP again") \
   GH_VERDICT(NODE_NOT_TUNNEL, GH_PASS, "node_not_tunnel", "node: not our tunnel, left to the host") \
   GH_VERDICT(NODE_STRANGER, GH_DROP, "node_stranger", "node: tunnel packet from outside the fleet") \
   GH_VERDICT(NODE_BAD_TUNNEL, GH_DROP, "node_bad_tunnel", "node: tunnel header is not ours")        \
@@ -157,9 +185,10 @@ enum gh_verdict {
 #define GH_ENUM(name, action, text, help) GH_##name,
   GH_VERDICTS(GH_ENUM)
 #undef GH_ENUM
-  GH_VERDICT_COUNT
+  GH_VERDICT_COUNT,
+  GH_UNDECIDED = GH_VERDICT_COUNT /* what a stage of the path says when the next one is to decide */
 };
-enum { GH_VERDICT_STRIDE = 32 }; /* counters of one CPU: whole cache lines */
+enum { GH_VERDICT_STRIDE = 64 }; /* counters of one CPU: whole cache lines */
 GH_STATIC_ASSERT((int)GH_VERDICT_COUNT <= (int)GH_VERDICT_STRIDE, "raise GH_VERDICT_STRIDE");
 
 /* ---- Counters: one region per CPU, index = cpu * limit + number ---- */
@@ -167,6 +196,29 @@ struct gh_traffic {
   __u64 packets;
   __u64 bytes; /* of the IP packet, without Ethernet and tunnel headers */
 };
+
+/* ---- Capture: packets as they came and as they left, through a ring buffer ---- */
+enum { GH_CAPTURE_BYTES = 256 }; /* kept of a packet, each time */
+
+struct gh_capture_filter {
+  struct gh_address address; /* destination; all zero: any */
+  __be16 port;               /* destination; 0: any */
+  __u8 protocol;             /* 0: any */
+  __u8 reserved[5];
+  __u64 verdicts; /* bit n: verdict n is wanted; 0: all are */
+  __u32 sample;   /* one of so many; 0: none */
+  __u32 reserved2;
+};
+GH_STATIC_ASSERT(sizeof(struct gh_capture_filter) == 40, "gh_capture_filter");
+
+struct gh_captured {
+  __u64 time; /* ns, the kernel's monotonic clock */
+  __u32 interface;
+  __u32 verdict;
+  __u32 lengths[2]; /* of the frame as it came, as it left */
+  __u8 bytes[2][GH_CAPTURE_BYTES];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_captured) == 24 + 2 * GH_CAPTURE_BYTES, "gh_captured");
 
 /* ---- Probes: the L4 host marks a probe's socket; the tc program tunnels what carries the mark to that node ---- */
 enum { GH_PROBE_MARK = 0x47480000, GH_PROBE_MASK = 0x7fff0000 }; /* low 16 bits: node id */

@@ -49,7 +49,11 @@ Status ControlServer::start() {
 Json ControlServer::status() {
   std::vector<std::uint16_t> connected;
   for (const auto& [id, channel] : connected_) connected.push_back(id);
-  return site_status(director_, options_.host, connected);
+  Json status = site_status(director_, options_.host, connected);
+  for (const Port& port : director_.plane().ports()) {
+    status["interfaces"].push_back({{"name", port.name}, {"mode", port.mode.empty() ? "gone" : port.mode}});
+  }
+  return status;
 }
 
 void ControlServer::on_second() {
@@ -66,6 +70,7 @@ void ControlServer::on_operator_request(std::string_view method, const Json& par
   if (method == "drain") return relay_drain(params, std::move(reply));
   if (method == "reload") return reload(std::move(reply));
   if (method == "explain") return relay_explain(params, std::move(reply));
+  if (method == "capture") return capture(params, std::move(reply));
   if (method == "explain_packet") return reply(explain_flow(director_, params));
   reply(Error{"unknown request \"" + std::string(method) + "\""});
 }
@@ -128,8 +133,12 @@ void ControlServer::relay_drain(const Json& params, control::Reply reply) {
   const auto name = params.find("node");
   if (name == params.end() || !name->is_string()) return reply(Error{"drain: expected node and on"});
   const std::string node = name->get<std::string>();
+  if (director_.services().has_server(node)) return drain_server(node, params, std::move(reply));
   std::vector<std::string> names;
   for (const auto& [id, each] : director_.nodes()) names.push_back(each.config.name);
+  for (const config::Service& service : director_.config().services) {
+    for (const config::Server& server : service.servers) names.push_back(server.name);
+  }
   const bool is_known = std::find(names.begin(), names.end(), node) != names.end();
   if (!is_known) return reply(Error{"there is no node \"" + node + "\"" + config::suggest(node, names)});
   control::Channel* channel = channel_of(node);
@@ -137,10 +146,30 @@ void ControlServer::relay_drain(const Json& params, control::Reply reply) {
   channel->request("drain", params, std::move(reply));
 }
 
+// A server has no agent that could remember: this host does, and every L4 host must be told.
+void ControlServer::drain_server(const std::string& server, const Json& params, control::Reply reply) {
+  const auto is_on = params.find("on");
+  if (is_on == params.end() || !is_on->is_boolean()) return reply(Error{"drain: expected node and on"});
+  if (const Status drained = director_.services().drain(server, is_on->get<bool>()); !drained) return reply(drained.error());
+  reply(Json::object());
+}
+
 // Routes are the nodes' business: any of them knows.
 void ControlServer::relay_explain(const Json& params, control::Reply reply) {
   if (connected_.empty()) return reply(Error{"no node has a link to this host: ask one by its own socket"});
   connected_.begin()->second->request("explain", params, std::move(reply));
+}
+
+void ControlServer::capture(const Json& params, control::Reply reply) {
+  if (capture_) return reply(Error{"somebody captures already: one capture at a time"});
+  const auto request = Capture::parse(params, director_);
+  if (!request) return reply(request.error());
+  capture_ = std::make_unique<Capture>(loop_, director_.plane(), *request, reply,
+                                       [this] { loop_.defer([this] { capture_.reset(); }); });
+  const Status started = capture_->start();
+  if (started) return;
+  capture_.reset();
+  reply(started.error());
 }
 
 void ControlServer::reload(control::Reply reply) {
@@ -152,9 +181,10 @@ void ControlServer::reload(control::Reply reply) {
   };
   const auto before = find_self(old), after = find_self(loaded.config);
   if (after == loaded.config.l4_hosts.end()) return reply(Error{loaded.config.file + ": there is no [[l4_host]] \"" + options_.host + "\" any more"});
-  const bool is_moved = after->address != before->address || after->interface != before->interface || after->control != before->control;
-  if (is_moved || loaded.config.ring.slots != old.ring.slots) {
-    return reply(Error{loaded.config.file + ": ring.slots, and address, interface and control of this L4 host change only with a restart"});
+  const bool is_moved = after->address != before->address || after->interfaces != before->interfaces || after->control != before->control;
+  const bool is_resized = loaded.config.ring.slots != old.ring.slots || flow_lines_of(loaded.config) != flow_lines_of(old);
+  if (is_moved || is_resized) {
+    return reply(Error{loaded.config.file + ": ring.slots, flow_cache.flows, and address, interface and control of this L4 host change only with a restart"});
   }
   if (const Status set = director_.set_config(loaded.config); !set) return reply(set.error());
   log_info("config {:016x} is in use", loaded.config.digest);

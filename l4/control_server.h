@@ -8,6 +8,7 @@
 
 #include "common/control/channel.h"
 #include "common/control/rates.h"
+#include "l4/capture.h"
 #include "l4/director.h"
 
 namespace gatehouse::l4 {
@@ -29,8 +30,10 @@ class ControlServer {
   void on_node_request(control::Channel& channel, std::string_view method, const control::Json& params, control::Reply reply);
   void on_node_notify(control::Channel& channel, std::string_view method, const control::Json& params);
   Status check_hello(const control::Channel& channel, const control::Hello& hello) const;
+  void drain_server(const std::string& server, const control::Json& params, control::Reply reply);
   void relay_drain(const control::Json& params, control::Reply reply);
   void relay_explain(const control::Json& params, control::Reply reply);
+  void capture(const control::Json& params, control::Reply reply);
   void send_config(control::Reply reply);
   control::Channel* channel_of(const std::string& node);
 
@@ -43,6 +46,7 @@ class ControlServer {
   std::unique_ptr<control::Server> operators_;
   std::unique_ptr<control::Server> nodes_;
   std::map<std::uint16_t, control::Channel*> connected_;
+  std::unique_ptr<Capture> capture_;  // one at a time
   control::StatusRates rates_;
   Timer second_;
 };

@@ -6,9 +6,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bpf/abi.h"
 #include "common/result.h"
+#include "l4/service_tables.h"
 
 namespace gatehouse::l4 {
 
@@ -21,6 +23,13 @@ struct Tables {
   std::span<std::uint64_t> verdicts;  // cpus * GH_VERDICT_STRIDE
   std::span<gh_traffic> vip_traffic;  // cpus * GH_MAX_VIPS
   std::span<gh_traffic> node_traffic; // cpus * GH_MAX_NODES
+  ServiceTables services;
+};
+
+// Where packets come in.
+struct Port {
+  std::string name;
+  std::string mode;  // how packets are taken there: "native", "generic"; empty: not at all at the moment
 };
 
 class DataPlane {
@@ -29,8 +38,16 @@ class DataPlane {
   virtual const Tables& tables() = 0;
   // Returns when no packet that started before the call is still being processed.
   virtual void wait_for_readers() = 0;
+  // What gh_get_ticks() says to the packet core, and how many seconds that is, times 2^32.
+  virtual std::uint64_t ticks() = 0;
+  virtual std::uint32_t tick_multiplier() const = 0;
   // True when the tables were found in use (pinned by an earlier process) and forward already.
   virtual bool was_adopted() const = 0;
+  virtual std::vector<Port> ports() const { return {}; }
+  // From now on packets that `filter` names are also written to a BPF ring buffer of struct gh_captured, whose descriptor is
+  // returned and stays the plane's. Forwarding never stops.
+  virtual Result<int> start_capture(const gh_capture_filter&) { return Error{"this data plane cannot capture"}; }
+  virtual void stop_capture() {}
 };
 
 }  // namespace gatehouse::l4

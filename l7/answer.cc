@@ -96,7 +96,17 @@ http::ResponseStyle Exchange::style() const {
   style.via = context_.via;
   style.request_id = request_id();
   style.date = context_.clock.http_date();
+  style.hsts = hsts();
   return style;
+}
+
+// RFC 6797 §7.2: over TLS only.
+std::string_view Exchange::hsts() const {
+  if (!listener_->tls) return {};
+  const std::string& of_listener = listener_->config.hsts;
+  if (route_ == Router::kNoRoute) return of_listener;
+  const std::string& of_route = runtime_->config().routes[route_].hsts;
+  return of_route.empty() ? of_listener : of_route;
 }
 
 void Exchange::count_answer() {

@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "l7/http/h1_client.h"
 #include "l7/http/h2_client.h"
-#include "l7/tls_context.h"
+#include "l7/tls/context.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -19,13 +19,13 @@ constexpr Duration kLingerTime{2'000};
 
 }  // namespace
 
-ClientConnection::ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, const Endpoint& peer)
-    : context_(context), listener_name_(std::move(listener)), wire_(context.buffers, std::move(stream)), peer_(peer),
-      address_(to_string(peer.address)), deadline_(context.loop, *this) {
+ClientConnection::ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, Arrival arrival)
+    : context_(context), listener_name_(std::move(listener)), arrival_(std::move(arrival)), wire_(context.buffers, std::move(stream)),
+      address_(to_string(arrival_.client.address)), deadline_(context.loop, *this) {
   take_runtime();
   count_connection(1);
   if (!listener_->is_probe) context_.board.worker(context_.index).accepted.fetch_add(1, std::memory_order_relaxed);
-  deadline_.set(listener_->config.header_timeout);
+  deadline_.set(listener_->tls ? listener_->config.handshake_timeout : listener_->config.header_timeout);
   watch_.start<&ClientConnection::on_event>(context.loop, wire_.fd(), EventLoop::kEdge, this);
 }
 
@@ -46,7 +46,7 @@ void ClientConnection::take_runtime() {
   runtime_ = context_.runtime;
   listener_ = listener;
   const auto& trusted = listener_->config.trusted_proxies;
-  is_trusted_ = std::find(trusted.begin(), trusted.end(), peer_.address) != trusted.end();
+  is_trusted_ = std::any_of(trusted.begin(), trusted.end(), [this](const IpPrefix& proxy) { return proxy.contains(arrival_.client.address); });
 }
 
 void ClientConnection::on_event(std::uint32_t events) {
@@ -74,13 +74,18 @@ bool ClientConnection::enter(Phase phase) {
 }
 
 bool ClientConnection::shake_hands() {
-  switch (wire_.open()) {
+  const bool is_beginning = wire_.stream().begins_handshake();
+  if (is_beginning && !context_.handshakes.admit(*this)) return false;
+  const StreamStatus status = wire_.open();
+  if (is_beginning && !wire_.stream().begins_handshake()) context_.handshakes.spend();
+  switch (status) {
     case StreamStatus::kBlocked: return false;
     case StreamStatus::kDone:
+      deadline_.set(listener_->config.header_timeout);
       if (wire_.protocol() == "h2") return speak_h2();
       return listener_->config.h2c && !listener_->tls ? enter(Phase::kPreface) : speak_h1();
     default:
-      log_debug("{}: no TLS connection: {}", to_string(peer_), wire_.failure());
+      log_debug("{}: no TLS connection: {}", to_string(arrival_.client), wire_.failure());
       leave();
       return false;
   }
@@ -139,6 +144,7 @@ void ClientConnection::reset() {
 }
 
 bool ClientConnection::finish_closing() {
+  wire_.stream().expect_end();
   wire_.flush();
   if (!wire_.output().is_empty() && !wire_.has_write_failed()) {
     deadline_.set(listener_->config.idle_timeout);

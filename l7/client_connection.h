@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "common/address.h"
+#include "l7/arrival.h"
 #include "l7/deadline.h"
+#include "l7/handshake_queue.h"
 #include "l7/http/codec.h"
 #include "l7/runtime.h"
 #include "l7/wire.h"
@@ -18,7 +20,7 @@ namespace gatehouse::l7 {
 
 class ClientConnection {
  public:
-  ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, const Endpoint& peer);
+  ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, Arrival arrival);
   ~ClientConnection();
 
   void advance();
@@ -31,6 +33,7 @@ class ClientConnection {
   const std::shared_ptr<const Runtime>& runtime() const { return runtime_; }
   const Runtime::Listener& listener() const { return *listener_; }
   std::string_view address() const { return address_; }  // of the client, without port
+  const Arrival& arrival() const { return arrival_; }
   bool is_trusted() const { return is_trusted_; }
 
   // For the codec: what the next request is served by, and how long the next event may take to come.
@@ -42,6 +45,7 @@ class ClientConnection {
 
   std::size_t place = 0;      // in WorkerContext::clients
   bool is_resumed = false;    // in WorkerContext's list of those to go on
+  std::optional<HandshakeQueue::Place> handshake_place;
 
  private:
   enum class Phase : std::uint8_t { kHandshake, kPreface, kServing, kClosing, kLingering, kGone };
@@ -65,8 +69,8 @@ class ClientConnection {
   std::string listener_name_;
   std::shared_ptr<const Runtime> runtime_;
   const Runtime::Listener* listener_ = nullptr;
+  Arrival arrival_;
   Wire wire_;
-  Endpoint peer_;
   std::string address_;
   bool is_trusted_ = false;
   Phase phase_ = Phase::kHandshake;

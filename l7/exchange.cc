@@ -139,6 +139,10 @@ Exchange::Next Exchange::match_route() {
   route_ = runtime_->router().match(request.host, request.path);
   if (route_ == Router::kNoRoute) return answer(404, "no route for this host and path");
   pool_ = &runtime_->pool_of(route_);
+  // RFC 8470 §5.2: the client repeats it after the handshake.
+  if (client_->connection().wire().stream().is_early() && !runtime_->config().routes[route_].early_data) {
+    return answer(425, "this route takes no early data");
+  }
   is_upgrade_ = !request.upgrade.empty();
   if (is_upgrade_ && pool_->speaks_h2()) return answer(501, "WebSocket is not served by this route");
   if (request.framing == http::Framing::kLength && request.content_length > listener_->config.max_body.bytes) {
@@ -148,13 +152,15 @@ Exchange::Next Exchange::match_route() {
 }
 
 Exchange::Next Exchange::write_backend_head() {
-  const ClientConnection& connection = client_->connection();
+  ClientConnection& connection = client_->connection();
   http::Forwarding forwarding;
   forwarding.client = connection.address();
   forwarding.protocol = listener_->tls ? "https" : "http";
   forwarding.via = context_.request.is_h2 ? context_.via_h2 : context_.via;
   forwarding.request_id = request_id();
   forwarding.is_trusted = connection.is_trusted();
+  forwarding.certificate = connection.wire().stream().client_certificate();
+  forwarding.is_early = connection.wire().stream().is_early();
   if (is_upgrade_ && context_.request.is_h2) forwarding.websocket_key = websocket_key_ = http::websocket_key(own_id_.view());
   head_.release();
   const bool fits = pool_->speaks_h2() ? http::write_h2_request_head(head_.fields, context_.request, forwarding)
@@ -177,13 +183,12 @@ Exchange::Next Exchange::choose_backend() {
 }
 
 Exchange::Next Exchange::lease() {
-  backend_ = chosen_->lease(*this, pool_->config(), must_connect_);
+  const bool is_shared = pool_->proxy_version() == ProxyVersion::kNone;  // else each is of one client (proxy-protocol.txt §2)
+  backend_ = chosen_->lease(*this, pool_->config(), must_connect_ || !is_shared);
   if (!backend_) {
     const int code = errno;
     const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
-    // Short of descriptors or ports: no other backend would be nearer.
-    const bool is_ours = code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM || code == EADDRNOTAVAIL;
-    return is_ours ? answer(503, "this node has too many connections", why) : try_another_backend(502, why);
+    return is_shortage(code) ? answer(503, "this node has too many connections", why) : try_another_backend(502, why);
   }
   chosen_->count_request();
   wait_at_most(pool_->config().connect_timeout);
@@ -210,6 +215,11 @@ Exchange::Next Exchange::try_another_backend(std::uint16_t status, std::string_v
 }
 
 Exchange::Next Exchange::send() {
+  if (pool_->proxy_version() != ProxyVersion::kNone) {
+    char header[kMostProxyHeader];
+    ClientConnection& client = client_->connection();
+    backend_->send_first({header, write_proxy_header(pool_->proxy_version(), client.arrival(), client.wire(), header)});
+  }
   backend_->send_head(head_, request_framing_, is_request_done_);
   wait_at_most(pool_->config().response_timeout);
   return go(kRelay);

@@ -90,6 +90,7 @@ class Exchange {
   Next end_tunnel();
   void on_deadline();
   http::ResponseStyle style() const;
+  std::string_view hsts() const;
   std::string_view request_id() const { return request_id_.empty() ? own_id_.view() : std::string_view(request_id_); }
   void release_backend(bool is_complete);
   void end();

@@ -14,11 +14,18 @@ inline constexpr auto kFields<Site> = std::tuple{
 };
 
 template <>
+inline constexpr auto kFields<VipNode> = std::tuple{
+    field("name", &VipNode::name, "Name of a [[node]].", kRequired),
+    field("weight", &VipNode::weight, "Share of this VIP's new connections, instead of the node's weight.", kAuto, 0, 10'000),
+};
+
+template <>
 inline constexpr auto kFields<Vip> = std::tuple{
     field("name", &Vip::name, "Name that listeners refer to.", kRequired),
     field("address", &Vip::address, "IPv4 or IPv6 address that clients connect to.", kRequired),
     field("port", &Vip::port, "Port that clients connect to.", kOptional, 1, 65535),
     field("protocol", &Vip::protocol, "\"tcp\" or \"udp\"."),
+    field("nodes", &Vip::nodes, "Nodes that serve it: names, or tables with name and weight; none: all nodes."),
 };
 
 template <>
@@ -26,7 +33,11 @@ inline constexpr auto kFields<L4Host> = std::tuple{
     field("name", &L4Host::name, "Name given to gatehouse-l4 by --host, and common name of its certificate.", kRequired),
     field("address", &L4Host::address, "Outer source of tunnelled packets.", kRequired),
     field("address_v6", &L4Host::address_v6, "Outer source towards IPv6 nodes, when `address` is IPv4."),
-    field("interface", &L4Host::interface, "Interface on which packets of VIPs arrive: XDP is attached there.", kRequired),
+    field("interface", &L4Host::interfaces,
+          "Interface, or list of interfaces, on which packets of VIPs arrive: XDP is attached there.", kRequired | kOneOrMore),
+    field("xdp_mode", &L4Host::xdp_mode, "\"native\", \"generic\", or \"auto\": native, else generic with a warning."),
+    field("next_program", &L4Host::next_program,
+          "Pinned XDP program (a path on a BPF file system) that gets the packets that are not a VIP's."),
     field("control", &L4Host::control, "address:port where nodes dial in (mutual TLS, [control])."),
 };
 
@@ -44,6 +55,16 @@ inline constexpr auto kFields<Ring> = std::tuple{
     field("slots", &Ring::slots, "Slots of a Maglev ring: a prime, a hundred times the nodes or more.", kOptional, 251, 1'000'003),
     field("hop_deadline", &Ring::hop_deadline, "How long an earlier owner of a slot stays in its hop list.", kOptional, 1'000,
           30 * kDay),
+    field("groups", &Ring::groups, "Rings that there is room for, 8 bytes a slot each; \"auto\": twice what the VIPs need, at most 64 more, at least 8.",
+          kAuto, 0, 1'024),
+};
+
+template <>
+inline constexpr auto kFields<Balance> = std::tuple{
+    field("load_feedback", &Balance::load_feedback, "Weights follow the CPU use that nodes report, towards even use."),
+    field("interval", &Balance::interval, "Time between two steps.", kOptional, 1'000, 3'600'000),
+    field("step", &Balance::step, "Percent by which a weight changes in one step, at most.", kOptional, 1, 50),
+    field("range", &Balance::range, "A weight stays between the configured one divided by this and multiplied by this.", kOptional, 1, 10),
 };
 
 template <>
@@ -68,6 +89,8 @@ inline constexpr auto kFields<Workers> = std::tuple{
     field("count", &Workers::count, "Worker processes of a node; \"auto\": one per core.", kAuto, 0, 64),
     field("user", &Workers::user, "User that workers run as."),
     field("drain_timeout", &Workers::drain_timeout, "How long a stopping worker may finish its exchanges.", kOptional, 0, kDay),
+    field("max_buffers", &Workers::max_buffers, "What a worker's connections may have in buffers: above it no further one is accepted.",
+          kOptional, 1 << 20),
 };
 
 }  // namespace gatehouse::config

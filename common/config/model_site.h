@@ -18,19 +18,28 @@ struct Site {
                                     // that nodes advertise
 };
 
+// A node that a VIP's connections go to.
+struct VipNode {
+  std::string name;
+  std::uint32_t weight = 0;  // for this VIP; 0: "auto", the node's own
+};
+
 // A virtual address + protocol + port that clients connect to (DESIGN.md §1).
 struct Vip {
   std::string name;
   IpAddress address;
   std::uint16_t port = 443;
   std::string protocol = "tcp";  // tcp | udp
+  std::vector<VipNode> nodes;    // none: all
 };
 
 struct L4Host {
   std::string name;
   IpAddress address;           // outer source of tunnelled packets
   std::optional<IpAddress> address_v6;  // towards IPv6 nodes, when `address` is IPv4
-  std::string interface;       // where XDP is attached
+  std::vector<std::string> interfaces;  // where XDP is attached; the first one carries the probes
+  std::string xdp_mode = "auto";        // auto | native | generic
+  std::string next_program;             // pinned XDP program that gets what is not a VIP's; empty: none
   std::optional<Endpoint> control;  // where nodes dial in over TCP with mutual TLS; none: Unix socket only
 };
 
@@ -45,6 +54,15 @@ struct Node {
 struct Ring {
   std::uint32_t slots = 65537;            // a prime
   Duration hop_deadline{3'600'000};       // after this an earlier owner leaves the hop list
+  std::uint32_t groups = 0;               // rings that there is room for; 0: "auto", by what the VIPs need
+};
+
+// Weights that follow the load of the nodes.
+struct Balance {
+  bool load_feedback = false;
+  Duration interval{5'000};    // between two steps
+  std::uint32_t step = 10;     // percent by which a weight changes in one step, at most
+  std::uint32_t range = 4;     // a weight stays between the node's divided by this and the node's times this
 };
 
 // Data-path probe of the nodes: a real connection through the tunnel to a worker.
@@ -70,6 +88,7 @@ struct Workers {
   std::uint32_t count = 0;              // 0: "auto", one per core
   std::string user = "nobody";          // workers run as this user, without capabilities
   Duration drain_timeout{30'000};       // how long a retiring worker may finish its exchanges
+  ByteSize max_buffers{1ull << 30};     // of a worker: above it no connection is accepted
 };
 
 }  // namespace gatehouse::config

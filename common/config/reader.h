@@ -85,6 +85,8 @@ class Reader {
                     [](ByteSize value) { return static_cast<std::int64_t>(value.bytes); });
     } else if constexpr (std::is_same_v<T, IpAddress> || std::is_same_v<T, std::optional<IpAddress>>) {
       read_parsed(node, out, label, "an address such as \"192.0.2.1\" or \"2001:db8::1\"", IpAddress::parse);
+    } else if constexpr (std::is_same_v<T, IpPrefix>) {
+      read_parsed(node, out, label, "an address or a prefix such as \"192.0.2.1\" or \"10.0.0.0/8\"", IpPrefix::parse);
     } else if constexpr (std::is_same_v<T, Endpoint> || std::is_same_v<T, std::optional<Endpoint>>) {
       read_parsed(node, out, label, "address:port such as \"192.0.2.1:443\" or \"[2001:db8::1]:443\"", Endpoint::parse);
     } else {
@@ -96,6 +98,7 @@ class Reader {
   void read_list(const toml::node& node, std::vector<T>& out, const Spec& spec, const std::string& path,
                  const std::string& label) {
     const toml::array* array = node.as_array();
+    if (!array && (spec.flags & kOneOrMore)) return read_value(node, out.emplace_back(), spec, path, label);
     if (!array) return refuse(node, label, "a list");
     out.clear();
     out.reserve(array->size());
@@ -153,6 +156,12 @@ class Reader {
   bool read_short_form(const toml::node& node, Backend& out, const std::string& label) {
     if (!node.is_string()) return false;
     read_parsed(node, out.address, label, "address:port, or a table with address and weight", Endpoint::parse);
+    return true;
+  }
+  // A VIP's node may be just its name.
+  bool read_short_form(const toml::node& node, VipNode& out, const std::string&) {
+    if (!node.is_string()) return false;
+    out.name = *node.value<std::string>();
     return true;
   }
   template <typename T>

@@ -9,6 +9,7 @@
 
 #include "l7/backend/h1_connection.h"
 #include "l7/backend/h2_connection.h"
+#include "l7/tls/stream.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -32,9 +33,10 @@ BackendSide* Backend::lease(Exchange& exchange, const config::Pool& pool, bool m
 BackendSide* Backend::lease_stream(Exchange& exchange, std::uint32_t most) {
   auto found = std::find_if(shared_.begin(), shared_.end(), [most](const auto& each) { return each->has_room(most); });
   if (found == shared_.end()) {
-    std::unique_ptr<Stream> stream = dial();
+    std::unique_ptr<Stream> stream = connect();
     if (!stream) return nullptr;
     shared_.push_back(std::make_unique<H2Connection>(context_, *this, std::move(stream)));
+    shared_.back()->identity = tls_.identity();
     found = shared_.end() - 1;
   }
   count_lease(1);
@@ -55,30 +57,50 @@ BackendSide* Backend::lease_connection(Exchange& exchange, bool must_connect) {
     connection = std::move(idle_.back());
     idle_.pop_back();
   } else {
-    std::unique_ptr<Stream> stream = dial();
+    std::unique_ptr<Stream> stream = connect();
     if (!stream) return nullptr;
     connection = std::make_unique<H1Connection>(context_, *this, std::move(stream));
+    connection->identity = tls_.identity();
   }
   connection->lease_to(exchange);
   count_lease(1);
   return connection.release();  // the lease owns it: until give_back()
 }
 
-std::unique_ptr<Stream> Backend::dial() {
+bool is_shortage(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM || code == EADDRNOTAVAIL;
+}
+
+Fd Backend::dial() {
   sockaddr_storage storage;
   const socklen_t length = to_sockaddr(address_, storage);
   Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.is_open()) return nullptr;
+  if (!socket.is_open()) return {};
   const int on = 1;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 && errno != EINPROGRESS) return nullptr;
-  return make_tcp_stream(std::move(socket), true);
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 && errno != EINPROGRESS) return {};
+  return socket;
+}
+
+std::unique_ptr<Stream> Backend::connect() {
+  Fd socket = dial();
+  if (!socket.is_open()) return nullptr;
+  if (!tls_.is_on()) return make_tcp_stream(std::move(socket), true);
+  return make_tls_client_stream(std::move(socket), tls_, address_, &sessions_);
+}
+
+void Backend::set_tls(const TlsClientContext& tls) {
+  if (tls.identity() == tls_.identity()) return;
+  tls_ = tls;
+  sessions_.clear();
+  while (!idle_.empty()) drop_idle(*idle_.back());
+  for (std::size_t i = shared_.size(); i > 0; --i) shared_[i - 1]->retire();  // one without streams ends at once
 }
 
 void Backend::give_back(H1Connection& leased, const config::Pool& pool) {
   std::unique_ptr<H1Connection> connection(&leased);
   count_lease(-1);
-  if (connection->rest_after_lease(pool) && idle_.size() < pool.max_idle) {
+  if (connection->identity == tls_.identity() && idle_.size() < pool.max_idle && connection->rest_after_lease(pool)) {
     idle_.push_back(std::move(connection));
     return;
   }
@@ -105,10 +127,11 @@ void Backend::count_lease(int change) {
   if (cell_) cell_->in_flight[context_.index].store(leased_, std::memory_order_relaxed);
 }
 
-Backend& BackendSet::find_or_add(std::string_view pool, const Endpoint& address) {
+Backend& BackendSet::find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls) {
   const std::uint64_t key = backend_key(pool, address);
   std::unique_ptr<Backend>& backend = backends_[key];
   if (!backend) backend = std::make_unique<Backend>(context_, address, context_.board.backend(key));
+  backend->set_tls(tls);
   return *backend;
 }
 

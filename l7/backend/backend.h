@@ -13,6 +13,7 @@
 #include "common/config/model_http.h"
 #include "l7/backend/backend_side.h"
 #include "l7/board.h"
+#include "l7/tls/client_context.h"
 
 namespace gatehouse::l7 {
 
@@ -22,12 +23,17 @@ class H1Connection;
 class H2Connection;
 struct WorkerContext;
 
+// Of errno: this process has no descriptor, port or memory left, and no other backend would be nearer.
+bool is_shortage(int code);
+
 class Backend {
  public:
   Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell);
   ~Backend();
 
   const Endpoint& address() const { return address_; }
+  // What new connections speak; those of another identity are not used again.
+  void set_tls(const TlsClientContext& tls);
   bool is_healthy() const { return !cell_ || cell_->is_healthy.load(std::memory_order_relaxed) != 0; }
   // After a connection was refused or reset others are preferred for a while, until the health check knows.
   bool is_avoided() const;
@@ -37,11 +43,14 @@ class Backend {
   // `must_connect`; of HTTP/2 a stream of the first that has room; else of a new one, still connecting. nullptr with errno
   // when not even a socket can be had. Ends with BackendSide::release().
   BackendSide* lease(Exchange& exchange, const config::Pool& pool, bool must_connect);
+  // A socket that is connecting, for who makes a connection of it and counts it: count_lease(1), then -1. Not open, with errno,
+  // as above.
+  Fd dial();
+  void count_lease(int change);
 
   // For connections.
   void give_back(H1Connection& connection, const config::Pool& pool);
   void drop_idle(H1Connection& connection);
-  void end_lease() { count_lease(-1); }  // of a stream
   void drop(H2Connection& connection);
 
   void count_request();
@@ -50,14 +59,15 @@ class Backend {
 
  private:
   friend class BackendPin;
-  void count_lease(int change);
-  std::unique_ptr<Stream> dial();
+  std::unique_ptr<Stream> connect();
   BackendSide* lease_connection(Exchange& exchange, bool must_connect);
   BackendSide* lease_stream(Exchange& exchange, std::uint32_t most);
 
   WorkerContext& context_;
   Endpoint address_;
   BackendCell* cell_;  // nullptr when the board is full: then only this worker's own experience counts
+  TlsClientContext tls_;
+  TlsSessions sessions_;
   std::vector<std::unique_ptr<H1Connection>> idle_;
   std::vector<std::unique_ptr<H2Connection>> shared_;
   EventLoop::Clock::time_point avoided_until_{};
@@ -84,7 +94,8 @@ class BackendPin {
 class BackendSet {
  public:
   explicit BackendSet(WorkerContext& context) : context_(context) {}
-  Backend& find_or_add(std::string_view pool, const Endpoint& address);
+  // A backend of another identity than before starts with new connections.
+  Backend& find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls = {});
   // Forgets backends that no snapshot names and no exchange uses.
   void sweep();
   void clear() { backends_.clear(); }

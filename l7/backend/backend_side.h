@@ -28,6 +28,8 @@ class BackendSide {
   virtual StreamStatus open() = 0;  // connected; called at every event until then
   virtual std::string failure() const = 0;
 
+  // Before anything else, on a new connection of HTTP/1: a PROXY header.
+  virtual void send_first(std::string_view bytes) = 0;
   // The request: its head, then its body unless that `is_last`.
   virtual void send_head(const http::RequestHead& head, http::Framing framing, bool is_last) = 0;
   virtual std::size_t body_room() = 0;

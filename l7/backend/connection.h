@@ -1,6 +1,9 @@
 // A connection to a backend, of whatever protocol: the socket, its events, and the time that it may rest unused.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "common/event_loop.h"
 #include "l7/wire.h"
 
@@ -14,6 +17,8 @@ class BackendConnection {
   BackendConnection(EventLoop& loop, Backend& backend, std::unique_ptr<Stream> stream, BufferPool& buffers);
   virtual ~BackendConnection() = default;
   BackendConnection(const BackendConnection&) = delete;
+
+  std::string identity;  // of TlsClientContext: a connection serves only those who would have made the same
 
   Wire& wire() { return wire_; }
   const Wire& wire() const { return wire_; }

@@ -103,7 +103,8 @@ void H1Connection::consume_body() { response_body_.consume(wire()); }
 void H1Connection::release(bool is_complete, const config::Pool& pool) {
   wire().input().prefer_large(false);
   wire().output().prefer_large(false);
-  is_keep_alive_ = is_keep_alive_ && is_complete;
+  // One that began with a PROXY header is its client's alone (proxy-protocol.txt §2).
+  is_keep_alive_ = is_keep_alive_ && is_complete && pool.proxy_protocol.empty();
   owner().give_back(*this, pool);
 }
 

@@ -20,6 +20,7 @@ class H1Connection final : public BackendSide, public BackendConnection {
 
   StreamStatus open() override { return wire().open(); }
   std::string failure() const override;
+  void send_first(std::string_view bytes) override { wire().output().append(bytes); }
   void send_head(const http::RequestHead& head, http::Framing framing, bool is_last) override;
   std::size_t body_room() override;
   void send_body(std::string_view data, bool is_last) override;

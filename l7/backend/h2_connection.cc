@@ -36,16 +36,23 @@ H2BackendStream* H2Connection::lease_to(Exchange& exchange) {
   stream->set_backend(owner());
   stream->connection_ = this;
   stream->exchange_ = &exchange;
-  stream->has_head_ = stream->is_head_too_large_ = false;
+  stream->is_begun_ = stream->is_turned_away_ = stream->has_head_ = stream->is_head_too_large_ = false;
   wake();
   return stream;
+}
+
+void H2Connection::retire() {
+  is_going_away_ = true;
+  end_if_done();
 }
 
 StreamStatus H2Connection::open() {
   if (is_lost_) return StreamStatus::kFailed;
   if (is_open_) return StreamStatus::kDone;
-  const StreamStatus status = wire().open();
+  StreamStatus status = wire().open();
   if (status == StreamStatus::kBlocked) return status;
+  has_other_protocol_ = status == StreamStatus::kDone && !identity.empty() && wire().protocol() != "h2";
+  if (has_other_protocol_) status = StreamStatus::kFailed;
   is_open_ = status == StreamStatus::kDone;
   if (is_open_) {
     flush_later();
@@ -101,6 +108,26 @@ bool H2Connection::on_head_done(H2Stream& ready, bool is_too_large) {
 
 void H2Connection::on_frame(const nghttp2_frame& frame) {
   if (frame.hd.type == NGHTTP2_GOAWAY) is_going_away_ = true;  // nghttp2 closes those it refuses
+  if (frame.hd.type == NGHTTP2_SETTINGS && !(frame.hd.flags & NGHTTP2_FLAG_ACK)) turn_excess_away();
+}
+
+void H2Connection::on_frame_sent(const nghttp2_frame& frame) {
+  if (frame.hd.type != NGHTTP2_HEADERS) return;
+  auto* stream = static_cast<H2Stream*>(nghttp2_session_get_stream_user_data(session(), frame.hd.stream_id));
+  if (stream) of(*stream).is_begun_ = true;
+}
+
+// A new connection was given requests before the backend said how many it takes: the rest need not wait here.
+void H2Connection::turn_excess_away() {
+  const std::size_t most = nghttp2_session_get_remote_settings(session(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  std::size_t excess = streams() > most ? streams() - most : 0;
+  for_each_stream([&](H2Stream& stream) {  // the newest first
+    H2BackendStream& each = of(stream);
+    if (excess == 0 || each.id() <= 0 || each.is_begun_ || each.H2Stream::has_unsent()) return;
+    each.is_turned_away_ = true;
+    make_ready(each);
+    --excess;
+  });
 }
 
 void H2Connection::release(H2BackendStream& stream, const config::Pool& pool) {
@@ -110,7 +137,7 @@ void H2Connection::release(H2BackendStream& stream, const config::Pool& pool) {
   is_going_away_ |= nghttp2_session_get_next_stream_id(session()) > kLastIds;
   if (streams() == 0 && is_open_) rest(pool.idle_timeout);
   flush_later();
-  owner().end_lease();
+  owner().count_lease(-1);
 }
 
 // A stream was given up without a sign of life: if the whole connection gives none, the others need not wait as long.
@@ -144,7 +171,9 @@ void H2Connection::end_if_done() {
 }
 
 StreamStatus H2BackendStream::open() { return connection_->open(); }
-std::string H2BackendStream::failure() const { return connection_->wire().failure(); }
+std::string H2BackendStream::failure() const {
+  return connection_->has_other_protocol_ ? "TLS: the backend did not agree to h2" : connection_->wire().failure();
+}
 
 void H2BackendStream::send_head(const http::RequestHead& head, http::Framing, bool is_last) {
   http::H2Fields fields;
@@ -165,7 +194,7 @@ bool H2BackendStream::flush() {
 bool H2BackendStream::has_unsent() const { return H2Stream::has_unsent() || is_starved(); }
 
 BackendSide::Head H2BackendStream::receive_head(bool is_head_request) {
-  if (!has_head_) return {is_closed() ? HeadStatus::kLost : HeadStatus::kNothing};
+  if (!has_head_) return {is_closed() || is_turned_away_ ? HeadStatus::kLost : HeadStatus::kNothing};
   if (is_head_too_large_) return {HeadStatus::kMalformed, 0, "the header section is too large"};
   const http::ParseResult head = read_h2_response(this->head(), whole_body(), is_head_request, connection_->context().response);
   if (head.status != http::ParseStatus::kDone) return {HeadStatus::kMalformed, 0, head.reason};
@@ -179,7 +208,7 @@ void H2BackendStream::consume_head() {
 
 http::BodyPiece H2BackendStream::read_body(std::size_t most) { return read(most, connection_->context().trailers); }
 void H2BackendStream::consume_body() { consume(); }
-bool H2BackendStream::is_refused() const { return id() < 0 || error() == NGHTTP2_REFUSED_STREAM; }
+bool H2BackendStream::is_refused() const { return is_turned_away_ || id() < 0 || error() == NGHTTP2_REFUSED_STREAM; }
 bool H2BackendStream::is_reused() const { return connection_->has_served_; }
 
 void H2BackendStream::release(bool is_complete, const config::Pool& pool) {

@@ -17,6 +17,7 @@ class H2BackendStream final : public BackendSide, public H2Stream {
 
   StreamStatus open() override;
   std::string failure() const override;
+  void send_first(std::string_view) override {}  // config does not allow it
   void send_head(const http::RequestHead& head, http::Framing framing, bool is_last) override;
   std::size_t body_room() override;
   void send_body(std::string_view data, bool is_last) override;
@@ -36,6 +37,8 @@ class H2BackendStream final : public BackendSide, public H2Stream {
   friend class H2Connection;
   H2Connection* connection_ = nullptr;
   Exchange* exchange_ = nullptr;
+  bool is_begun_ = false;        // its head has been sent
+  bool is_turned_away_ = false;  // before that: the backend has no room for it
   bool has_head_ = false;
   bool is_head_too_large_ = false;
 };
@@ -48,6 +51,8 @@ class H2Connection final : public BackendConnection, private H2Session {
   // Whether another stream may be begun, of `most` at once.
   bool has_room(std::uint32_t most) const;
   H2BackendStream* lease_to(Exchange& exchange);
+  // Begins no further streams; without any it ends.
+  void retire();
 
  private:
   friend class H2BackendStream;
@@ -56,6 +61,7 @@ class H2Connection final : public BackendConnection, private H2Session {
   StreamStatus open();
   void release(H2BackendStream& stream, const config::Pool& pool);
   void lose();
+  void turn_excess_away();
   void check_alive();
   void on_silence();
   void end_if_done();
@@ -67,10 +73,12 @@ class H2Connection final : public BackendConnection, private H2Session {
   bool on_head_done(H2Stream& stream, bool is_too_large) override;
   void on_large_head(std::size_t) override {}
   void on_frame(const nghttp2_frame& frame) override;
+  void on_frame_sent(const nghttp2_frame& frame) override;
   void on_stream_ready(H2Stream& stream) override;
   void after_flush() override;
 
   bool is_open_ = false;        // connected; TLS and its ALPN are done
+  bool has_other_protocol_ = false;  // by ALPN
   bool is_lost_ = false;        // nothing can come or go any more
   bool is_going_away_ = false;  // said so, or has no more streams to give
   bool has_served_ = false;

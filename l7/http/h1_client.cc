@@ -59,7 +59,8 @@ Codec::Next H1Client::start_exchange(std::size_t length) {
   connection().clear_deadline();
   head_length_ = length;
   body_.begin(request.framing, request.content_length);
-  is_keep_alive_ = request.is_keep_alive;
+  const std::uint32_t most = connection().listener().config.max_requests;
+  is_keep_alive_ = request.is_keep_alive && (most == 0 || served_ + 1 < most);
   is_minor_version_0_ = request.minor_version == 0;
   takes_trailers_ = request.has_te_trailers;
   exchange_ = context_.exchanges.take(context_);
@@ -71,8 +72,8 @@ Codec::Next H1Client::wait_for_request() {
   if (wire_.is_at_end() || wire_.has_failed()) return Next::kClose;
   if (wire_.input().is_empty()) {
     // The first request of a connection is on its way, and must come as soon as its header would have to.
-    if (has_served_ && context_.is_draining) return Next::kClose;
-    if (has_served_) connection().set_deadline(connection().listener().config.idle_timeout);
+    if (served_ > 0 && context_.is_draining) return Next::kClose;
+    if (served_ > 0) connection().set_deadline(connection().listener().config.idle_timeout);
   } else if (!has_begun_head_) {
     has_begun_head_ = true;
     connection().set_deadline(connection().listener().config.header_timeout);
@@ -104,7 +105,7 @@ Codec::Next H1Client::take(Exchange::Outcome outcome) {
 }
 
 void H1Client::finish_exchange() {
-  has_served_ = true;
+  ++served_;
   context_.exchanges.give(std::move(exchange_));
 }
 

@@ -54,8 +54,8 @@ class H1Client final : public ClientSide, public Codec {
   http::H1BodyOutput response_body_;
   std::size_t scanned_ = 0;
   std::size_t head_length_ = 0;
+  std::uint32_t served_ = 0;  // exchanges before
   bool has_begun_head_ = false;
-  bool has_served_ = false;  // an exchange before
   bool is_keep_alive_ = false;
   bool is_minor_version_0_ = false;
   bool takes_trailers_ = false;

@@ -46,6 +46,11 @@ class HeadWriter {
   char* end_ = nullptr;
 };
 
+std::size_t size_of(const ClientCertificate* certificate) {
+  if (!certificate) return 0;
+  return certificate->verified.size() + certificate->subject.size() + certificate->names.size() + certificate->fingerprint.size();
+}
+
 void write_framing(HeadWriter& writer, Framing framing, std::uint64_t length) {
   if (framing == Framing::kChunked) writer.field("Transfer-Encoding", "chunked");
   if (framing == Framing::kLength) writer << "Content-Length: " << length << "\r\n";
@@ -78,7 +83,7 @@ bool write_request_head(Buffer& output, const Request& request, std::size_t leng
   HeadWriter writer;
   // "a:b" becomes "a: b", and the authority is said three times.
   const std::size_t bound = length + kMaxFields + 3 * request.authority.size() + 2 * forwarding.client.size() +
-                            forwarding.via.size() + forwarding.request_id.size() + kOwnFields;
+                            forwarding.via.size() + forwarding.request_id.size() + size_of(forwarding.certificate) + kOwnFields;
   if (names.is_overfull() || !writer.begin(output, bound)) return false;
   writer << request.method << " ";
   write_target(writer, request);
@@ -96,7 +101,7 @@ bool write_request_head(Buffer& output, const Request& request, std::size_t leng
 bool write_response_head(Buffer& output, const Response& response, std::size_t length, const ResponseStyle& style) {
   const ConnectionNames names(response.fields);
   HeadWriter writer;
-  const std::size_t bound = length + kMaxFields + style.via.size() + style.request_id.size() + kOwnFields;
+  const std::size_t bound = length + kMaxFields + style.via.size() + style.request_id.size() + style.hsts.size() + kOwnFields;
   if (names.is_overfull() || !writer.begin(output, bound)) return false;
   writer << "HTTP/1.1 " << std::uint64_t{response.status} << " " << response.reason << "\r\n";
   write_response_fields(writer, response, style, names);
@@ -116,6 +121,7 @@ std::string_view reason_phrase(std::uint16_t status) {
     case 408: return "Request Timeout";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
+    case 425: return "Too Early";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";

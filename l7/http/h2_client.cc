@@ -9,6 +9,7 @@ namespace gatehouse::l7 {
 namespace {
 
 constexpr Duration kGoodbye{1'000};            // for the client to hear of the first GOAWAY
+constexpr Duration kLastWord{1'000};           // for an offender to take the last one
 constexpr std::size_t kBomb = 8;               // times the largest header section: no mistake any more
 constexpr std::uint8_t kGoodbyePing[8] = {'g', 'o', 'o', 'd', 'b', 'y', 'e', 0};
 
@@ -102,6 +103,7 @@ void H2Client::start_exchange(H2ClientStream& stream) {
   http::ParseResult head{http::ParseStatus::kFieldsTooLarge, 0, "the header section is too large"};
   if (!stream.is_head_too_large_) head = read_h2_request(stream.head(), limits, stream.whole_body(), context().request);
   stream.exchange_ = context().exchanges.take(context());
+  if (++served_ == connection_.listener().config.max_requests) say_goodbye();
   if (head.status == http::ParseStatus::kDone) return take(stream, stream.exchange_->start(stream, head.length));
   stream.exchange_->refuse(stream, http::response_status(head.status), head.reason);
   finish_exchange(stream);
@@ -230,17 +232,25 @@ void H2Client::say_goodbye() {
 
 void H2Client::set_deadline() {
   const config::Listener& listener = connection_.listener().config;
-  const Patience wanted = is_within_head() ? Patience::kHead : streams() == 0 ? Patience::kIdle : has_unsent() ? Patience::kStall : Patience::kNone;
+  const Patience wanted = has_offended_ ? Patience::kLastWord : is_within_head() ? Patience::kHead : streams() == 0 ? Patience::kIdle : has_unsent() ? Patience::kStall : Patience::kNone;
   if (wanted == patience_) return;
   patience_ = wanted;
   if (wanted == Patience::kNone) return connection_.clear_deadline();
+  if (wanted == Patience::kLastWord) return connection_.set_deadline(kLastWord);
   connection_.set_deadline(wanted == Patience::kHead ? listener.header_timeout : listener.idle_timeout);
 }
 
 Codec::Next H2Client::on_deadline() {
   switch (std::exchange(patience_, Patience::kNone)) {
     case Patience::kHead: end_with(H2Offence::kSlowHead); break;
-    case Patience::kIdle: say_goodbye(); break;
+    case Patience::kIdle:
+      if (drain_ != Drain::kFinal) {
+        say_goodbye();
+        break;
+      }
+      abort("the client does not read");  // not even that
+      return Next::kClose;
+    case Patience::kLastWord: abort("the connection was ended"); return Next::kBreakOff;
     case Patience::kStall: end_stalled(); break;
     case Patience::kNone: break;
   }

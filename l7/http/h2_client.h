@@ -84,12 +84,13 @@ class H2Client final : public Codec, private H2Session {
   Next judge();
 
   enum class Drain : std::uint8_t { kNone, kAnnounced, kFinal };
-  enum class Patience : std::uint8_t { kNone, kHead, kIdle, kStall };  // what the connection's deadline is for
+  enum class Patience : std::uint8_t { kNone, kHead, kIdle, kStall, kLastWord };  // what the connection's deadline is for
   ClientConnection& connection_;
   H2Guard guard_;
   Drain drain_ = Drain::kNone;
   Patience patience_ = Patience::kNone;
   bool has_offended_ = false;
+  std::uint32_t served_ = 0;
   EventLoop::Clock::time_point announced_{};
 };
 

@@ -35,17 +35,35 @@ class ConnectionNames {
   std::size_t count_ = 0;
 };
 
+// What backends are told of a client's certificate: never what the client says of itself (RFC 9440 §4).
+inline bool is_about_certificate(std::string_view name) {
+  for (const std::string_view known : {"x-client-cert-verified", "x-client-cert-subject", "x-client-cert-names",
+                                       "x-client-cert-fingerprint", "client-cert", "client-cert-chain"}) {
+    if (equals_ignoring_case(name, known)) return true;
+  }
+  return false;
+}
+
 // Fields whose place in a forwarded request is ours. Lengths first: most names are none of these.
-inline bool is_ours(std::string_view name, bool is_trusted, bool has_body) {
+inline bool is_ours(std::string_view name, const Forwarding& forwarding, bool has_body) {
+  const bool is_trusted = forwarding.is_trusted;
   switch (name.size()) {
     case 4: return equals_ignoring_case(name, "host");
     case 9: return !is_trusted && equals_ignoring_case(name, "forwarded");
+    case 10: return forwarding.is_early && equals_ignoring_case(name, "early-data");
+    case 11:
+    case 19:
+    case 21:
+    case 22:
+    case 25: return (!is_trusted || forwarding.certificate) && is_about_certificate(name);
     case 12: return equals_ignoring_case(name, "x-request-id");
     case 14: return has_body && equals_ignoring_case(name, "content-length");  // else it says 0, as it should
     case 15: return equals_ignoring_case(name, "x-forwarded-for");
     case 16:
       return !is_trusted && (equals_ignoring_case(name, "x-forwarded-host") || equals_ignoring_case(name, "x-forwarded-port"));
-    case 17: return !is_trusted && equals_ignoring_case(name, "x-forwarded-proto");
+    case 17:
+      return (!is_trusted && equals_ignoring_case(name, "x-forwarded-proto")) ||
+             ((!is_trusted || forwarding.certificate) && is_about_certificate(name));
     case 18: return !is_trusted && equals_ignoring_case(name, "x-forwarded-prefix");
     default: return false;
   }
@@ -55,7 +73,7 @@ template <typename Writer>
 void write_request_fields(Writer& writer, const Request& request, const Forwarding& forwarding, const ConnectionNames& names) {
   const bool has_body = request.framing != Framing::kNone;
   for (const Field& field : request.fields.all()) {
-    if (!is_ours(field.name, forwarding.is_trusted, has_body) && !names.is_dropped(field.name)) writer.field(field.name, field.value);
+    if (!is_ours(field.name, forwarding, has_body) && !names.is_dropped(field.name)) writer.field(field.name, field.value);
   }
 }
 
@@ -66,6 +84,15 @@ void write_forwarded(Writer& writer, const Request& request, const Forwarding& f
   writer.begin_field("Forwarded") << "for=" << (is_v6 ? "\"[" : "") << forwarding.client << (is_v6 ? "]\"" : "")
                                   << ";proto=" << forwarding.protocol << ";host=\"" << request.authority << "\"";
   writer.end_field();
+}
+
+template <typename Writer>
+void write_certificate(Writer& writer, const ClientCertificate& certificate) {
+  writer.field("X-Client-Cert-Verified", certificate.verified);
+  if (certificate.fingerprint.empty()) return;
+  writer.field("X-Client-Cert-Subject", certificate.subject);
+  if (!certificate.names.empty()) writer.field("X-Client-Cert-Names", certificate.names);
+  writer.field("X-Client-Cert-Fingerprint", certificate.fingerprint);
 }
 
 template <typename Writer>
@@ -85,6 +112,8 @@ void write_forwarding(Writer& writer, const Request& request, const Forwarding& 
   write_forwarded(writer, request, forwarding);
   writer.field("X-Request-ID", forwarding.request_id);
   writer.field("Via", forwarding.via);
+  if (forwarding.certificate) write_certificate(writer, *forwarding.certificate);
+  if (forwarding.is_early) writer.field("Early-Data", "1");
 }
 
 template <typename Writer>
@@ -97,9 +126,11 @@ void write_response_fields(Writer& writer, const Response& response, const Respo
     has_date |= equals_ignoring_case(field.name, "date");
     if (!keeps_length && equals_ignoring_case(field.name, "content-length")) continue;
     if (!style.request_id.empty() && equals_ignoring_case(field.name, "x-request-id")) continue;
+    if (!style.hsts.empty() && equals_ignoring_case(field.name, "strict-transport-security")) continue;
     writer.field(field.name, field.value);
   }
   if (!has_date) writer.field("Date", style.date);
+  if (!style.hsts.empty()) writer.field("Strict-Transport-Security", style.hsts);
 }
 
 }  // namespace gatehouse::l7::http

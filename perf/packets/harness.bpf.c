@@ -3,15 +3,7 @@
  * last packet. The floors are targets that do a part of the work. */
 #include "bpf/maps.h"
 
-/* Hooks that no floor reaches. */
-static inline const struct gh_group *gh_get_group(struct gh_tables *tables, __u32 index) {
-  (void)tables, (void)index;
-  return 0;
-}
-static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index) {
-  (void)tables, (void)index;
-  return 0;
-}
+#include "bpf/no_forward.h"
 
 #include "bpf/encap.h"
 

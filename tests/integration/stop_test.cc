@@ -26,9 +26,7 @@ TEST_F(StopTest, SigtermOfANodeLetsADownloadFinishAndRemovesItsPrograms) {
   std::string node;
   ASSERT_TRUE(lab::wait_until(
       [&] {
-        const std::string head = read_text(folder + "/head");
-        const std::size_t via = head.find("Via: 1.1 ");
-        if (via != std::string::npos) node = head.substr(via + 9, 2);
+        node = node_of(read_text(folder + "/head"));
         return !node.empty();
       },
       std::chrono::seconds(5)));
@@ -55,7 +53,7 @@ TEST_F(StopTest, SigtermOfAnL4HostLeavesItForwardingUntilItIsDetached) {
       "l4a", {binary("gatehouse-l4"), "--config", site_->config_file("l4a"), "--host", "l4a", "--bpf-dir",
               site_->lab().bpf_folder("l4a"), "--detach"});
   EXPECT_EQ(detached.exit_code, 0) << detached.errors;
-  EXPECT_FALSE(std::filesystem::exists(site_->lab().bpf_folder("l4a") + "/link_xdp"));
+  EXPECT_FALSE(std::filesystem::exists(site_->lab().bpf_folder("l4a") + "/link_xdp_e0"));
   EXPECT_NE(site_->curl({"https://shop.example/healthz", "--max-time", "1"}).exit_code, 0);
 }
 

@@ -115,7 +115,7 @@ TEST_F(H2Backend, OneConnectionIsSharedUntilItIsFull) {
   client->get("/");
   ASSERT_TRUE(site.until([&] { return waiting.size() == 1; }));
   for (int i = 0; i < 24; ++i) client->get("/");
-  ASSERT_TRUE(site.until([&] { return waiting.size() == 25; }));
+  ASSERT_TRUE(site.until([&] { return waiting.size() == 25; })) << waiting.size() << " of " << connections();
   EXPECT_EQ(connections(), 3u);
   for (const auto& [peer, id] : waiting) peer->respond(id, kOk, "ok");
   for (const auto& [id, message] : client->messages()) EXPECT_EQ(site.ended(*client, id).body, "ok");

@@ -133,6 +133,7 @@ TEST_F(Hostile, WindowUpdateFlood) {
 }
 
 TEST_F(Hostile, StreamsThatForceUsToResetThem) {
+  site.config.listeners[0].max_streams = 1'000;
   begin();
   for (std::uint32_t id = 1; id < 2'001; id += 2) {
     client->send(get_frame(id, "/delay/1000") + frame(kWindowUpdate, kNone, id, number(0x7fffffff, 4)));
@@ -188,7 +189,9 @@ TEST_F(Hostile, AClientThatReadsNothing) {
   for (std::uint32_t id = 1; id < 201; id += 2) client->send(get_frame(id, "/bytes/10000000"));
   ASSERT_TRUE(site.until([&] { return backend.requests() == 101; }));
   EXPECT_LT(memory_in_use(), before + 100 * 64 * 1024);
-  ASSERT_TRUE(site.until([&] { return site.board->worker(0).connections == 1; })) << "it is given up";
+  ASSERT_TRUE(site.until([&] { return site.offences(H2Offence::kStall) == 1; }));
+  ASSERT_TRUE(site.until([&] { return site.board->worker(0).connections == 0; })) << "it is given up, and the neighbour was idle";
+  neighbour = site.connect_h2();
   expect_neighbour_is_served();
 }
 
