@@ -21,6 +21,7 @@
 #include "l4/ring_keeper.h"
 #include "l4/service_director.h"
 #include "l4/table_writer.h"
+#include "l4/weight_director.h"
 
 namespace gatehouse::l4 {
 
@@ -64,6 +65,7 @@ class Director {
   std::chrono::microseconds last_change() const { return last_change_; }
   DataPlane& plane() { return plane_; }
   ServiceDirector& services() { return services_; }
+  WeightDirector& weights() { return weights_; }
 
  private:
   Status check_flow_key(const config::Config& config) const;
@@ -75,6 +77,7 @@ class Director {
   std::unique_ptr<NodeProbe> make_probe(std::uint16_t id, bool is_up);
   void judge();
   std::vector<std::uint16_t> proofs() const;
+  std::vector<std::uint16_t> owners() const;
   void change_soon();
   void change();
   bool decide();
@@ -92,6 +95,7 @@ class Director {
   config::Config config_;
   Membership membership_;
   RingKeeper rings_;
+  WeightDirector weights_;
   std::shared_ptr<const Rosters> rosters_;
   std::map<std::uint16_t, Node> nodes_;
   std::uint64_t flow_key_[4] = {};
