@@ -75,8 +75,7 @@ Status fill_rings(l4::TableWriter& writer, Family family, const Shape& shape) {
     writer.set_node(node_id(family, number, shape), node_address(family, number));
     generation.members.push_back({node_id(family, number, shape), 100});
   }
-  l4::RingCompiler compiler(kRingSlots);
-  const auto ring = compiler.compile(std::span(&generation, 1));
+  const auto ring = l4::compile_ring(std::span(&generation, 1), kRingSlots);
   if (const Status set = writer.set_ring(group_of(family, Tunnel::kGueHops), ring, 1); !set) return set;
   if (!shape.has_all_tunnels) return {};
   return writer.set_ring(group_of(family, Tunnel::kGueTransition), in_transition(ring, family, shape), 1);
