@@ -7,6 +7,7 @@
 // The hooks of the packet core over l4::Tables.
 struct gh_tables {
   gatehouse::l4::Tables& in;
+  std::uint32_t cpu = 0;
 };
 
 template <typename T>
@@ -22,7 +23,7 @@ static inline const __u64* gh_get_slot(gh_tables* tables, __u32 index) {
 }
 static inline const gh_node* gh_get_node(gh_tables* tables, __u32 id) { return at(tables->in.nodes, id); }
 static inline void gh_count_verdict(gh_tables* tables, gh_verdict verdict) {
-  if (auto* count = at(tables->in.verdicts, verdict)) ++*count;
+  if (auto* count = at(tables->in.verdicts, std::size_t{tables->cpu} * GH_VERDICT_STRIDE + verdict)) ++*count;
 }
 static inline void count_traffic(std::span<gh_traffic> table, std::size_t index, __u32 bytes) {
   if (auto* traffic = at(table, index)) {
@@ -31,10 +32,10 @@ static inline void count_traffic(std::span<gh_traffic> table, std::size_t index,
   }
 }
 static inline void gh_count_vip(gh_tables* tables, __u32 vip, __u32 bytes) {
-  count_traffic(tables->in.vip_traffic, vip, bytes);
+  count_traffic(tables->in.vip_traffic, std::size_t{tables->cpu} * GH_MAX_VIPS + vip, bytes);
 }
 static inline void gh_count_node(gh_tables* tables, __u32 id, __u32 bytes) {
-  count_traffic(tables->in.node_traffic, id, bytes);
+  count_traffic(tables->in.node_traffic, std::size_t{tables->cpu} * GH_MAX_NODES + id, bytes);
 }
 static inline int gh_move_start(gh_packet* packet, int bytes) {
   auto* buffer = static_cast<gatehouse::l4::PacketBuffer*>(packet->context);
@@ -82,11 +83,13 @@ gh_packet view(PacketBuffer& buffer) {
 
 }  // namespace
 
-gh_verdict balance(Tables& tables, PacketBuffer& buffer) {
-  gh_tables hooks{tables};
+gh_verdict balance(Tables& tables, PacketBuffer& buffer, std::uint32_t cpu) {
+  gh_tables hooks{tables, cpu};
   gh_packet packet = view(buffer);
   return gh_balance(&hooks, &packet);
 }
+
+gh_action action_of(gh_verdict verdict) { return gh_action_of(verdict); }
 
 gh_verdict decapsulate(Tables& tables, PacketBuffer& buffer) {
   gh_tables hooks{tables};

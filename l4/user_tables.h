@@ -36,9 +36,12 @@ struct PacketBuffer {
   std::size_t length = 0;
 };
 
-// Both count into CPU 0's region.
-gh_verdict balance(Tables& tables, PacketBuffer& packet);
+// Counts into the region of `cpu`, which nobody else must use at the same time.
+gh_verdict balance(Tables& tables, PacketBuffer& packet, std::uint32_t cpu = 0);
 // No socket of this process owns a flow: packets with hops left go on, but for those that open a connection.
+// What the adapter does with a packet of that verdict.
+gh_action action_of(gh_verdict verdict);
+// Counts into CPU 0's region.
 gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);
 
 gh_address to_table_address(const IpAddress& address);
