@@ -20,6 +20,7 @@ Status ControlServer::start() {
   if (!unix_server) return unix_server.error();
   operators_ = std::move(*unix_server);
   on_second();
+  director_.weights().on_say([this](const control::Weights& weights) { say_weights(weights); });
 
   const config::Config& config = director_.config();
   const auto self = std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
@@ -113,6 +114,12 @@ void ControlServer::on_node_request(control::Channel& channel, std::string_view 
 }
 
 void ControlServer::on_node_notify(control::Channel& channel, std::string_view method, const Json& params) {
+  if (method == "weights") {
+    const auto weights = control::weights_from_json(params);
+    if (!weights) return channel.close(weights.error().message);
+    director_.weights().hear(*weights);
+    return;
+  }
   if (method != "health") return channel.close("a node may say hello and report, not \"" + std::string(method) + "\"");
   const auto report = control::node_report_from_json(params);
   if (!report) return channel.close(report.error().message);
@@ -133,13 +140,25 @@ void ControlServer::relay_drain(const Json& params, control::Reply reply) {
   const auto name = params.find("node");
   if (name == params.end() || !name->is_string()) return reply(Error{"drain: expected node and on"});
   const std::string node = name->get<std::string>();
+  if (director_.services().has_server(node)) return drain_server(node, params, std::move(reply));
   std::vector<std::string> names;
   for (const auto& [id, each] : director_.nodes()) names.push_back(each.config.name);
+  for (const config::Service& service : director_.config().services) {
+    for (const config::Server& server : service.servers) names.push_back(server.name);
+  }
   const bool is_known = std::find(names.begin(), names.end(), node) != names.end();
   if (!is_known) return reply(Error{"there is no node \"" + node + "\"" + config::suggest(node, names)});
   control::Channel* channel = channel_of(node);
   if (!channel) return reply(Error{"node \"" + node + "\" has no link to this host: ask it by its own socket, or another L4 host"});
   channel->request("drain", params, std::move(reply));
+}
+
+// A server has no agent that could remember: this host does, and every L4 host must be told.
+void ControlServer::drain_server(const std::string& server, const Json& params, control::Reply reply) {
+  const auto is_on = params.find("on");
+  if (is_on == params.end() || !is_on->is_boolean()) return reply(Error{"drain: expected node and on"});
+  if (const Status drained = director_.services().drain(server, is_on->get<bool>()); !drained) return reply(drained.error());
+  reply(Json::object());
 }
 
 // Routes are the nodes' business: any of them knows.
@@ -170,8 +189,9 @@ void ControlServer::reload(control::Reply reply) {
   const auto before = find_self(old), after = find_self(loaded.config);
   if (after == loaded.config.l4_hosts.end()) return reply(Error{loaded.config.file + ": there is no [[l4_host]] \"" + options_.host + "\" any more"});
   const bool is_moved = after->address != before->address || after->interfaces != before->interfaces || after->control != before->control;
-  if (is_moved || loaded.config.ring.slots != old.ring.slots) {
-    return reply(Error{loaded.config.file + ": ring.slots, and address, interface and control of this L4 host change only with a restart"});
+  const bool is_resized = loaded.config.ring.slots != old.ring.slots || flow_lines_of(loaded.config) != flow_lines_of(old);
+  if (is_moved || is_resized) {
+    return reply(Error{loaded.config.file + ": ring.slots, flow_cache.flows, and address, interface and control of this L4 host change only with a restart"});
   }
   if (const Status set = director_.set_config(loaded.config); !set) return reply(set.error());
   log_info("config {:016x} is in use", loaded.config.digest);
@@ -206,6 +226,17 @@ void ControlServer::send_config(control::Reply reply) {
     });
   }
   finish_one();
+}
+
+// By way of three nodes, others each time: one that has no link to another L4 host is not the only messenger.
+void ControlServer::say_weights(const control::Weights& weights) {
+  const auto count = std::min<std::size_t>(connected_.size(), 3);
+  auto messenger = connected_.upper_bound(last_messenger_);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (messenger == connected_.end()) messenger = connected_.begin();
+    last_messenger_ = messenger->first;
+    messenger++->second->notify("weights", control::to_json(weights));
+  }
 }
 
 }  // namespace gatehouse::l4

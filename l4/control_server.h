@@ -30,10 +30,12 @@ class ControlServer {
   void on_node_request(control::Channel& channel, std::string_view method, const control::Json& params, control::Reply reply);
   void on_node_notify(control::Channel& channel, std::string_view method, const control::Json& params);
   Status check_hello(const control::Channel& channel, const control::Hello& hello) const;
+  void drain_server(const std::string& server, const control::Json& params, control::Reply reply);
   void relay_drain(const control::Json& params, control::Reply reply);
   void relay_explain(const control::Json& params, control::Reply reply);
   void capture(const control::Json& params, control::Reply reply);
   void send_config(control::Reply reply);
+  void say_weights(const control::Weights& weights);
   control::Channel* channel_of(const std::string& node);
 
   control::Json status();
@@ -46,6 +48,7 @@ class ControlServer {
   std::unique_ptr<control::Server> nodes_;
   std::map<std::uint16_t, control::Channel*> connected_;
   std::unique_ptr<Capture> capture_;  // one at a time
+  std::uint16_t last_messenger_ = 0;  // a node's id
   control::StatusRates rates_;
   Timer second_;
 };

@@ -12,18 +12,25 @@
 #include "bpf/abi.h"
 #include "common/config/model.h"
 #include "common/result.h"
+#include "l4/service_tables.h"
 
 namespace gatehouse::l4 {
 
 struct Tables {
-  gh_state* state = nullptr;
-  std::span<gh_vip_line> vip_lines;   // two halves of GH_VIP_LINES
-  std::span<gh_group> groups;         // GH_MAX_GROUPS
-  std::span<std::uint64_t> slots;     // ring areas of state->slots each
-  std::span<gh_node> nodes;           // GH_MAX_NODES
-  std::span<std::uint64_t> verdicts;  // cpus * GH_VERDICT_STRIDE
-  std::span<gh_traffic> vip_traffic;  // cpus * GH_MAX_VIPS
-  std::span<gh_traffic> node_traffic; // cpus * GH_MAX_NODES
+  gh_state* state = nullptr;       // and what is in it, as spans:
+  std::span<gh_vip_line> vip_lines;  // two halves of GH_VIP_LINES
+  std::span<gh_group> groups;        // GH_MAX_GROUPS
+  std::span<gh_node> nodes;          // GH_MAX_NODES
+  std::span<std::uint64_t> slots;    // ring areas of state->slots each
+  std::span<gh_cpu> cpus;            // what each has counted: l4/counters.h adds them up
+
+  void set_state(gh_state* memory) {
+    state = memory;
+    vip_lines = memory->vip_lines;
+    groups = memory->groups;
+    nodes = memory->nodes;
+  }
+  ServiceTables services;
 };
 
 // Where packets come in.
@@ -38,6 +45,9 @@ class DataPlane {
   virtual const Tables& tables() = 0;
   // Returns when no packet that started before the call is still being processed.
   virtual void wait_for_readers() = 0;
+  // What gh_get_ticks() says to the packet core, and how many seconds that is, times 2^32.
+  virtual std::uint64_t ticks() = 0;
+  virtual std::uint32_t tick_multiplier() const = 0;
   // True when the tables were found in use (pinned by an earlier process) and forward already.
   virtual bool was_adopted() const = 0;
   // Begins to take packets; fill the tables before.
@@ -45,6 +55,8 @@ class DataPlane {
   // One interface, once more: it was taken away and is back. Does nothing when it is attached, or none of ours.
   virtual Status attach_again(const std::string&) { return {}; }
   virtual std::vector<Port> ports() const { return {}; }
+  // Whether packets are forwarded on when this process has ended.
+  virtual bool outlives_process() const { return false; }
   // From now on packets that `filter` names are also written to a BPF ring buffer of struct gh_captured, whose descriptor is
   // returned and stays the plane's. Forwarding never stops.
   virtual Result<int> start_capture(const gh_capture_filter&) { return Error{"this data plane cannot capture"}; }

@@ -9,16 +9,14 @@
 #include <ctime>
 #include <fstream>
 #include <iterator>
-#include <set>
 #include <sstream>
 
 #include "common/log.h"
-#include "l4/user_tables.h"
+#include "l4/rosters.h"
 
 namespace gatehouse::l4 {
 namespace {
 
-constexpr std::uint16_t kGroup = 0;  // all VIPs share one set of nodes
 // A site that starts: nodes come up one after the other, and each alone would make a generation.
 constexpr Duration kFirstWait{3'000};
 constexpr Duration kForgetInterval{1'000};
@@ -27,8 +25,15 @@ constexpr Duration kLastArrivals{3'000};
 
 std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
-std::string vip_key(const config::Vip& vip) { return to_string(Endpoint{vip.address, vip.port}) + "/" + vip.protocol; }
-std::uint8_t protocol_of(const config::Vip& vip) { return vip.protocol == "udp" ? IPPROTO_UDP : IPPROTO_TCP; }
+std::uint8_t encapsulation_of(const config::Vip& vip) {
+  if (vip.encapsulation == "ipip") return GH_ENCAPSULATE_IPIP;
+  return vip.encapsulation == "gue" ? GH_ENCAPSULATE_GUE_HOPS : GH_ENCAPSULATE_GUE;
+}
+
+std::uint8_t hash_fields_of(const config::Vip& vip) {
+  if (vip.hash == "source") return GH_HASH_SOURCE;
+  return vip.hash == "addresses" ? GH_HASH_ADDRESSES : GH_HASH_FLOW;
+}
 
 }  // namespace
 
@@ -51,7 +56,13 @@ Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]) {
 }
 
 Director::Director(EventLoop& loop, DataPlane& plane, Options options)
-    : loop_(loop), plane_(plane), writer_(plane), options_(std::move(options)) {}
+    : loop_(loop),
+      plane_(plane),
+      writer_(plane),
+      options_(std::move(options)),
+      services_(loop, plane, writer_, {options_.host, options_.drain_file}),
+      rings_(plane),
+      weights_(loop, options_.host.name, {[this] { return owners(); }, [this] { change_soon(); }}) {}
 
 Status Director::start(const config::Config& config) {
   auto membership = Membership::load(options_.membership_file);
@@ -61,26 +72,37 @@ Status Director::start(const config::Config& config) {
     std::rename(options_.membership_file.c_str(), aside.c_str());
   } else {
     membership_ = std::move(*membership);
+    if (!membership_.generations().empty()) weights_.recall(membership_.generations().back());
   }
-  compiler_ = std::make_unique<RingCompiler>(config.ring.slots);
+  if (const Status read = services_.start(); !read) log_warn("{}", read.error().message);
   if (const Status read = read_flow_key(config.site.secret_file, flow_key_); !read) return read;
   if (const Status set = set_config(config); !set) return set;
   on_forget_time();
-  // What an earlier daemon's log says goes on until there is other evidence.
-  return membership_.generations().empty() ? Status() : write_ring();
+  return {};
 }
 
 Status Director::set_config(const config::Config& config) {
   // The steps that can fail come first.
   if (const Status good = check_flow_key(config); !good) return good;
-  if (const Status written = write_vips(config); !written) return written;
+  const auto& generations = membership_.generations();
+  const auto rosters = rosters_of(config, generations.empty() ? nullptr : generations.back().rosters.get());
+  if (const Status good = rings_.check(membership_, *rosters, vips_of(config)); !good) return good;
+  std::vector<VipEntry> vips = vips_of(config);
+  const auto numbers = rings_.number_vips(vips);
+  if (!numbers) return numbers.error();
+  for (VipEntry& vip : vips) vip.vip = numbers->at(vip_key(vip.address, vip.port, vip.protocol));
+  if (const Status prepared = services_.prepare(config, vips); !prepared) return prepared;
   write_nodes(config);
   write_identity(config);
   const bool is_same_probe = config_.probe == config.probe;
   config_ = config;
+  rosters_ = rosters;
   update_nodes(is_same_probe);
+  weights_.set_config(config);
   judge();
-  change_soon();
+  change_.cancel();
+  change();
+  services_.finish();
   return {};
 }
 
@@ -97,43 +119,33 @@ void Director::write_identity(const config::Config& config) {
     if (host.name == options_.host.name) options_.host.address_v6 = host.address_v6;
   }
   const IpAddress& address = options_.host.address;
-  const IpAddress v4 = address.is_v4() ? address : IpAddress();
-  const IpAddress v6 = address.is_v4() ? options_.host.address_v6.value_or(IpAddress()) : address;
-  writer_.set_identity(v4, v6, flow_key_, config.site.fabric_mtu);
+  Identity identity;
+  (address.is_v4() ? identity.source_v4 : identity.source_v6) = address;
+  if (address.is_v4() && options_.host.address_v6) identity.source_v6 = *options_.host.address_v6;
+  identity.key = std::to_array(flow_key_);
+  identity.mtu = config.site.fabric_mtu;
+  identity.ipip_v4 = config.site.ipip_source_v4;
+  identity.ipip_v6 = config.site.ipip_source_v6;
+  identity.icmp_answers = config.site.icmp_answers;
+  writer_.set_identity(identity);
 }
 
 void Director::write_nodes(const config::Config& config) {
   for (const config::Node& node : config.nodes) writer_.set_node(node.id, node.address);
 }
 
-std::uint16_t Director::vip_number(const config::Vip& vip) const {
-  const auto known = vip_numbers_.find(vip_key(vip));
-  return known == vip_numbers_.end() ? 0 : known->second;
-}
+std::uint16_t Director::vip_number(const config::Vip& vip) const { return rings_.vip_number(vip_key(vip)); }
 
-// A VIP keeps its number, and with it its counters, for as long as it is in the table, whoever wrote it there.
-Status Director::write_vips(const config::Config& config) {
-  const Tables& tables = plane_.tables();
-  std::map<std::string, std::uint16_t> numbers;
-  std::set<std::uint16_t> taken;
-  for (const config::Vip& vip : config.vips) {
-    const auto explained = explain_packet(const_cast<Tables&>(tables), {vip.address, 0}, {vip.address, vip.port}, protocol_of(vip));
-    if (explained && taken.insert(explained->vip).second) numbers[vip_key(vip)] = explained->vip;
-  }
+std::vector<VipEntry> Director::vips_of(const config::Config& config) const {
   std::vector<VipEntry> entries;
-  std::uint16_t next = 0;
   for (const config::Vip& vip : config.vips) {
-    const auto [number, is_new] = numbers.emplace(vip_key(vip), 0);
-    if (is_new) {
-      while (taken.contains(next)) ++next;
-      taken.insert(number->second = next);
-      for (std::size_t at = next; at < tables.vip_traffic.size(); at += GH_MAX_VIPS) tables.vip_traffic[at] = {};
-    }
-    entries.push_back({vip.address, vip.port, protocol_of(vip), number->second, kGroup});
+    VipEntry& entry = entries.emplace_back(VipEntry{vip.address, vip.port, protocol_of(vip)});
+    entry.encapsulation = encapsulation_of(vip);
+    entry.hash_fields = hash_fields_of(vip);
+    if (vip.fragments == "addresses") entry.flags |= GH_VIP_FRAGMENTS;
   }
-  if (const Status written = writer_.set_vips(entries); !written) return written;
-  vip_numbers_ = std::move(numbers);
-  return {};
+  services_.describe(config, entries);
+  return entries;
 }
 
 std::unique_ptr<NodeProbe> Director::make_probe(std::uint16_t id, bool is_up) {
@@ -157,19 +169,27 @@ void Director::update_nodes(bool is_same_probe) {
       continue;
     }
     entry.config = node;
-    // Without other evidence a node is what the log says it was.
-    if (!membership_.generations().empty()) {
-      for (const Member& member : membership_.generations().back().members) {
-        if (member.id != node.id || known != nodes_.end()) continue;
-        entry.has_joined = member.state != MemberState::kDown;
-        entry.report.is_draining = member.state == MemberState::kDraining;
-        entry.report.connections = 1;
-      }
+    if (known == nodes_.end()) {
+      recall(entry);
+    } else {
+      weights_.forget(node.id);
     }
     entry.probe = make_probe(node.id, entry.has_joined);
     entry.is_up = entry.has_joined;
   }
   nodes_ = std::move(nodes);
+}
+
+// Without other evidence a node is what the log says it was; one that has another address since is another machine.
+void Director::recall(Node& node) const {
+  if (membership_.generations().empty()) return;
+  for (const Member& member : membership_.generations().back().members) {
+    const bool is_same = member.address.is_unspecified() || member.address == node.config.address;
+    if (member.id != node.config.id || !is_same) continue;
+    node.has_joined = member.state != MemberState::kDown;
+    node.report.is_draining = member.state == MemberState::kDraining;
+    node.report.connections = 1;
+  }
 }
 
 const Director::Node* Director::find_node(std::uint16_t id) const {
@@ -187,6 +207,7 @@ void Director::on_report(const control::NodeReport& report) {
   const MemberState before = state_of(node);
   node.report = report;
   node.has_report = true;
+  weights_.on_report(report);
   if (!report.is_draining || report.connections > 0) node.empty_since.reset();
   if (report.is_draining && report.connections == 0 && !node.empty_since) node.empty_since = loop_.now();
   if (state_of(node) != before || report.is_draining) change_soon();
@@ -196,21 +217,35 @@ void Director::on_report(const control::NodeReport& report) {
 // host that has lost its network, and it must not come back with rings of its own.
 void Director::judge() {
   judge_.arm<&Director::judge>(loop_, config_.probe.interval, this);
+  const std::vector<std::uint16_t> proven = proofs();
   for (auto& [id, node] : nodes_) {
-    const bool is_up = node.probe->is_up() || (node.is_up && !is_path_proven(id));
+    const bool is_path_proven = std::any_of(proven.begin(), proven.end(), [id = id](std::uint16_t other) { return other != id; });
+    const bool is_up = node.probe->is_up() || (node.is_up && !is_path_proven);
     if (is_up == node.is_up) continue;
     node.is_up = is_up;
     change_soon();
   }
 }
 
-bool Director::is_path_proven(std::uint16_t except) const {
+// Nodes whose probes have been answered for long enough: two at most, one of which is not the node in question.
+std::vector<std::uint16_t> Director::proofs() const {
   const config::Probe& probe = config_.probe;
   const auto long_enough = loop_.now() - probe.interval * (probe.rise + probe.fall);
-  return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& entry) {
-    const auto clean_since = entry.second.probe->clean_since();
-    return entry.first != except && clean_since && *clean_since < long_enough;
-  });
+  std::vector<std::uint16_t> proven;
+  for (const auto& [id, node] : nodes_) {
+    const auto clean_since = node.probe->clean_since();
+    if (clean_since && *clean_since < long_enough) proven.push_back(id);
+    if (proven.size() == 2) break;
+  }
+  return proven;
+}
+
+std::vector<std::uint16_t> Director::owners() const {
+  std::vector<std::uint16_t> ids;
+  for (const auto& [id, node] : nodes_) {
+    if (state_of(node) == MemberState::kActive && node.config.weight > 0) ids.push_back(id);
+  }
+  return ids;
 }
 
 MemberState Director::state_of(const Node& node) const {
@@ -219,11 +254,8 @@ MemberState Director::state_of(const Node& node) const {
 }
 
 void Director::change_soon() {
-  if (std::exchange(is_change_due_, true)) return;
-  loop_.defer([this] {
-    is_change_due_ = false;
-    change();
-  });
+  if (!change_due_since_) change_due_since_ = std::chrono::steady_clock::now();
+  change_.arm<&Director::change>(loop_, this);
 }
 
 // nullopt: too early to say.
@@ -236,7 +268,7 @@ std::optional<std::vector<Member>> Director::members() {
     // Nobody needs to ask a draining node that has nothing left, once what was on its way to it has arrived.
     const bool is_empty = node.empty_since && loop_.now() - *node.empty_since >= kLastArrivals;
     if (state == MemberState::kDraining && is_empty) state = MemberState::kDown;
-    members.push_back({id, node.config.weight, state});
+    members.push_back({id, node.config.weight, state, weights_.factor_of(id), node.config.address});
   }
   const bool is_first = membership_.generations().empty();
   if (is_first && up == 0) return std::nullopt;
@@ -252,37 +284,55 @@ void Director::on_first_wait_over() {
   change();
 }
 
+// The log is written before the tables: whoever finds them later knows who owned what. A disk may take its time: that it has
+// the log, for the host's next life, nobody waits for.
 void Director::change() {
-  auto next = members();
-  if (!next) return;
-  const bool has_takeable = std::any_of(next->begin(), next->end(), [](const Member& member) { return member.state != MemberState::kDown; });
-  if (!has_takeable && !next->empty()) return log_warn("no node is up: the ring stays as it is");
-  if (!membership_.append(std::move(*next), seconds_now())) return;
-  if (const Status written = write_ring(); !written) return log_error("ring: {}", written.error().message);
-  if (const Status saved = membership_.save(options_.membership_file); !saved) log_error("{}", saved.error().message);
+  const auto begin = change_due_since_.value_or(std::chrono::steady_clock::now());
+  change_due_since_.reset();
+  const bool is_new = decide();
+  if (const Status brought = bring_tables(); !brought) log_error("rings: {}", brought.error().message);
+  if (!is_new) return;
+  last_change_ = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  say_change();
+  if (const Status synced = Membership::sync(options_.membership_file); !synced) log_error("{}", synced.error().message);
 }
 
-Status Director::write_ring() {
-  const Generation& newest = membership_.generations().back();
-  const std::vector<std::uint64_t> ring = compiler_->compile(membership_.generations());
-  digest_ = ring_digest(ring);
-  std::map<std::uint16_t, std::uint64_t> owned;
-  for (const std::uint64_t slot : ring) ++owned[gh_slot_hop(slot, 0)];
-  std::string shares;
-  for (auto& [id, node] : nodes_) {
-    node.share = static_cast<double>(owned[id]) / static_cast<double>(ring.size());
-    shares += fmt::format(" {}={} {:.1f}%", node.config.name, to_string(state_of(node)), 100 * node.share);
+// Whether there is a new generation.
+bool Director::decide() {
+  auto next = members();
+  if (!next) return false;
+  const bool has_takeable = std::any_of(next->begin(), next->end(), [](const Member& member) { return member.state != MemberState::kDown; });
+  if (!has_takeable && !next->empty()) {
+    log_warn("no node is up: the rings stay as they are");
+    return false;
   }
-  log_info("generation {}:{}", newest.epoch, shares);
-  return writer_.set_ring(kGroup, ring, newest.epoch);
+  if (!membership_.append(std::move(*next), seconds_now(), rosters_)) return false;
+  if (const Status saved = membership_.save(options_.membership_file); !saved) log_error("{}", saved.error().message);
+  return true;
+}
+
+Status Director::bring_tables() { return rings_.follow(membership_, *rosters_, vips_of(config_)); }
+
+void Director::say_change() {
+  constexpr int kMostNamed = 20;
+  std::string states;
+  int named = 0;
+  for (const auto& [id, node] : nodes_) {
+    const std::string state(to_string(state_of(node)));
+    const bool is_news = std::exchange(said_[id], state) != state;
+    if (is_news && ++named <= kMostNamed) states += " " + node.config.name + " " + state;
+  }
+  if (named > kMostNamed) states += " and " + std::to_string(named - kMostNamed) + " more";
+  log_info("generation {}:{}; {} slots of {} rings written in {} us", membership_.generations().back().epoch,
+           states.empty() ? " weights or VIPs" : states, rings_.changed_slots(), rings_.ring_count(), last_change_.count());
 }
 
 void Director::on_forget_time() {
   forget_.arm<&Director::on_forget_time>(loop_, kForgetInterval, this);
   const auto deadline = std::chrono::duration_cast<std::chrono::seconds>(config_.ring.hop_deadline).count();
   if (!membership_.forget_older_than(deadline, seconds_now())) return;
-  if (const Status written = write_ring(); !written) log_error("ring: {}", written.error().message);
   if (const Status saved = membership_.save(options_.membership_file); !saved) log_error("{}", saved.error().message);
+  if (const Status brought = bring_tables(); !brought) log_error("rings: {}", brought.error().message);
 }
 
 }  // namespace gatehouse::l4

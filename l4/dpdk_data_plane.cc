@@ -60,6 +60,7 @@ Result<std::unique_ptr<DpdkDataPlane>> DpdkDataPlane::open(const Options& option
   auto tables = XdpDataPlane::open(options.tables);
   if (!tables) return tables.error();
   plane->tables_ = std::move(*tables);
+  plane->first_tick_ = plane->tables_->ticks() - coarse_ticks();
   plane->packets_ = rte_pktmbuf_pool_create("packets", kPackets, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
   if (!plane->packets_) return dpdk_error("no memory for packets", rte_errno);
   const unsigned pollers = rte_lcore_count() - 1;
@@ -139,6 +140,18 @@ Status DpdkDataPlane::attach() {
   return {};
 }
 
+std::uint64_t DpdkDataPlane::coarse_ticks() {
+  static const long nanoseconds = [] {
+    timespec jiffy{};
+    clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
+    return jiffy.tv_nsec;
+  }();
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * static_cast<std::uint64_t>(1'000'000'000 / nanoseconds) +
+         static_cast<std::uint64_t>(now.tv_nsec / nanoseconds);
+}
+
 int DpdkDataPlane::poll(void* argument) {
   const auto& lcore = *static_cast<Lcore*>(argument);
   DpdkDataPlane& plane = lcore.plane;
@@ -148,6 +161,7 @@ int DpdkDataPlane::poll(void* argument) {
   std::uint32_t idle = 0;
   while (!plane.is_stopped_.load(std::memory_order_relaxed)) {
     std::uint32_t taken = 0;
+    tables.services.ticks = plane.ticks();
     for (const DpdkQueue& queue : lcore.queues) taken += forward_burst(tables, queue) + return_burst(queue);
     rte_rcu_qsbr_quiescent(plane.readers_, lcore.place);
     idle = taken ? 0 : idle + 1;

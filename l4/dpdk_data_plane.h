@@ -31,6 +31,8 @@ class DpdkDataPlane final : public DataPlane {
   Status attach() override;
   const Tables& tables() override { return tables_->tables(); }
   void wait_for_readers() override;
+  std::uint64_t ticks() override { return first_tick_ + coarse_ticks(); }
+  std::uint32_t tick_multiplier() const override { return tables_->tick_multiplier(); }
   bool was_adopted() const override { return tables_->was_adopted(); }
   std::vector<Port> ports() const override;
 
@@ -41,11 +43,13 @@ class DpdkDataPlane final : public DataPlane {
   Status start_port(std::uint16_t port);
   void pair_ports();
   static int poll(void* lcore);
+  static std::uint64_t coarse_ticks();  // jiffies since an arbitrary moment, by a clock that costs no system call
 
   std::unique_ptr<XdpDataPlane> tables_;
   rte_mempool* packets_ = nullptr;
   rte_rcu_qsbr* readers_ = nullptr;
   std::uint16_t queues_ = 1;
+  std::uint64_t first_tick_ = 0;  // makes of them those that the BPF programs see
   std::vector<DpdkQueue> pairs_;  // port and its exception port
   std::vector<std::unique_ptr<Lcore>> lcores_;
   std::atomic<bool> is_stopped_{false};

@@ -10,6 +10,7 @@
 #include "l4/control_server.h"
 #include "l4/data_plane.h"
 #include "l4/director.h"
+#include "l4/rosters.h"
 
 namespace {
 
@@ -61,10 +62,11 @@ Status run(const Options& options) {
   const auto lock = lock_state_folder(options.state_folder);
   if (!lock) return lock.error();
 
+  raise_descriptor_limit();  // a probe and a link for each node
   auto plane = l4::open_data_plane(*host, loaded.config, options.pin_folder);
   if (!plane) return plane.error();
   EventLoop loop;
-  l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json"});
+  l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
   l4::ControlServer server(loop, director, {options.config_file, options.state_folder + "/control.sock", host->name});
   DaemonSignals signals(
       loop, [&loop] { loop.stop(); },
@@ -81,10 +83,10 @@ Status run(const Options& options) {
   // Tables and programs; marks on probes, tc and XDP; the verifier's pointer arithmetic.
   if (const Status kept = keep_capabilities({"cap_bpf", "cap_net_admin", "cap_perfmon"}); !kept) return kept;
   for (const l4::Port& port : (*plane)->ports()) {
-    log_info("forwarding on {} ({}){}", port.name, port.mode, (*plane)->was_adopted() ? ", with the tables that were there" : "");
+    log_info("forwarding on {} ({}{}){}", port.name, port.mode, port.mode == "DPDK" ? "" : " XDP", (*plane)->was_adopted() ? ", with the tables that were there" : "");
   }
   loop.run();
-  log_info("ending; packets are forwarded on (--detach stops that)");
+  log_info("ending; {}", (*plane)->outlives_process() ? "packets are forwarded on (--detach stops that)" : "forwarding stops");
   return {};
 }
 

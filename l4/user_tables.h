@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -17,10 +18,14 @@ namespace gatehouse::l4 {
 // A data plane in this process's memory.
 class MemoryPlane final : public DataPlane {
  public:
-  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas);
+  // `flow_lines`: of the flow cache, a power of two.
+  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines = 64);
   ~MemoryPlane() override;
   const Tables& tables() override { return tables_; }
   void wait_for_readers() override {}
+  std::uint64_t ticks() override { return tables_.services.ticks; }
+  std::uint32_t tick_multiplier() const override { return 1u << 31; }
+  void set_seconds(std::uint64_t seconds) { tables_.services.ticks = 2 * seconds; }
   bool was_adopted() const override { return false; }
 
  private:
@@ -34,11 +39,11 @@ struct PacketBuffer {
   std::span<std::uint8_t> memory;
   std::size_t start = 0;
   std::size_t length = 0;
+  bool is_flow_here = false;  // for decapsulate(): what a node's kernel would say of an established flow
 };
 
 // Counts into the region of `cpu`, which nobody else must use at the same time.
 gh_verdict balance(Tables& tables, PacketBuffer& packet, std::uint32_t cpu = 0);
-// No socket of this process owns a flow: packets with hops left go on, but for those that open a connection.
 // What the adapter does with a packet of that verdict.
 gh_action action_of(gh_verdict verdict);
 // Counts into CPU 0's region.
@@ -47,6 +52,13 @@ gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);
 gh_address to_table_address(const IpAddress& address);
 IpAddress from_table_address(const gh_address& address);
 
+// What takes packets to `vip`, in the live table: the VIP of exactly that port, else the one of any port; nullopt: none.
+std::optional<gh_vip> find_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol);
+// The VIP that has exactly that endpoint; port 0 is the VIP of any port.
+std::optional<gh_vip> find_exact_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol);
+// The number of every VIP in it.
+std::set<std::uint16_t> numbers_in_table(const Tables& tables);
+
 // What the front door would do with a packet of this flow, from the very tables that forward. Counts nothing.
 struct Explanation {
   std::uint16_t vip = 0;
@@ -54,7 +66,8 @@ struct Explanation {
   bool has_ring = false;
   std::uint32_t slot = 0;
   std::uint16_t epoch = 0;
-  std::vector<std::uint16_t> hops;  // node ids, the owner first
+  std::vector<std::uint16_t> hops;  // ids of nodes or servers, the owner first
+  bool is_remembered = false;       // by the flow cache: the slot may belong to another one by now
 };
 // nullopt: not a VIP.
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "bpf/capture.skel.h"
 #include "bpf/probe.skel.h"
@@ -14,6 +15,7 @@
 #include "common/bpf_object.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "l4/quic_cid.h"
 
 namespace gatehouse::l4 {
 namespace {
@@ -67,8 +69,9 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   programs.xdp = xdp_bpf__open();
   if (!programs.xdp) return system_error("cannot open the XDP program");
   auto& maps = programs.xdp->maps;
-  bpf_map__set_max_entries(maps.slots, options.ring_slots * kRingAreas);
-  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic}) size_per_cpu(map);
+  bpf_map__set_max_entries(maps.slots, options.ring_slots * options.ring_areas);
+  for (bpf_map* map : {maps.cpus, maps.service_counts}) size_per_cpu(map);
+  bpf_map__set_max_entries(maps.flow_lines, options.flow_lines);
   auto pins = plan_pins(programs.xdp->obj, options.pin_folder);
   if (!pins) return pins.error();
   plane->pins_ = std::move(*pins);
@@ -85,18 +88,22 @@ Status XdpDataPlane::map_tables() {
   std::span<gh_state> state;
   const Status results[] = {
       map_table(maps.state, state),
-      map_table(maps.vip_lines, tables_.vip_lines),
-      map_table(maps.groups, tables_.groups),
       map_table(maps.slots, tables_.slots),
-      map_table(maps.nodes, tables_.nodes),
-      map_table(maps.verdicts, tables_.verdicts),
-      map_table(maps.vip_traffic, tables_.vip_traffic),
-      map_table(maps.node_traffic, tables_.node_traffic),
+      map_table(maps.cpus, tables_.cpus),
+      map_table(maps.services, tables_.services.services),
+      map_table(maps.servers, tables_.services.servers),
+      map_table(maps.service_lines, tables_.services.lines),
+      map_table(maps.vip_places, tables_.services.places),
+      map_table(maps.quic_configs, tables_.services.quic),
+      map_table(maps.aes, tables_.services.aes),
+      map_table(maps.flow_lines, tables_.services.flow_lines),
+      map_table(maps.service_counts, tables_.services.counts),
   };
   for (const Status& result : results) {
     if (!result) return result.error();
   }
-  tables_.state = state.data();
+  tables_.set_state(state.data());
+  fill_aes_tables(tables_.services.aes);
   return {};
 }
 
@@ -125,7 +132,6 @@ Status XdpDataPlane::load_probe() {
   if (!programs_->probe) return system_error("cannot open the probe program");
   auto& maps = programs_->probe->maps;
   bpf_map__reuse_fd(maps.state, bpf_map__fd(programs_->xdp->maps.state));
-  bpf_map__reuse_fd(maps.nodes, bpf_map__fd(programs_->xdp->maps.nodes));
   if (const int code = probe_bpf__load(programs_->probe)) return bpf_error("the kernel refuses the probe program", code);
   return attach_probe(options_.interfaces.front());
 }
@@ -215,6 +221,20 @@ void XdpDataPlane::detach(const Options& options) {
 }
 
 void XdpDataPlane::wait_for_readers() { wait_for_bpf_readers(); }
+
+std::uint64_t XdpDataPlane::ticks() {
+  std::uint64_t clock = 0;
+  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &clock, .ctx_size_in = sizeof clock);
+  GH_CHECK(bpf_prog_test_run_opts(bpf_program__fd(programs_->xdp->progs.read_clock), &run) == 0);
+  return clock;
+}
+
+// A tick is a jiffy: what the coarse clocks advance by.
+std::uint32_t XdpDataPlane::tick_multiplier() const {
+  timespec jiffy{};
+  clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
+  return static_cast<std::uint32_t>((static_cast<std::uint64_t>(jiffy.tv_nsec) << 32) / 1'000'000'000);
+}
 
 int XdpDataPlane::program_fd() const { return bpf_program__fd(programs_->xdp->progs.balance); }
 

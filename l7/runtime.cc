@@ -1,86 +1,92 @@
 #include "l7/runtime.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include <algorithm>
 
 #include "l7/backend/pool.h"
-#include "l7/tls_context.h"
+#include "l7/tls/client_context.h"
+#include "l7/tls/context.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
 namespace {
 
-Result<std::string> read_file(const config::Listener& listener, const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) return Error{"[[listener]] \"" + listener.name + "\": cannot read " + file + ": " + std::strerror(errno)};
-  return std::string(std::istreambuf_iterator<char>(stream), {});
+// A server name is a host, and a path that any prefix takes stands for the lack of one.
+std::vector<config::Route> as_routes(const std::vector<config::TlsRoute>& tls_routes) {
+  std::vector<config::Route> routes;
+  for (const config::TlsRoute& route : tls_routes) routes.push_back({route.name, route.hosts, "", "", route.pool});
+  return routes;
+}
+
+Runtime::Mode mode_of(const config::Listener& listener) {
+  if (listener.mode == "tcp") return Runtime::Mode::kTcp;
+  return listener.mode == "tls-passthrough" ? Runtime::Mode::kPassthrough : Runtime::Mode::kHttp;
 }
 
 }  // namespace
 
-Result<Certificates> read_certificates(const config::Config& config) {
-  Certificates certificates;
-  for (const config::Listener& listener : config.listeners) {
-    std::vector<KeyPair>& pairs = certificates.emplace_back();
-    for (const config::Certificate& certificate : listener.certificates) {
-      auto chain = read_file(listener, certificate.chain);
-      if (!chain) return chain.error();
-      auto key = read_file(listener, certificate.key);
-      if (!key) return key.error();
-      pairs.push_back({std::move(*chain), std::move(*key)});
-    }
-  }
-  return certificates;
-}
-
-Status check_certificates(const config::Config& config, const Certificates& certificates) {
-  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
-    if (certificates[i].empty()) continue;
-    if (const auto made = TlsContext::make(config.listeners[i].name, certificates[i]); !made) return made.error();
-  }
-  return {};
-}
-
-Runtime::Runtime(config::Config config) : config_(std::move(config)), router_(config_.routes) {}
+Runtime::Runtime(config::Config config)
+    : config_(std::move(config)), router_(config_.routes), tls_router_(as_routes(config_.tls_routes)) {}
 Runtime::~Runtime() = default;
 
-Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, const Certificates& certificates,
-                                                      WorkerContext& context) {
+Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, const TlsFiles& files, WorkerContext& context) {
   std::shared_ptr<Runtime> runtime(new Runtime(std::move(config)));
   const config::Config& own = runtime->config_;
-  if (certificates.size() != own.listeners.size()) return Error{"certificates do not belong to this config"};
-  for (std::size_t i = 0; i < own.listeners.size(); ++i) {
-    if (const Status added = runtime->add_listener(own.listeners[i], certificates[i]); !added) return added.error();
+  for (const config::Pool& pool : own.pools) {
+    if (const Status added = runtime->add_pool(pool, files, context); !added) return added.error();
+  }
+  for (const config::Listener& listener : own.listeners) {
+    if (const Status added = runtime->add_listener(listener, files, context); !added) return added.error();
   }
   config::Listener probe;
   probe.name = kProbeListener;
-  if (const Status added = runtime->add_listener(probe, {}); !added) return added.error();
-  for (const config::Pool& pool : own.pools) {
-    runtime->pools_.push_back(std::make_unique<Pool>(pool, context.backends, context.index));
-  }
-  for (const config::Route& route : own.routes) {
-    for (const auto& pool : runtime->pools_) {
-      if (pool->config().name == route.pool) runtime->pool_of_route_.push_back(pool.get());
-    }
-  }
-  GH_CHECK(runtime->pool_of_route_.size() == own.routes.size());
+  if (const Status added = runtime->add_listener(probe, files, context); !added) return added.error();
+  for (const config::Route& route : own.routes) runtime->pool_of_route_.push_back(runtime->find_pool(route.pool));
+  for (const config::TlsRoute& route : own.tls_routes) runtime->pool_of_tls_route_.push_back(runtime->find_pool(route.pool));
   return std::shared_ptr<const Runtime>(std::move(runtime));
 }
 
-Status Runtime::add_listener(const config::Listener& listener, const std::vector<KeyPair>& pairs) {
+Status Runtime::add_pool(const config::Pool& pool, const TlsFiles& files, WorkerContext& context) {
+  auto tls = TlsClientContext::make(pool.name, pool.tls, files, context.tls.keys,
+                                    pool.protocol == "h2" ? std::vector<std::string>{"h2"} : std::vector<std::string>{});
+  if (!tls) return tls.error();
+  pools_.push_back(std::make_unique<Pool>(pool, context.backends, context.index, *tls));
+  return {};
+}
+
+Status Runtime::add_listener(const config::Listener& listener, const TlsFiles& files, WorkerContext& context) {
   auto added = std::make_unique<Listener>();
   added->config = listener;
   added->limits = {listener.max_header.bytes, listener.max_uri.bytes, listener.max_header_fields};
   added->is_probe = listener.name == kProbeListener;
-  if (!pairs.empty()) {
-    auto tls = TlsContext::make(listener.name, pairs);
+  added->mode = mode_of(listener);
+  if (!listener.pool.empty()) added->pool = find_pool(listener.pool);
+  if (!listener.certificates.empty()) {
+    const auto& routes = config_.routes;
+    TlsContext::Options options;
+    // Early data has no certificate with it.
+    options.takes_early_data = listener.client_certificates == "none" &&
+                               std::any_of(routes.begin(), routes.end(), [](const config::Route& route) { return route.early_data; });
+    if (listener.http2 && added->mode == Mode::kHttp) options.protocols = {"h2", "http/1.1"};
+    options.ticket_lifetime = config_.tls.ticket_lifetime;
+    auto tls = TlsContext::make(listener, files, context.tls, options);
     if (!tls) return tls.error();
     added->tls = std::move(*tls);
   }
   listeners_.push_back(std::move(added));
   return {};
+}
+
+// Config names no pool that it does not have.
+Pool* Runtime::find_pool(std::string_view name) const {
+  for (const auto& pool : pools_) {
+    if (pool->config().name == name) return pool.get();
+  }
+  GH_CHECK(false);
+}
+
+Pool* Runtime::pool_for(const Listener& listener, std::string_view server_name) const {
+  const std::size_t route = server_name.empty() ? Router::kNoRoute : tls_router_.match(server_name, "/");
+  return route == Router::kNoRoute ? listener.pool : pool_of_tls_route_[route];
 }
 
 const Runtime::Listener* Runtime::find_listener(std::string_view name) const {

@@ -2,20 +2,30 @@
 
 #include <algorithm>
 
+#include "l7/backend/h2_connection.h"
 #include "l7/client_connection.h"
+#include "l7/exchange.h"
+#include "l7/http/h2_client.h"
+#include "l7/intake.h"
 #include "l7/listener.h"
+#include "l7/tcp/relay.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
 
 WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name)
     : loop(event_loop), board(shared_board), index(worker_index), node(std::move(node_name)),
-      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), access_log(event_loop), backends(*this) {}
+      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), via_h2("2.0" + via.substr(3)), access_log(event_loop), handshakes(event_loop), backends(*this),
+      admission(event_loop, buffers, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop) {}
 
 // Connections use the rest of the context: they go first.
 WorkerContext::~WorkerContext() {
+  intakes.clear();
+  relays.clear();
   clients.clear();
   retired_clients_.clear();
+  runtime.reset();
+  backends.clear();
   retired_backends_.clear();
 }
 
@@ -29,6 +39,7 @@ void WorkerContext::adopt(std::unique_ptr<ClientConnection> connection) {
 void WorkerContext::retire(ClientConnection& connection) {
   defer_clearing();
   std::erase(resumed_, &connection);
+  handshakes.forget(connection);
   const std::size_t place = connection.place;
   retired_clients_.push_back(std::move(clients[place]));
   if (place + 1 < clients.size()) {
@@ -74,6 +85,28 @@ void WorkerContext::run_resumed() {
   if (!resumed_.empty()) defer_resuming();
 }
 
+void WorkerContext::flush_later(H2Session& session) {
+  if (std::exchange(session.is_flush_due, true)) return;
+  if (flushes_.empty()) loop.defer([this] { run_flushes(); });
+  flushes_.push_back(&session);
+}
+
+void WorkerContext::run_flushes() {
+  std::swap(flushes_, running_flushes_);
+  for (std::size_t i = 0; i < running_flushes_.size(); ++i) {
+    H2Session* session = running_flushes_[i];
+    if (!session) continue;  // forgotten
+    session->is_flush_due = false;
+    session->on_turn_end();
+  }
+  running_flushes_.clear();
+}
+
+void WorkerContext::forget(H2Session& session) {
+  std::erase(flushes_, &session);
+  std::replace(running_flushes_.begin(), running_flushes_.end(), &session, static_cast<H2Session*>(nullptr));
+}
+
 class Worker::Impl {
  public:
   Impl(EventLoop& loop, Board& board, WorkerIdentity identity) : context(loop, board, identity.index, std::move(identity.node)) {}
@@ -99,7 +132,8 @@ class Worker::Impl {
     for (std::size_t i = context.clients.size(); i > 0; --i) {
       if (i <= context.clients.size()) context.clients[i - 1]->drain();
     }
-    const bool is_done = std::all_of(context.clients.begin(), context.clients.end(),
+    const bool has_others = !context.intakes.is_empty() || !context.relays.is_empty();
+    const bool is_done = !has_others && std::all_of(context.clients.begin(), context.clients.end(),
                                      [](const auto& client) { return client->listener().is_probe; });
     if (is_done) return on_timeout();
     check_.arm<&Impl::check>(context.loop, kCheck, this);
@@ -119,11 +153,15 @@ Worker::Worker(EventLoop& loop, Board& board, WorkerIdentity identity)
     : impl_(std::make_unique<Impl>(loop, board, std::move(identity))) {}
 Worker::~Worker() = default;
 
-Result<std::uint64_t> Worker::set_config(config::Config config, const Certificates& certificates) {
-  auto runtime = Runtime::build(std::move(config), certificates, impl_->context);
+Result<std::uint64_t> Worker::set_config(config::Config config, const TlsFiles& files) {
+  auto runtime = Runtime::build(std::move(config), files, impl_->context);
   if (!runtime) return runtime.error();
   impl_->context.runtime = std::move(*runtime);
+  impl_->context.handshakes.set_limit(impl_->context.runtime->config().tls.handshakes_per_turn);
   impl_->context.backends.sweep();
+  Admission& admission = impl_->context.admission;
+  admission.set_most_buffered(impl_->context.runtime->config().workers.max_buffers.bytes);
+  admission.wake_all();  // limits may have been raised
   return impl_->context.runtime->config().digest;
 }
 
@@ -142,6 +180,8 @@ void Worker::set_listeners(std::vector<ListenerSocket> sockets) {
     listeners.push_back(std::make_unique<Listener>(impl_->context, socket.listener, socket.key, std::move(socket.socket)));
   }
 }
+
+void Worker::set_ticket_keys(const TicketWindow& keys) { impl_->context.tls.tickets.set(keys); }
 
 void Worker::set_access_log(Fd file) { impl_->context.access_log.set_file(std::move(file)); }
 

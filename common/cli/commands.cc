@@ -14,6 +14,7 @@
 #include "common/address.h"
 #include "common/cli/capture_file.h"
 #include "common/cli/report.h"
+#include "common/config/check_certificates.h"
 #include "common/config/load.h"
 #include "common/config/reference.h"
 #include "common/control/channel.h"
@@ -45,7 +46,10 @@ Result<Json> ask(const Invocation& invocation, const char* method, Json params,
 
 int check(const Invocation& invocation) {
   const std::string& file = invocation.arguments[0];
-  const config::Loaded loaded = config::load_file(file);
+  config::Loaded loaded = config::load_file(file);
+  if (loaded.is_valid()) {
+    for (config::Finding& finding : config::check_certificates(loaded)) loaded.findings.push_back(std::move(finding));
+  }
   std::size_t warnings = 0;
   for (const config::Finding& finding : loaded.findings) {
     std::fprintf(stderr, "%s\n", finding.text.c_str());

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -39,6 +40,8 @@ constexpr Column kNodeColumns[] = {{"NODE", "name", Kind::kText, true},
                                    {"STATE", "state"},
                                    {"SHARE", "share", Kind::kShare},
                                    {"WEIGHT", "weight", Kind::kNumber},
+                                   {"NOW", "weight_now", Kind::kNumber},
+                                   {"CPU", "cpu_use", Kind::kShare},
                                    {"CONNECTED", "is_connected", Kind::kYesNo},
                                    {"PROBE", "is_probe_ok", Kind::kHealth},
                                    {"PACKETS", "packets", Kind::kCounter},
@@ -47,6 +50,28 @@ constexpr Column kNodeColumns[] = {{"NODE", "name", Kind::kText, true},
                                    {"CONNECTIONS", "connections", Kind::kNumber},
                                    {"CONFIG", "config_digest", Kind::kDigest},
                                    {"REASON", "reason"}};
+constexpr Column kServiceColumns[] = {{"SERVICE", "name", Kind::kText, true},
+                                      {"FLOWS", "flows", Kind::kNumber},
+                                      {"REMEMBERED", "remembered", Kind::kCounter},
+                                      {"CHOSEN", "chosen", Kind::kCounter},
+                                      {"MOVED", "moved", Kind::kCounter},
+                                      {"REPLACED", "replaced", Kind::kCounter},
+                                      {"QUIC", "quic_routed", Kind::kCounter},
+                                      {"QUIC FIRST", "quic_first", Kind::kCounter},
+                                      {"QUIC UNKNOWN", "quic_unknown", Kind::kCounter}};
+constexpr Column kServerColumns[] = {{"SERVICE", "service", Kind::kText, true},
+                                     {"SERVER", "name", Kind::kText, true},
+                                     {"ID", "id", Kind::kNumber},
+                                     {"ADDRESS", "address"},
+                                     {"STATE", "state"},
+                                     {"SHARE", "share", Kind::kShare},
+                                     {"WEIGHT", "weight", Kind::kNumber},
+                                     {"CHECK", "is_check_ok", Kind::kHealth},
+                                     {"FLOWS", "flows", Kind::kNumber},
+                                     {"PACKETS", "packets", Kind::kCounter},
+                                     {"PACKETS/S", "packets_per_second", Kind::kRate},
+                                     {"BYTES", "bytes", Kind::kByteCounter},
+                                     {"REASON", "reason"}};
 constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"WORKER", "index", Kind::kNumber, true},
                                      {"PID", "pid", Kind::kNumber},
@@ -55,7 +80,20 @@ constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"ACCEPTED", "accepted", Kind::kCounter},
                                      {"REQUESTS", "requests", Kind::kCounter},
                                      {"REQUESTS/S", "requests_per_second", Kind::kRate},
-                                     {"5XX", "responses_5xx", Kind::kCounter}};
+                                     {"5XX", "responses_5xx", Kind::kCounter},
+                                     {"RELAYS", "relays", Kind::kCounter},
+                                     {"REFUSED", "refused", Kind::kCounter},
+                                     {"PAUSED", "paused_listeners", Kind::kNumber},
+                                     {"HANDSHAKES", "handshakes", Kind::kCounter},
+                                     {"RESUMED", "resumed", Kind::kCounter},
+                                     {"FAILED", "handshakes_failed", Kind::kCounter}};
+constexpr Column kCertificateColumns[] = {{"NODE", "node", Kind::kText, true},
+                                          {"LISTENER", "listener", Kind::kText, true},
+                                          {"CERTIFICATE", "file", Kind::kText, true},
+                                          {"NAME", "name"},
+                                          {"DAYS LEFT", "days_left", Kind::kNumber}};
+constexpr Column kHandshakeColumns[] = {{"FAILED HANDSHAKES", "reason", Kind::kText, true},
+                                        {"COUNT", "count", Kind::kCounter}};
 constexpr Column kBackendColumns[] = {
     {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
     {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
@@ -180,18 +218,35 @@ std::vector<Json> inner_rows(const Json& status, const char* outer, const char* 
   return rows;
 }
 
-std::vector<Json> workers_of(const Json& status) { return inner_rows(status, "nodes", "workers", "node"); }
-std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
-
-// Those that happened.
-std::vector<Json> verdicts_of(const Json& status) {
-  std::vector<Json> rows;
-  const Json& verdicts = member(status, "verdicts");
-  if (!verdicts.is_object()) return rows;
-  for (const auto& [name, packets] : verdicts.items()) {
-    if (number_of(packets).value_or(0) > 0) rows.push_back({{"name", name}, {"packets", packets}});
+// One number for every reason to refuse a connection; --json tells them apart.
+std::vector<Json> workers_of(const Json& status) {
+  std::vector<Json> rows = inner_rows(status, "nodes", "workers", "node");
+  for (Json& row : rows) {
+    std::optional<double> refused;
+    for (const auto& [key, count] : row.items()) {
+      if (key.starts_with("refused_")) refused = refused.value_or(0) + number_of(count).value_or(0);
+    }
+    if (refused) row["refused"] = static_cast<std::uint64_t>(*refused);
   }
   return rows;
+}
+std::vector<Json> servers_of(const Json& status) { return inner_rows(status, "services", "servers", "service"); }
+std::vector<Json> certificates_of(const Json& status) { return inner_rows(status, "nodes", "certificates", "node"); }
+std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
+
+// Counts by name, of what happened.
+std::vector<Json> counts_of(const Json& counts, const char* name, const char* count) {
+  std::vector<Json> rows;
+  if (!counts.is_object()) return rows;
+  for (const auto& [key, value] : counts.items()) {
+    if (number_of(value).value_or(0) > 0) rows.push_back({{name, key}, {count, value}});
+  }
+  return rows;
+}
+
+std::vector<Json> verdicts_of(const Json& status) { return counts_of(member(status, "verdicts"), "name", "packets"); }
+std::vector<Json> handshake_failures_of(const Json& status) {
+  return counts_of(member(status, "handshake_failures"), "reason", "count");
 }
 
 void append(std::string& text, const char* label, const std::string& value) {
@@ -227,7 +282,11 @@ const StatusTable kStatusTables[] = {
     {kInterfaceColumns, [](const Json& status) { return rows_of(status, "interfaces"); }},
     {kNodeColumns, [](const Json& status) { return rows_of(status, "nodes"); }},
     {kWorkerColumns, workers_of},
+    {kCertificateColumns, certificates_of},
+    {kHandshakeColumns, handshake_failures_of},
     {kBackendColumns, backends_of},
+    {kServiceColumns, [](const Json& status) { return rows_of(status, "services"); }},
+    {kServerColumns, servers_of},
     {kVerdictColumns, verdicts_of}};
 
 }  // namespace

@@ -6,18 +6,27 @@
 namespace gatehouse::config {
 
 template <>
-inline constexpr auto kFields<Certificate> = std::tuple{
-    field("chain", &Certificate::chain, "PEM file: the certificate, then its issuers.", kRequired | kPath),
-    field("key", &Certificate::key, "PEM file: the key.", kRequired | kPath),
-};
-
-template <>
 inline constexpr auto kFields<Listener> = std::tuple{
     field("name", &Listener::name, "Name of the listener.", kRequired),
     field("vips", &Listener::vips, "VIPs whose connections it takes (on nodes of a site)."),
     field("addresses", &Listener::addresses, "address:port to bind directly (without an L4 tier)."),
     field("certificates", &Listener::certificates, "Certificates, chosen by SNI, the first is the default; none: clear text."),
-    field("trusted_proxies", &Listener::trusted_proxies, "Addresses whose X-Forwarded-* and Forwarded fields are believed."),
+    field("trusted_proxies", &Listener::trusted_proxies, "Addresses and prefixes whose X-Forwarded-* and Forwarded fields are believed; only they may send PROXY headers."),
+    field("mode", &Listener::mode, "\"http\"; \"tcp\": bytes as they come, to `pool`; \"tls-passthrough\": TLS undecrypted, by [[tls_route]]."),
+    field("pool", &Listener::pool, "Pool of mode \"tcp\"; of \"tls-passthrough\": of connections that match no [[tls_route]]."),
+    field("proxy_protocol", &Listener::proxy_protocol, "Every connection begins with a PROXY header (v1 or v2) of one of the trusted_proxies."),
+    field("max_connections", &Listener::max_connections, "Open at once, per worker: further ones wait in the kernel's queue; 0: as many as there are descriptors for.",
+          kOptional, 0, 10'000'000),
+    field("max_connections_per_client", &Listener::max_connections_per_client,
+          "Open at once from one address (IPv6: one /64), per worker: further ones are reset; 0: no limit.", kOptional, 0, 10'000'000),
+    field("max_requests", &Listener::max_requests, "Requests on one connection, which then ends; 0: no limit.", kOptional, 0, 1'000'000'000),
+    field("tls", &Listener::tls, "Versions, ciphers and groups."),
+    field("client_certificates", &Listener::client_certificates,
+          "\"none\", \"request\" (and tell the backend) or \"require\"."),
+    field("client_ca", &Listener::client_ca, "PEM file: authorities that sign clients' certificates.", kPath),
+    field("client_crl", &Listener::client_crl, "PEM file: revocation lists of these authorities.", kPath),
+    field("handshake_timeout", &Listener::handshake_timeout, "From the connection to the end of its TLS handshake.", kOptional, 100, kDay),
+    field("hsts", &Listener::hsts, "Value of Strict-Transport-Security in responses over TLS, such as \"max-age=31536000\"."),
     field("max_header", &Listener::max_header, "Request line and fields together; beyond: 431.", kOptional, 1024, 65536),
     field("max_uri", &Listener::max_uri, "Request target; beyond: 414.", kOptional, 256, 65536),
     field("max_header_fields", &Listener::max_header_fields, "Number of header fields; beyond: 431.", kOptional, 8, 128),
@@ -25,6 +34,12 @@ inline constexpr auto kFields<Listener> = std::tuple{
     field("header_timeout", &Listener::header_timeout, "From the first byte of a request to the end of its head; then 408.",
           kOptional, 100, kDay),
     field("idle_timeout", &Listener::idle_timeout, "Between requests, and without progress in a body.", kOptional, 100, kDay),
+    field("stream_timeout", &Listener::stream_timeout, "WebSocket and gRPC streams: without a byte in either direction.", kOptional, 100, 365 * kDay),
+    field("http2", &Listener::http2, "HTTP/2 is offered to TLS clients (ALPN)."),
+    field("h2c", &Listener::h2c, "Clear text: clients may begin in HTTP/2 without asking (prior knowledge)."),
+    field("max_streams", &Listener::max_streams, "HTTP/2: requests at once on one connection.", kOptional, 1, 1'000),
+    field("stream_window", &Listener::stream_window, "HTTP/2: what a client may send of a request body ahead of its backend; a connection's window is 16 times that.",
+          kOptional, 16 * 1024, 128 * 1024),
 };
 
 template <>
@@ -50,11 +65,16 @@ inline constexpr auto kFields<Pool> = std::tuple{
     field("name", &Pool::name, "Name that routes refer to.", kRequired),
     field("backends", &Pool::backends, "Servers: \"address:port\", or tables with address and weight.", kRequired),
     field("health", &Pool::health, "How they are checked."),
+    field("tls", &Pool::tls, "TLS to them."),
     field("connect_timeout", &Pool::connect_timeout, "To connect to a backend; then 504.", kOptional, 10, kDay),
     field("response_timeout", &Pool::response_timeout, "To the head of the response, then 504; and without progress in its body.",
           kOptional, 10, kDay),
     field("max_idle", &Pool::max_idle, "Idle connections kept to a backend, per worker.", kOptional, 0, 100'000),
     field("idle_timeout", &Pool::idle_timeout, "An idle connection is closed after this.", kOptional, 100, kDay),
+    field("protocol", &Pool::protocol, "\"http1\", or \"h2\": HTTP/2, in the clear with prior knowledge."),
+    field("max_streams", &Pool::max_streams, "h2: requests at once on one connection, of those that the backend allows; further ones open another.",
+          kOptional, 1, 1'000),
+    field("proxy_protocol", &Pool::proxy_protocol, "\"v1\" or \"v2\": its connections begin with a PROXY header, each is of one client only."),
 };
 
 template <>

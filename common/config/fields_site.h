@@ -11,14 +11,33 @@ inline constexpr auto kFields<Site> = std::tuple{
     field("secret_file", &Site::secret_file, "File whose content keys the flow hash; the same on every L4 host.", kPath),
     field("fabric_mtu", &Site::fabric_mtu, "Bytes of IP that fit between L4 hosts and nodes; bounds tunnelled packets and the MSS.",
           kOptional, 1280, 9216),
+    field("ipip_source_v4", &Site::ipip_source_v4,
+          "Prefix of the outer sources of IPIP, its host bits filled by each flow's hash for receive queues and equal-cost paths. "
+          "Without it: the L4 host's address."),
+    field("ipip_source_v6", &Site::ipip_source_v6, "The same towards IPv6 nodes: a /64 or longer."),
+    field("icmp_answers", &Site::icmp_answers, "Answers to echo requests and to packets too big, per second and CPU of an L4 host.",
+          kOptional, 0, 1'000'000),
+};
+
+template <>
+inline constexpr auto kFields<VipNode> = std::tuple{
+    field("name", &VipNode::name, "Name of a [[node]].", kRequired),
+    field("weight", &VipNode::weight, "Share of this VIP's new connections, instead of the node's weight.", kAuto, 0, 10'000),
 };
 
 template <>
 inline constexpr auto kFields<Vip> = std::tuple{
     field("name", &Vip::name, "Name that listeners refer to.", kRequired),
     field("address", &Vip::address, "IPv4 or IPv6 address that clients connect to.", kRequired),
-    field("port", &Vip::port, "Port that clients connect to.", kOptional, 1, 65535),
+    field("port", &Vip::port, "Port that clients connect to, or \"any\": all that no other VIP of the address has.", kAny, 1, 65535),
     field("protocol", &Vip::protocol, "\"tcp\" or \"udp\"."),
+    field("encapsulation", &Vip::encapsulation,
+          "\"gue\": with the hop list, for nodes that run gatehouse-l7. \"gue-plain\", \"ipip\": without, also for a stock tunnel; "
+          "connections of a slot in transition are not sent on."),
+    field("hash", &Vip::hash, "What keeps packets together: \"flow\", \"addresses\" (both, without ports) or \"source\"."),
+    field("fragments", &Vip::fragments,
+          "\"drop\", or \"addresses\": forwarded, which needs a hash without ports for all packets of the VIP."),
+    field("nodes", &Vip::nodes, "Nodes that serve it: names, or tables with name and weight; none: all nodes."),
 };
 
 template <>
@@ -50,6 +69,16 @@ inline constexpr auto kFields<Ring> = std::tuple{
     field("slots", &Ring::slots, "Slots of a Maglev ring: a prime, a hundred times the nodes or more.", kOptional, 251, 1'000'003),
     field("hop_deadline", &Ring::hop_deadline, "How long an earlier owner of a slot stays in its hop list.", kOptional, 1'000,
           30 * kDay),
+    field("groups", &Ring::groups, "Rings that there is room for, 8 bytes a slot each; \"auto\": twice what the VIPs need, at most 64 more, at least 8.",
+          kAuto, 0, 1'024),
+};
+
+template <>
+inline constexpr auto kFields<Balance> = std::tuple{
+    field("load_feedback", &Balance::load_feedback, "Weights follow the CPU use that nodes report, towards even use."),
+    field("interval", &Balance::interval, "Time between two steps.", kOptional, 1'000, 3'600'000),
+    field("step", &Balance::step, "Percent by which a weight changes in one step, at most.", kOptional, 1, 50),
+    field("range", &Balance::range, "A weight stays between the configured one divided by this and multiplied by this.", kOptional, 1, 10),
 };
 
 template <>
@@ -74,6 +103,8 @@ inline constexpr auto kFields<Workers> = std::tuple{
     field("count", &Workers::count, "Worker processes of a node; \"auto\": one per core.", kAuto, 0, 64),
     field("user", &Workers::user, "User that workers run as."),
     field("drain_timeout", &Workers::drain_timeout, "How long a stopping worker may finish its exchanges.", kOptional, 0, kDay),
+    field("max_buffers", &Workers::max_buffers, "What a worker's connections may have in buffers: above it no further one is accepted.",
+          kOptional, 1 << 20),
 };
 
 }  // namespace gatehouse::config

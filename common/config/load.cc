@@ -18,6 +18,9 @@ void fill_defaults(Config& config) {
   for (Route& route : config.routes) {
     if (route.name.empty()) route.name = route.pool;
   }
+  for (TlsRoute& route : config.tls_routes) {
+    if (route.name.empty()) route.name = route.pool;
+  }
 }
 
 Loaded refused(const std::string& text) {
@@ -107,6 +110,7 @@ Loaded load_text(std::string text, const std::string& file) {
   // Rules between options would only repeat what is wrong with the options themselves.
   if (findings.sorted().empty()) validate(loaded.config, findings);
   loaded.findings = findings.sorted();
+  loaded.lines = findings.lines();
   loaded.config.digest = digest_of(text);
   loaded.config.text = std::move(text);
   loaded.config.file = file;

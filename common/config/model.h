@@ -7,7 +7,9 @@
 
 #include "common/config/model_http.h"
 #include "common/config/model_routes.h"
+#include "common/config/model_service.h"
 #include "common/config/model_site.h"
+#include "common/config/model_tls.h"
 
 namespace gatehouse::config {
 
@@ -17,13 +19,18 @@ struct Config {
   std::vector<L4Host> l4_hosts;
   std::vector<Node> nodes;
   Ring ring;
+  Balance balance;
   Probe probe;
   Control control;
   Workers workers;
+  Tls tls;
   std::vector<Listener> listeners;
   std::vector<Route> routes;
+  std::vector<TlsRoute> tls_routes;
   std::vector<Pool> pools;
   AccessLog access_log;
+  std::vector<Service> services;
+  FlowCache flow_cache;
 
   std::string text;      // the file as it was read: what is sent to other hosts
   std::string file;      // for messages only

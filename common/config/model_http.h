@@ -7,27 +7,40 @@
 #include <vector>
 
 #include "common/address.h"
+#include "common/config/model_tls.h"
 #include "common/units.h"
 
 namespace gatehouse::config {
-
-struct Certificate {
-  std::string chain;   // PEM file, leaf first
-  std::string key;     // PEM file
-};
 
 struct Listener {
   std::string name;
   std::vector<std::string> vips;        // steered from these VIPs, or
   std::vector<Endpoint> addresses;      // bound directly
   std::vector<Certificate> certificates;  // none: clear text
-  std::vector<IpAddress> trusted_proxies;  // whose X-Forwarded-* are believed
+  std::vector<IpPrefix> trusted_proxies;  // whose X-Forwarded-* and PROXY headers are believed
+  std::string mode = "http";            // http | tcp | tls-passthrough
+  std::string pool;                     // of tcp, and of a passthrough that matches no tls_route
+  bool proxy_protocol = false;          // every connection begins with a PROXY header
+  std::uint32_t max_connections = 0;    // open at once, per worker; 0: as many as there are descriptors for
+  std::uint32_t max_connections_per_client = 0;  // per address (IPv6: per /64) and worker; 0: no limit
+  std::uint32_t max_requests = 0;       // per connection; 0: no limit
+  TlsPolicy tls;
+  std::string client_certificates = "none";  // none | request | require
+  std::string client_ca;                // PEM file: authorities of clients
+  std::string client_crl;               // PEM file: what they have revoked
+  Duration handshake_timeout{10'000};   // of TLS
+  std::string hsts;                     // value of Strict-Transport-Security; empty: not sent
   ByteSize max_header{16 * 1024};       // request line + header fields; beyond: 431
   ByteSize max_uri{8 * 1024};           // beyond: 414
   std::uint32_t max_header_fields = 100;  // beyond: 431
   ByteSize max_body{1ull << 40};        // beyond: 413
   Duration header_timeout{10'000};      // first byte of a request to the end of its header: 408
   Duration idle_timeout{60'000};        // keep-alive between requests, and a stalled body
+  Duration stream_timeout{3'600'000};   // WebSocket, gRPC streams: without a byte in either direction
+  bool http2 = true;                    // offered to TLS clients
+  bool h2c = false;                     // clear text: clients may begin in HTTP/2 (prior knowledge)
+  std::uint32_t max_streams = 100;      // of a connection, at once
+  ByteSize stream_window{64 * 1024};    // of a request body, that a client may send ahead of the backend
 };
 
 struct Backend {
@@ -50,10 +63,14 @@ struct Pool {
   std::string name;
   std::vector<Backend> backends;
   Health health;
+  BackendTls tls;
   Duration connect_timeout{2'000};      // then 504
   Duration response_timeout{30'000};    // to the first byte of the response, then 504; also a stalled body
   std::uint32_t max_idle = 64;          // idle keep-alive connections to a backend, per worker
   Duration idle_timeout{50'000};        // an idle connection is closed after this
+  std::string protocol = "http1";       // http1 | h2
+  std::uint32_t max_streams = 100;      // of a connection, at once
+  std::string proxy_protocol;           // v1 | v2: connections begin with a PROXY header; empty: they do not
 };
 
 struct AccessLog {

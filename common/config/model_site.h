@@ -16,14 +16,29 @@ struct Site {
   std::string secret_file;  // flow-hash key material; empty: a fixed key, which `check` warns of
   std::uint32_t fabric_mtu = 1500;  // bytes of IP between L4 hosts and nodes: bounds tunnelled packets, and the MSS
                                     // that nodes advertise
+  std::optional<IpPrefix> ipip_source_v4;  // outer sources of IPIP, filled up by the flow's hash; none: the L4 host's address
+  std::optional<IpPrefix> ipip_source_v6;
+  std::uint32_t icmp_answers = 1000;  // per second and CPU
+};
+
+// A node that a VIP's connections go to.
+struct VipNode {
+  std::string name;
+  std::uint32_t weight = 0;  // for this VIP; 0: "auto", the node's own
+
+  bool operator==(const VipNode&) const = default;
 };
 
 // A virtual address + protocol + port that clients connect to (DESIGN.md §1).
 struct Vip {
   std::string name;
   IpAddress address;
-  std::uint16_t port = 443;
+  std::uint16_t port = 443;      // 0: any
   std::string protocol = "tcp";  // tcp | udp
+  std::string encapsulation = "gue";  // gue | gue-plain | ipip
+  std::string hash = "flow";          // flow | addresses | source
+  std::string fragments = "drop";     // drop | addresses
+  std::vector<VipNode> nodes;    // none: all
 };
 
 struct L4Host {
@@ -48,6 +63,15 @@ struct Node {
 struct Ring {
   std::uint32_t slots = 65537;            // a prime
   Duration hop_deadline{3'600'000};       // after this an earlier owner leaves the hop list
+  std::uint32_t groups = 0;               // rings that there is room for; 0: "auto", by what the VIPs need
+};
+
+// Weights that follow the load of the nodes.
+struct Balance {
+  bool load_feedback = false;
+  Duration interval{4'000};    // between two steps
+  std::uint32_t step = 10;     // percent by which a weight changes in one step, at most
+  std::uint32_t range = 4;     // a weight stays between the node's divided by this and the node's times this
 };
 
 // Data-path probe of the nodes: a real connection through the tunnel to a worker.
@@ -73,6 +97,7 @@ struct Workers {
   std::uint32_t count = 0;              // 0: "auto", one per core
   std::string user = "nobody";          // workers run as this user, without capabilities
   Duration drain_timeout{30'000};       // how long a retiring worker may finish its exchanges
+  ByteSize max_buffers{1ull << 30};     // of a worker: above it no connection is accepted
 };
 
 }  // namespace gatehouse::config

@@ -1,5 +1,6 @@
 #include "common/control/messages.h"
 
+#include <charconv>
 #include <limits>
 
 namespace gatehouse::control {
@@ -57,6 +58,16 @@ class FieldReader {
       out.push_back(std::move(*item));
     }
   }
+  // None when it is missing: earlier versions do not send it.
+  void counts(const char* name, std::map<std::string, std::uint64_t>& out) {
+    const Json* value = find(name);
+    if (!value) return;
+    if (!value->is_object()) return refuse(name, "numbers by name");
+    for (const auto& [key, count] : value->items()) {
+      if (!count.is_number_unsigned()) return refuse(name, "numbers by name");
+      out[key] = count.get<std::uint64_t>();
+    }
+  }
   template <typename T>
   Result<T> finish(T value) const {
     if (!error_.empty()) return Error{error_};
@@ -88,6 +99,10 @@ Result<WorkerReport> worker_from_json(const Json& json) {
   reader.number("accepted", worker.accepted);
   reader.number("requests", worker.requests);
   reader.number("responses_5xx", worker.responses_5xx);
+  reader.counts("counts", worker.counts);
+  reader.number("handshakes", worker.handshakes);
+  reader.number("resumed", worker.resumed);
+  reader.number("handshakes_failed", worker.handshakes_failed);
   return reader.finish(worker);
 }
 
@@ -104,10 +119,14 @@ Result<BackendReport> backend_from_json(const Json& json) {
   return reader.finish(backend);
 }
 
-Json to_json(const WorkerReport& worker) {
-  return {{"index", worker.index},       {"pid", worker.pid},           {"restarts", worker.restarts},
-          {"connections", worker.connections}, {"accepted", worker.accepted}, {"requests", worker.requests},
-          {"responses_5xx", worker.responses_5xx}};
+Result<CertificateReport> certificate_from_json(const Json& json) {
+  CertificateReport certificate;
+  FieldReader reader(json, "certificate");
+  reader.text("listener", certificate.listener);
+  reader.text("file", certificate.file);
+  reader.text("name", certificate.name);
+  reader.number("days_left", certificate.days_left);
+  return reader.finish(certificate);
 }
 
 Json to_json(const BackendReport& backend) {
@@ -118,6 +137,35 @@ Json to_json(const BackendReport& backend) {
 
 }  // namespace
 
+Json to_json(const WorkerReport& worker) {
+  return {{"index", worker.index},
+          {"pid", worker.pid},
+          {"restarts", worker.restarts},
+          {"connections", worker.connections},
+          {"accepted", worker.accepted},
+          {"requests", worker.requests},
+          {"responses_5xx", worker.responses_5xx},
+          {"counts", worker.counts},
+          {"handshakes", worker.handshakes},
+          {"resumed", worker.resumed},
+          {"handshakes_failed", worker.handshakes_failed}};
+}
+
+// In a status every count stands beside the others.
+Json status_of(const WorkerReport& worker) {
+  Json json = to_json(worker);
+  json.erase("counts");
+  for (const auto& [name, count] : worker.counts) json[name] = count;
+  return json;
+}
+
+Json to_json(const CertificateReport& certificate) {
+  return {{"listener", certificate.listener},
+          {"file", certificate.file},
+          {"name", certificate.name},
+          {"days_left", certificate.days_left}};
+}
+
 Json to_json(const Hello& hello) {
   return {{"protocol", hello.protocol}, {"node", hello.node},       {"name", hello.name},
           {"address", to_string(hello.address)}, {"version", hello.version}, {"config_digest", hello.config_digest},
@@ -125,15 +173,25 @@ Json to_json(const Hello& hello) {
 }
 
 Json to_json(const NodeReport& report) {
-  Json workers = Json::array(), backends = Json::array();
+  Json workers = Json::array(), backends = Json::array(), certificates = Json::array();
   for (const WorkerReport& worker : report.workers) workers.push_back(to_json(worker));
   for (const BackendReport& backend : report.backends) backends.push_back(to_json(backend));
-  return {{"node", report.node},
+  for (const CertificateReport& certificate : report.certificates) certificates.push_back(to_json(certificate));
+  Json json = {{"node", report.node},
           {"is_draining", report.is_draining},
           {"config_digest", report.config_digest},
           {"connections", report.connections},
           {"workers", std::move(workers)},
-          {"backends", std::move(backends)}};
+          {"backends", std::move(backends)},
+          {"certificates", std::move(certificates)}};
+  if (report.cpu_use) json["cpu_use"] = *report.cpu_use;
+  return json;
+}
+
+Json to_json(const Weights& weights) {
+  Json factors = Json::object();
+  for (const auto& [node, factor] : weights.factors) factors[std::to_string(node)] = factor;
+  return {{"from", weights.from}, {"version", weights.version}, {"factors", std::move(factors)}};
 }
 
 Result<Hello> hello_from_json(const Json& json) {
@@ -156,9 +214,31 @@ Result<NodeReport> node_report_from_json(const Json& json) {
   reader.flag("is_draining", report.is_draining);
   reader.number("config_digest", report.config_digest);
   reader.number("connections", report.connections);
+  if (json.contains("cpu_use")) reader.number("cpu_use", report.cpu_use.emplace());
   reader.list("workers", report.workers, worker_from_json);
   reader.list("backends", report.backends, backend_from_json);
+  reader.list("certificates", report.certificates, certificate_from_json);
   return reader.finish(std::move(report));
+}
+
+Result<Weights> weights_from_json(const Json& json) {
+  constexpr const char* kExpected = "weights.factors: expected thousandths from 1 to 1000000 by node id";
+  Weights weights;
+  FieldReader reader(json, "weights");
+  reader.text("from", weights.from);
+  reader.number("version", weights.version);
+  if (const auto read = reader.finish(true); !read) return read.error();
+  const auto factors = json.find("factors");
+  if (factors == json.end() || !factors->is_object()) return Error{kExpected};
+  for (const auto& [name, factor] : factors->items()) {
+    std::uint16_t node = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), node);
+    const bool is_node = error == std::errc() && end == name.data() + name.size() && node != 0;
+    const bool is_factor = factor.is_number_unsigned() && factor.get<std::uint64_t>() >= 1 && factor.get<std::uint64_t>() <= 1'000'000;
+    if (!is_node || !is_factor) return Error{kExpected};
+    weights.factors[node] = factor.get<std::uint32_t>();
+  }
+  return weights;
 }
 
 }  // namespace gatehouse::control

@@ -14,11 +14,11 @@ Hello hello() {
   return {kProtocolVersion, 4095, "n1", IpAddress::parse("2001:db8::21").value(), "0.1.0", kMost64, 64};
 }
 
-WorkerReport worker() { return {3, 12345, 1, 2, 3, kMost64, 5}; }
+WorkerReport worker() { return {3, 12345, 1, 2, 3, kMost64, 5, {{"relays", 6}, {"refused_clients", kMost64}}, 6, 7, 8}; }
 BackendReport backend() {
   return {"shop", Endpoint::parse("[2001:db8::1]:80").value(), false, "no \"answer\"", 1, 2, kMost64};
 }
-NodeReport report() { return {4095, true, kMost64, 7, {worker(), WorkerReport{}}, {backend()}}; }
+NodeReport report() { return {4095, true, kMost64, 7, {}, {worker(), WorkerReport{}}, {backend()}, {{"web", "/c", "a.example", -3}}}; }
 
 TEST(Messages, HelloComesBackAsItWas) {
   const auto back = hello_from_json(Json::parse(to_json(hello()).dump()));
@@ -47,6 +47,15 @@ TEST(Messages, ReportComesBackAsItWas) {
   EXPECT_EQ(back->workers[0].accepted, 3u);
   EXPECT_EQ(back->workers[0].requests, kMost64);
   EXPECT_EQ(back->workers[0].responses_5xx, 5u);
+  EXPECT_EQ(back->workers[0].counts, (std::map<std::string, std::uint64_t>{{"refused_clients", kMost64}, {"relays", 6}}));
+  EXPECT_EQ(back->workers[0].handshakes, 6u);
+  EXPECT_EQ(back->workers[0].resumed, 7u);
+  EXPECT_EQ(back->workers[0].handshakes_failed, 8u);
+  ASSERT_EQ(back->certificates.size(), 1u);
+  EXPECT_EQ(back->certificates[0].listener, "web");
+  EXPECT_EQ(back->certificates[0].file, "/c");
+  EXPECT_EQ(back->certificates[0].name, "a.example");
+  EXPECT_EQ(back->certificates[0].days_left, -3);
   ASSERT_EQ(back->backends.size(), 1u);
   EXPECT_EQ(back->backends[0].pool, "shop");
   EXPECT_EQ(back->backends[0].address, backend().address);
@@ -55,6 +64,47 @@ TEST(Messages, ReportComesBackAsItWas) {
   EXPECT_EQ(back->backends[0].requests, 1u);
   EXPECT_EQ(back->backends[0].failures, 2u);
   EXPECT_EQ(back->backends[0].in_flight, kMost64);
+}
+
+TEST(Messages, AReportMaySayHowBusyTheNodeIs) {
+  EXPECT_FALSE(node_report_from_json(to_json(report()))->cpu_use);
+  NodeReport busy = report();
+  busy.cpu_use = 730;
+  EXPECT_EQ(node_report_from_json(Json::parse(to_json(busy).dump()))->cpu_use, 730u);
+  Json json = to_json(report());
+  for (const Json& wrong : {Json("730"), Json(-1), Json(7.5), Json(nullptr), Json(1ull << 32)}) {
+    json["cpu_use"] = wrong;
+    EXPECT_FALSE(node_report_from_json(json)) << wrong;
+  }
+}
+
+TEST(Messages, WeightsComeBackAsTheyWere) {
+  const Weights weights{"l4a", kMost64, {{1, 250}, {4095, 1'000'000}}};
+  const auto back = weights_from_json(Json::parse(to_json(weights).dump()));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->from, "l4a");
+  EXPECT_EQ(back->version, kMost64);
+  EXPECT_EQ(back->factors, weights.factors);
+}
+
+TEST(Messages, WeightsOfAnyOtherFormAreRefused) {
+  const Json good = to_json(Weights{"l4a", 1, {{1, 250}}});
+  ASSERT_TRUE(weights_from_json(good));
+  for (const char* field : {"from", "version", "factors"}) {
+    Json json = good;
+    json.erase(field);
+    EXPECT_FALSE(weights_from_json(json)) << field;
+    json[field] = Json::array();
+    EXPECT_FALSE(weights_from_json(json)) << field;
+  }
+  for (const auto& [node, factor] : std::map<std::string, Json>{
+           {"", 5}, {"0", 5}, {"65536", 5}, {"-1", 5}, {"x", 5}, {"1x", 5}, {" 1", 5}, {"2", 0}, {"3", -5}, {"4", 1.5}, {"5", "5"}, {"6", 1'000'001}}) {
+    Json json = good;
+    json["factors"][node] = factor;
+    EXPECT_FALSE(weights_from_json(json)) << node << ": " << factor;
+  }
+  EXPECT_FALSE(weights_from_json(Json::array()));
+  EXPECT_FALSE(weights_from_json(nullptr));
 }
 
 TEST(Messages, UnknownFieldsAreLeftAside) {
@@ -149,6 +199,17 @@ TEST(Messages, ReportNamesTheFieldThatIsMissingOrWrong) {
       {"/backends/0/in_flight", "backend.in_flight: " + up_to(kMost64), kNotNumbers},
   };
   expect_refusals(to_json(report()), fields, node_report_from_json);
+}
+
+TEST(Messages, CountsMayBeMissingAndMustBeNumbers) {
+  Json json = to_json(report());
+  json["workers"][0].erase("counts");
+  ASSERT_TRUE(node_report_from_json(json));
+  EXPECT_TRUE(node_report_from_json(json)->workers[0].counts.empty());
+  for (const Json& wrong : {Json("relays"), Json(1), Json::array({1}), Json{{"relays", -1}}, Json{{"relays", "1"}}}) {
+    json["workers"][0]["counts"] = wrong;
+    EXPECT_EQ(node_report_from_json(json).error().message, "worker.counts: expected numbers by name") << wrong;
+  }
 }
 
 TEST(Messages, EntriesOfListsAreCheckedToo) {

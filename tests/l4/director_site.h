@@ -1,27 +1,23 @@
 // A director with what it needs, for tests: a site's config, tables in plain memory, a membership file, and
-// probes that are answered or not, node by node. Probes carry their node as a mark; in a network namespace of
-// its own the kernel hands that mark on to the accepted connection, and so the target knows which node was
-// asked for. That needs root: elsewhere PrivateNetwork says why not, and probes simply fail.
+// probes that are answered or not, node by node (tests/support/probe_target.h). That needs root: elsewhere probes
+// simply fail.
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <ctime>
-#include <cstring>
+#include <random>
 #include <set>
 
 #include "common/check.h"
+#include "l4/counters.h"
 #include "l4/director.h"
+#include "l4/rosters.h"
 #include "l4/user_tables.h"
+#include "tests/support/probe_target.h"
 
 namespace gatehouse::l4 {
 
@@ -40,70 +36,6 @@ inline void turn_for(EventLoop& loop, Duration time) {
   while (EventLoop::Clock::now() < end) loop.turn(Duration(20));
 }
 
-// This process is in a network of its own, with a loopback interface and nothing else, until the end of the
-// scope.
-class PrivateNetwork {
- public:
-  PrivateNetwork() : before_(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) {
-    is_private_ = before_.is_open() && unshare(CLONE_NEWNET) == 0;
-    if (!is_private_) return;
-    const Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ifreq loopback{};
-    std::strcpy(loopback.ifr_name, "lo");
-    loopback.ifr_flags = IFF_UP;
-    std::ofstream accept_mark("/proc/sys/net/ipv4/tcp_fwmark_accept");
-    accept_mark << "1" << std::flush;
-    is_ready_ = ioctl(any.get(), SIOCSIFFLAGS, &loopback) == 0 && accept_mark.good();
-  }
-  ~PrivateNetwork() {
-    if (is_private_) GH_CHECK(setns(before_.get(), CLONE_NEWNET) == 0);
-  }
-  bool is_ready() const { return is_ready_; }
-
- private:
-  Fd before_;
-  bool is_private_ = false;
-  bool is_ready_ = false;
-};
-
-// Where all probes end. Nodes that are not in `answering` hang up, those in `silent` say nothing.
-class ProbeTarget {
- public:
-  explicit ProbeTarget(EventLoop& loop)
-      : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
-    sockaddr_storage storage;
-    socklen_t length = to_sockaddr({ip("127.0.0.1"), 0}, storage);
-    GH_CHECK(bind(socket_.get(), reinterpret_cast<sockaddr*>(&storage), length) == 0 &&
-             listen(socket_.get(), 128) == 0);
-    GH_CHECK(getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length) == 0);
-    port = Endpoint::from_sockaddr(storage).port;
-    watch_.start<&ProbeTarget::on_ready>(loop, socket_.get(), EPOLLIN, this);
-  }
-  std::uint16_t port = 0;
-  std::set<std::uint16_t> answering, silent;
-  std::string answer = "HTTP/1.1 200 OK\r\n\r\n";
-
- private:
-  void on_ready(std::uint32_t) {
-    for (;;) {
-      Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (!accepted.is_open()) return;
-      std::uint32_t mark = 0;
-      socklen_t length = sizeof mark;
-      getsockopt(accepted.get(), SOL_SOCKET, SO_MARK, &mark, &length);
-      const auto node = static_cast<std::uint16_t>(mark & 0xffff);
-      EXPECT_EQ(mark & GH_PROBE_MASK, static_cast<std::uint32_t>(GH_PROBE_MARK));
-      if (!answering.contains(node) && !silent.contains(node)) continue;
-      if (answering.contains(node)) send(accepted.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
-      open_.push_back(std::move(accepted));
-      if (open_.size() > 64) open_.pop_front();  // long read by then
-    }
-  }
-  Fd socket_;
-  Watch watch_;
-  std::deque<Fd> open_;
-};
-
 struct DirectorSite {
   static constexpr std::uint32_t kSlots = 1009;
 
@@ -112,7 +44,10 @@ struct DirectorSite {
     std::string name = testing::TempDir() + "gatehouse-director-XXXXXX";
     GH_CHECK(mkdtemp(name.data()));
     folder = name;
-    host = {"l4a", ip("192.0.2.11"), ip("2001:db8::11"), "eth0", std::nullopt};
+    host.name = "l4a";
+    host.address = ip("192.0.2.11");
+    host.address_v6 = ip("2001:db8::11");
+    host.interfaces = {"eth0"};
     config.l4_hosts = {host};
     config.ring.slots = kSlots;
     config.probe = {ip("127.0.0.1"), 1, Duration(60), Duration(50), 2, 3};
@@ -140,20 +75,29 @@ struct DirectorSite {
     host.address = ip("127.0.0.1");
   }
   Status start() {
-    loop.turn(Duration(0));  // what the one before has put off
     director.reset();
-    director = std::make_unique<Director>(loop, plane, Director::Options{host, membership_file()});
+    director = std::make_unique<Director>(loop, plane, Director::Options{host, membership_file(), drain_file()});
     return director->start(config);
   }
   std::string membership_file() const { return folder / "membership.json"; }
+  std::string drain_file() const { return folder / "drains.json"; }
   // As an earlier daemon left it: each generation a second after the one before, the newest `age` seconds
   // ago.
   void remember(const std::vector<std::vector<Member>>& generations, std::int64_t age = 0) {
     Membership membership;
     auto time = static_cast<std::int64_t>(std::time(nullptr)) - age -
                 static_cast<std::int64_t>(generations.size()) + 1;
-    for (const auto& members : generations) EXPECT_TRUE(membership.append(members, time++));
+    for (std::vector<Member> members : generations) {
+      for (Member& member : members) member.address = address_of(member.id);
+      EXPECT_TRUE(membership.append(members, time++, rosters_of(config)));
+    }
     EXPECT_TRUE(membership.save(membership_file()));
+  }
+  IpAddress address_of(std::uint16_t id) const {
+    for (const config::Node& node : config.nodes) {
+      if (node.id == id) return node.address;
+    }
+    return {};
   }
   static std::vector<Member> all_active(std::uint16_t nodes = 3) {
     std::vector<Member> members;
@@ -181,12 +125,18 @@ struct DirectorSite {
     return text;
   }
   // The ring that forwards now; empty when there is none.
-  std::vector<std::uint64_t> ring() {
+  std::vector<std::uint64_t> ring(std::uint16_t group = 0) {
     const Tables& tables = plane.tables();
-    if (!gh_ring_is_set(tables.groups[0].ring)) return {};
-    const auto live = tables.slots.subspan(gh_ring_base(tables.groups[0].ring), kSlots);
+    if (!gh_ring_is_set(tables.groups[group].ring)) return {};
+    const auto live = tables.slots.subspan(gh_ring_base(tables.groups[group].ring), kSlots);
     return {live.begin(), live.end()};
   }
+  // Of the tables, by which packets of the VIP go.
+  std::uint16_t group_of(const config::Vip& wanted) {
+    Tables tables = plane.tables();
+    return explain_packet(tables, {wanted.address, 1}, {wanted.address, wanted.port}, protocol_of(wanted)).value().group;
+  }
+  std::uint64_t digest() { return director->rings().digest(); }
   // The nodes that own slots.
   std::set<std::uint16_t> owners() {
     std::set<std::uint16_t> ids;
@@ -208,7 +158,7 @@ struct DirectorSite {
   }
 
   EventLoop loop;
-  MemoryPlane plane{kSlots, 2};
+  MemoryPlane plane{kSlots, 8};
   config::L4Host host;
   config::Config config;
   std::filesystem::path folder;

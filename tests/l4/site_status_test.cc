@@ -129,9 +129,9 @@ TEST_F(ExplainFlow, SaysWhy) {
 }
 
 TEST_F(ExplainFlow, CountsNothing) {
-  const auto before = site_.plane.tables().vip_traffic[0].packets;
+  const auto before = vip_traffic(site_.plane.tables(), 0).packets;
   explain("203.0.113.7:4000", "198.51.100.10:443");
-  EXPECT_EQ(site_.plane.tables().vip_traffic[0].packets, before);
+  EXPECT_EQ(vip_traffic(site_.plane.tables(), 0).packets, before);
   EXPECT_EQ(status()["verdicts"], Json::object());
 }
 
@@ -182,7 +182,8 @@ TEST_F(SiteStatus, ShowsTheRingAndTheHost) {
   EXPECT_EQ(answer["ring"]["epoch"], 2);
   EXPECT_EQ(answer["ring"]["generations"], 2);
   EXPECT_EQ(answer["ring"]["slots"], DirectorSite::kSlots);
-  EXPECT_EQ(answer["ring"]["digest"], ring_digest(site_.ring()));
+  EXPECT_EQ(answer["ring"]["digest"], site_.digest());
+  EXPECT_EQ(answer["ring"]["rings"], 1);
 }
 
 TEST_F(SiteStatus, CountsPacketsByVipNodeAndVerdict) {
@@ -222,7 +223,10 @@ TEST_F(SiteStatus, ShowsNodesWithStateShareAndReason) {
                                         {"connections", 12},
                                         {"accepted", 100},
                                         {"requests", 90},
-                                        {"responses_5xx", 3}}}));
+                                        {"responses_5xx", 3},
+                                        {"handshakes", 0},
+                                        {"resumed", 0},
+                                        {"handshakes_failed", 0}}}));
   EXPECT_NEAR(nodes[0]["share"].get<double>(), 0.5, 0.02);
   EXPECT_EQ(nodes[1]["state"], "draining");
   EXPECT_EQ(nodes[1]["is_connected"], false);
