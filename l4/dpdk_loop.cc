@@ -31,7 +31,7 @@ void send(std::uint16_t port, std::uint16_t queue, Pending& pending) {
 
 gh_verdict run_core(Tables& tables, rte_mbuf* packet, std::uint32_t cpu) {
   PacketBuffer buffer{{static_cast<std::uint8_t*>(packet->buf_addr), packet->buf_len}, packet->data_off, packet->data_len};
-  const gh_verdict verdict = balance(tables, buffer, cpu);
+  const gh_verdict verdict = balance_on(cpu, tables, buffer);
   packet->data_off = static_cast<std::uint16_t>(buffer.start);
   packet->data_len = static_cast<std::uint16_t>(buffer.length);
   packet->pkt_len = static_cast<std::uint32_t>(buffer.length);

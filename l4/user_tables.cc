@@ -127,11 +127,13 @@ MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std
 
 MemoryPlane::~MemoryPlane() = default;
 
-gh_verdict balance(Tables& tables, PacketBuffer& buffer, std::uint32_t cpu) {
+gh_verdict balance_on(std::uint32_t cpu, Tables& tables, PacketBuffer& buffer) {
   gh_tables hooks{tables, cpu};
   gh_packet packet = gh_packet_of(&buffer);
   return gh_balance(&hooks, &packet);
 }
+
+gh_verdict balance(Tables& tables, PacketBuffer& buffer) { return balance_on(0, tables, buffer); }
 
 gh_action action_of(gh_verdict verdict) { return gh_action_of(verdict); }
 

@@ -43,10 +43,11 @@ struct PacketBuffer {
 };
 
 // Counts into the region of `cpu`, which nobody else must use at the same time.
-gh_verdict balance(Tables& tables, PacketBuffer& packet, std::uint32_t cpu = 0);
+gh_verdict balance_on(std::uint32_t cpu, Tables& tables, PacketBuffer& packet);
 // What the adapter does with a packet of that verdict.
 gh_action action_of(gh_verdict verdict);
-// Counts into CPU 0's region.
+// Both count into CPU 0's region.
+gh_verdict balance(Tables& tables, PacketBuffer& packet);
 gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);
 
 gh_address to_table_address(const IpAddress& address);
