@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bpf/abi.h"
+#include "common/config/model.h"
 #include "common/result.h"
 #include "l4/service_tables.h"
 
@@ -48,11 +50,23 @@ class DataPlane {
   virtual std::uint32_t tick_multiplier() const = 0;
   // True when the tables were found in use (pinned by an earlier process) and forward already.
   virtual bool was_adopted() const = 0;
+  // Begins to take packets; fill the tables before.
+  virtual Status attach() { return {}; }
+  // One interface, once more: it was taken away and is back. Does nothing when it is attached, or none of ours.
+  virtual Status attach_again(const std::string&) { return {}; }
   virtual std::vector<Port> ports() const { return {}; }
+  // Whether packets are forwarded on when this process has ended.
+  virtual bool outlives_process() const { return false; }
   // From now on packets that `filter` names are also written to a BPF ring buffer of struct gh_captured, whose descriptor is
   // returned and stays the plane's. Forwarding never stops.
   virtual Result<int> start_capture(const gh_capture_filter&) { return Error{"this data plane cannot capture"}; }
   virtual void stop_capture() {}
 };
+
+// The data plane that this program was linked with: open_xdp.cc or open_dpdk.cc.
+Result<std::unique_ptr<DataPlane>> open_data_plane(const config::L4Host& host, const config::Config& config,
+                                                   const std::string& pin_folder);
+// Takes away what open() and attach() left on the host: forwarding stops.
+void remove_data_plane(const config::L4Host& host, const std::string& pin_folder);
 
 }  // namespace gatehouse::l4

@@ -8,9 +8,9 @@
 #include "common/link_watch.h"
 #include "common/log.h"
 #include "l4/control_server.h"
+#include "l4/data_plane.h"
 #include "l4/director.h"
 #include "l4/rosters.h"
-#include "l4/xdp_data_plane.h"
 
 namespace {
 
@@ -41,13 +41,8 @@ Result<config::L4Host> find_host(const config::Config& config, const std::string
   return Error{config.file + ": there is no [[l4_host]] \"" + name + "\"" + config::suggest(name, names)};
 }
 
-XdpMode mode_of(const config::L4Host& host) {
-  if (host.xdp_mode == "native") return XdpMode::kNative;
-  return host.xdp_mode == "generic" ? XdpMode::kGeneric : XdpMode::kAuto;
-}
-
 // An interface that was taken away takes our programs with it; they follow it back.
-void follow(l4::XdpDataPlane& plane, const std::vector<std::string>& ours, const std::string& interface, bool is_there) {
+void follow(l4::DataPlane& plane, const std::vector<std::string>& ours, const std::string& interface, bool is_there) {
   if (std::find(ours.begin(), ours.end(), interface) == ours.end()) return;
   if (!is_there) return log_warn("{} is gone: nothing is forwarded there until it is back", interface);
   const Status attached = plane.attach_again(interface);
@@ -59,12 +54,8 @@ Status run(const Options& options) {
   if (!loaded.is_valid()) return Error{loaded.errors()};
   const auto host = find_host(loaded.config, options.host);
   if (!host) return host.error();
-  const l4::XdpDataPlane::Options plane_options{options.pin_folder, host->interfaces, loaded.config.ring.slots, mode_of(*host),
-                                                host->next_program,
-                                                l4::ring_areas_for(loaded.config) + l4::service_room_of(loaded.config),
-                                                l4::flow_lines_of(loaded.config)};
   if (options.is_detach) {
-    l4::XdpDataPlane::detach(plane_options);
+    l4::remove_data_plane(*host, options.pin_folder);
     return {};
   }
   for (const config::Finding& finding : loaded.findings) log_warn("{}", finding.text);
@@ -72,7 +63,7 @@ Status run(const Options& options) {
   if (!lock) return lock.error();
 
   raise_descriptor_limit();  // a probe and a link for each node
-  auto plane = l4::XdpDataPlane::open(plane_options);
+  auto plane = l4::open_data_plane(*host, loaded.config, options.pin_folder);
   if (!plane) return plane.error();
   EventLoop loop;
   l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
@@ -92,10 +83,10 @@ Status run(const Options& options) {
   // Tables and programs; marks on probes, tc and XDP; the verifier's pointer arithmetic.
   if (const Status kept = keep_capabilities({"cap_bpf", "cap_net_admin", "cap_perfmon"}); !kept) return kept;
   for (const l4::Port& port : (*plane)->ports()) {
-    log_info("forwarding on {} ({} XDP){}", port.name, port.mode, (*plane)->was_adopted() ? ", with the tables that were there" : "");
+    log_info("forwarding on {} ({}{}){}", port.name, port.mode, port.mode == "DPDK" ? "" : " XDP", (*plane)->was_adopted() ? ", with the tables that were there" : "");
   }
   loop.run();
-  log_info("ending; packets are forwarded on (--detach stops that)");
+  log_info("ending; {}", (*plane)->outlives_process() ? "packets are forwarded on (--detach stops that)" : "forwarding stops");
   return {};
 }
 

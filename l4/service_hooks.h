@@ -6,6 +6,7 @@
 #include "l4/service_tables.h"
 
 static inline const gatehouse::l4::ServiceTables& gh_services_of(gh_tables* tables);
+static inline std::uint32_t gh_cpu_of(gh_tables* tables);
 
 template <typename T>
 static inline T* gh_at(std::span<T> table, std::size_t index) {
@@ -35,5 +36,6 @@ static inline gh_flow_line* gh_get_flow_line(gh_tables* tables, __u32 index) {
 }
 static inline __u64 gh_get_ticks(gh_tables* tables) { return gh_services_of(tables).ticks; }
 static inline void gh_count_service(gh_tables* tables, __u32 service, gh_service_count count) {
-  if (gh_service_counts* counts = gh_at(gh_services_of(tables).counts, service)) ++counts->count[count];
+  const std::size_t place = std::size_t{gh_cpu_of(tables)} * GH_MAX_SERVICES + service;
+  if (gh_service_counts* counts = gh_at(gh_services_of(tables).counts, place)) ++counts->count[count];
 }

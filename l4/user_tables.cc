@@ -10,9 +10,11 @@
 // The hooks of the packet core over l4::Tables.
 struct gh_tables {
   gatehouse::l4::Tables& in;
+  std::uint32_t cpu = 0;
 };
 
 static inline const gatehouse::l4::ServiceTables& gh_services_of(gh_tables* tables) { return tables->in.services; }
+static inline std::uint32_t gh_cpu_of(gh_tables* tables) { return tables->cpu; }
 
 template <typename T>
 static inline T* at(std::span<T> table, std::size_t index) {
@@ -23,7 +25,7 @@ static inline const gh_state* gh_get_state(gh_tables* tables) { return tables->i
 static inline const __u64* gh_get_slot(gh_tables* tables, __u32 index) {
   return reinterpret_cast<const __u64*>(at(tables->in.slots, index));
 }
-static inline gh_cpu* gh_get_cpu(gh_tables* tables) { return at(tables->in.cpus, 0); }
+static inline gh_cpu* gh_get_cpu(gh_tables* tables) { return at(tables->in.cpus, tables->cpu); }
 static inline void gh_count_verdict(gh_tables* tables, gh_verdict verdict) {
   if (gh_cpu* cpu = gh_get_cpu(tables)) ++cpu->counts.verdicts[verdict];
 }
@@ -125,11 +127,15 @@ MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std
 
 MemoryPlane::~MemoryPlane() = default;
 
-gh_verdict balance(Tables& tables, PacketBuffer& buffer) {
-  gh_tables hooks{tables};
+gh_verdict balance_on(std::uint32_t cpu, Tables& tables, PacketBuffer& buffer) {
+  gh_tables hooks{tables, cpu};
   gh_packet packet = gh_packet_of(&buffer);
   return gh_balance(&hooks, &packet);
 }
+
+gh_verdict balance(Tables& tables, PacketBuffer& buffer) { return balance_on(0, tables, buffer); }
+
+gh_action action_of(gh_verdict verdict) { return gh_action_of(verdict); }
 
 gh_verdict decapsulate(Tables& tables, PacketBuffer& buffer) {
   gh_tables hooks{tables};

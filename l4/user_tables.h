@@ -42,6 +42,10 @@ struct PacketBuffer {
   bool is_flow_here = false;  // for decapsulate(): what a node's kernel would say of an established flow
 };
 
+// Counts into the region of `cpu`, which nobody else must use at the same time.
+gh_verdict balance_on(std::uint32_t cpu, Tables& tables, PacketBuffer& packet);
+// What the adapter does with a packet of that verdict.
+gh_action action_of(gh_verdict verdict);
 // Both count into CPU 0's region.
 gh_verdict balance(Tables& tables, PacketBuffer& packet);
 gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);

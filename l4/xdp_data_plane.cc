@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <net/if.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -117,7 +118,16 @@ Status XdpDataPlane::attach() {
   if (const Status filled = fill_next_program(); !filled) return filled;
   if (const Status attached = attach_everywhere(programs_->xdp->progs.balance); !attached) return attached;
   if (const Status settled = settle_pins(pins_); !settled) return settled;
+  return load_probe();
+}
 
+Status XdpDataPlane::attach_probe_only() {
+  for (const std::string& interface : options_.interfaces) unlink(link_of(interface).c_str());
+  if (const Status settled = settle_pins(pins_); !settled) return settled;
+  return load_probe();
+}
+
+Status XdpDataPlane::load_probe() {
   programs_->probe = probe_bpf__open();
   if (!programs_->probe) return system_error("cannot open the probe program");
   auto& maps = programs_->probe->maps;

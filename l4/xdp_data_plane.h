@@ -31,9 +31,10 @@ class XdpDataPlane final : public DataPlane {
   ~XdpDataPlane() override;
 
   // On every interface; replaces the program of an earlier process atomically.
-  Status attach();
-  // One interface, once more: it was taken away and is back. Does nothing when it is attached, or none of ours.
-  Status attach_again(const std::string& interface);
+  Status attach() override;
+  Status attach_again(const std::string& interface) override;
+  // Only the probe program: another data plane forwards by these tables. Takes XDP off the interfaces.
+  Status attach_probe_only();
   // Takes the programs off the interfaces and removes the pins.
   static void detach(const Options& options);
 
@@ -42,6 +43,7 @@ class XdpDataPlane final : public DataPlane {
   std::uint64_t ticks() override;
   std::uint32_t tick_multiplier() const override;
   bool was_adopted() const override { return pins_.are_adopted; }
+  bool outlives_process() const override { return true; }
   std::vector<Port> ports() const override;
 
   Result<int> start_capture(const gh_capture_filter& filter) override;
@@ -56,6 +58,7 @@ class XdpDataPlane final : public DataPlane {
   explicit XdpDataPlane(Options options);
   Status map_tables();
   Status attach_everywhere(bpf_program* program);
+  Status load_probe();
   Status attach_probe(const std::string& interface);
   Status load_capture();
   Status fill_next_program();

@@ -48,6 +48,8 @@ inline constexpr auto kFields<L4Host> = std::tuple{
     field("interface", &L4Host::interfaces,
           "Interface, or list of interfaces, on which packets of VIPs arrive: XDP is attached there.", kRequired | kOneOrMore),
     field("xdp_mode", &L4Host::xdp_mode, "\"native\", \"generic\", or \"auto\": native, else generic with a warning."),
+    field("dpdk", &L4Host::dpdk,
+          "Arguments of DPDK's environment, for gatehouse-l4-dpdk: [\"-l\", \"0-1\", \"--vdev=net_af_packet0,iface=eth0\"]."),
     field("next_program", &L4Host::next_program,
           "Pinned XDP program (a path on a BPF file system) that gets the packets that are not a VIP's."),
     field("control", &L4Host::control, "address:port where nodes dial in (mutual TLS, [control])."),

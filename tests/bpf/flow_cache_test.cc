@@ -193,7 +193,7 @@ class FlowCacheUnderWriters : public Services {
   std::vector<std::uint16_t> servers_;
   std::map<std::uint32_t, std::uint16_t> right_;  // by tag
 };
-GATEHOUSE_BOTH_ADAPTERS(FlowCacheUnderWriters);
+GATEHOUSE_BOTH_BUILDS(FlowCacheUnderWriters);
 
 TEST_P(FlowCacheUnderWriters, NoFlowEverHasAnothersServer) {
   const int packets = GetParam() == Adapter::kKernel ? 20'000 : 100'000;

@@ -192,7 +192,7 @@ Row padded(Row row, std::size_t length) {
 // ---- How they are run ----
 
 void FrontDoorRows::open(const Site& site) {
-  if (GetParam() == Adapter::kUserSpace) {
+  if (GetParam() != Adapter::kKernel) {
     plane_ = std::make_unique<l4::MemoryPlane>(kRowSlots, kRowGroups);
   } else {
     auto opened = open_in_kernel(kRowSlots, kRowGroups);
@@ -210,7 +210,7 @@ void FrontDoorRows::TearDown() {
 
 int FrontDoorRows::run(Bytes& packet) {
   if (GetParam() == Adapter::kKernel) return run_in_kernel(program_, packet);
-  return xdp_action_of(run_here(l4::balance, tables(), packet));
+  return run_in_memory(GetParam(), tables(), packet);
 }
 
 void FrontDoorRows::run_rows(const Rows& rows) {

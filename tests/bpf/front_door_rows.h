@@ -140,7 +140,7 @@ class FrontDoorTwice : public testing::Test {
 
 #define GATEHOUSE_FRONT_DOOR_ROWS(topic, rows)                            \
   class topic : public FrontDoorRows {};                                  \
-  GATEHOUSE_BOTH_ADAPTERS(topic);                                         \
+  GATEHOUSE_ALL_ADAPTERS(topic);                                         \
   TEST_P(topic, AreTreatedAsTheRowsSay) { run_rows(rows()); }             \
   class topic##Twice : public FrontDoorTwice {};                          \
   TEST_F(topic##Twice, AreOneWhenCutAnywhere) { cut_everywhere(rows()); } \

@@ -39,7 +39,7 @@ class Translation : public Services {
     return Build().ethernet(kRouterMac, kHostMac).packet(inner.build()).build();
   }
 };
-GATEHOUSE_BOTH_ADAPTERS(Translation);
+GATEHOUSE_ALL_ADAPTERS(Translation);
 
 Build to_vip() { return Build().ipv4("203.0.113.7", "198.51.100.21"); }
 Build to_server() { return Build().ipv4("203.0.113.7", "10.0.1.12"); }

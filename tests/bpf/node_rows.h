@@ -65,7 +65,7 @@ class NodeTwice : public NodeInTheKernel {
 
 #define GATEHOUSE_NODE_ROWS(topic, rows)                      \
   class topic : public NodeRows {};                           \
-  GATEHOUSE_BOTH_ADAPTERS(topic);                             \
+  GATEHOUSE_BOTH_BUILDS(topic);                            \
   TEST_P(topic, AreTreatedAsTheRowsSay) { run_rows(rows()); } \
   class topic##Twice : public NodeTwice {};                   \
   TEST_F(topic##Twice, AreOneWhenCutOrDamagedAnywhere) { cut_and_damage(rows()); }

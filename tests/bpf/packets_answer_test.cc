@@ -184,7 +184,7 @@ class IcmpBudget : public FrontDoorRows {
 
   cpu_set_t all_;
 };
-GATEHOUSE_BOTH_ADAPTERS(IcmpBudget);
+GATEHOUSE_ALL_ADAPTERS(IcmpBudget);
 
 TEST_P(IcmpBudget, BoundsAnswersOfAllKindsTogether) {
   open_with(kPerSecond);

@@ -99,7 +99,7 @@ class QuicServices : public Services {
   }
   std::uint64_t routed() { return count(kQuic, GH_COUNT_QUIC_ROUTED); }
 };
-GATEHOUSE_BOTH_ADAPTERS(QuicServices);
+GATEHOUSE_ALL_ADAPTERS(QuicServices);
 
 TEST_P(QuicServices, AConnectionIdLeadsToItsServerFromWhateverAddress) {
   std::uint64_t expected = 0;

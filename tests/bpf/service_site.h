@@ -124,7 +124,7 @@ class Services : public testing::TestWithParam<Adapter> {
   void SetUp() override { open(); }
   void open(std::uint8_t hash_fields = GH_HASH_FLOW, bool has_flow_cache = true,
             std::uint32_t flow_lines = kFlowLines) {
-    if (GetParam() == Adapter::kUserSpace) {
+    if (GetParam() != Adapter::kKernel) {
       plane_ = std::make_unique<l4::MemoryPlane>(kServiceSlots, 8, flow_lines);
     } else {
       if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
@@ -153,7 +153,7 @@ class Services : public testing::TestWithParam<Adapter> {
   // In place; whether it was transmitted.
   bool run(Bytes& packet) {
     if (GetParam() == Adapter::kKernel) return run_in_kernel(program_, packet) == XDP_TX;
-    return gh_action_transmits(run_here(l4::balance, tables(), packet));
+    return run_in_memory(GetParam(), tables(), packet) == XDP_TX;
   }
   // The server that the packet was given to, by its counter; 0: none.
   std::uint16_t server_of(const PacketBuilder& inner) {
@@ -189,9 +189,6 @@ class Services : public testing::TestWithParam<Adapter> {
   int program_ = -1;
 
  private:
-  static bool gh_action_transmits(gh_verdict verdict) {
-    return verdict == GH_FORWARDED || verdict == GH_TRANSLATED_BACK;
-  }
   std::vector<std::uint64_t> packets_of_servers() {
     std::vector<std::uint64_t> packets(32);
     for (std::uint16_t id = 0; id < packets.size(); ++id) packets[id] = l4::node_traffic(tables(), id).packets;

@@ -39,7 +39,7 @@ class ServiceFlows : public Services {
     l4::ServiceWriter(*plane_).set_server(server, kDatabases, 0, 0, is_usable);
   }
 };
-GATEHOUSE_BOTH_ADAPTERS(ServiceFlows);
+GATEHOUSE_ALL_ADAPTERS(ServiceFlows);
 
 TEST_P(ServiceFlows, StayWhereTheyAreWhenTheRingChanges) {
   const std::vector<PacketBuilder (*)(int)> kinds = {[](int port) { return tcp(port); },

@@ -70,8 +70,9 @@ Status Site::start_all() {
 }
 
 Status Site::start_l4(const std::string& host) {
+  const bool is_dpdk = read_file(config_file(host)).find("\ndpdk = [") != std::string::npos;
   return lab_->start(host, host,
-                     {binary("gatehouse-l4"), "--config", config_file(host), "--host", host, "--state-dir",
+                     {binary(is_dpdk ? "gatehouse-l4-dpdk" : "gatehouse-l4"), "--config", config_file(host), "--host", host, "--state-dir",
                       lab_->host_folder(host) + "/state", "--bpf-dir", lab_->bpf_folder(host)});
 }
 

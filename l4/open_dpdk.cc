@@ -1,0 +1,27 @@
+// What gatehouse-l4-dpdk forwards with: DPDK.
+#include "l4/dpdk_data_plane.h"
+#include "l4/rosters.h"
+#include "l4/service_director.h"
+
+namespace gatehouse::l4 {
+
+Result<std::unique_ptr<DataPlane>> open_data_plane(const config::L4Host& host, const config::Config& config,
+                                                   const std::string& pin_folder) {
+  if (host.dpdk.empty()) {
+    return Error{config.file + ": [[l4_host]] \"" + host.name + "\" needs dpdk, the arguments of DPDK's environment"};
+  }
+  const XdpDataPlane::Options tables{.pin_folder = pin_folder,
+                                     .interfaces = host.interfaces,
+                                     .ring_slots = config.ring.slots,
+                                     .ring_areas = ring_areas_for(config) + service_room_of(config),
+                                     .flow_lines = flow_lines_of(config)};
+  auto plane = DpdkDataPlane::open({tables, host.dpdk});
+  if (!plane) return plane.error();
+  return std::unique_ptr<DataPlane>(std::move(*plane));
+}
+
+void remove_data_plane(const config::L4Host& host, const std::string& pin_folder) {
+  XdpDataPlane::detach({.pin_folder = pin_folder, .interfaces = host.interfaces});
+}
+
+}  // namespace gatehouse::l4
