@@ -6,7 +6,7 @@
 
 /* A verdict, or GH_UNDECIDED for a packet that may go on. */
 static inline enum gh_verdict gh_guard(struct gh_tables *tables, const struct gh_state *state,
-                                       const struct gh_vip_entry *vip, const struct gh_parsed *parsed) {
+                                       const struct gh_vip *vip, const struct gh_parsed *parsed) {
   (void)tables, (void)state, (void)vip, (void)parsed;
   return GH_UNDECIDED;
 }

@@ -119,13 +119,12 @@ class ServiceBuilds : public FrontDoorInTheKernel {
 };
 
 TEST_F(ServiceBuilds, AgreeOnRandomPackets) {
-  std::vector<std::uint64_t> verdicts(GH_VERDICT_STRIDE);
-  std::vector<gh_traffic> vips(GH_MAX_VIPS), nodes(GH_MAX_NODES);
+  const auto cpu = std::make_unique<gh_cpu>();
   std::vector<gh_service_counts> counts(GH_MAX_SERVICES);
   std::vector<gh_flow_line> flow_lines(plane_->tables().services.flow_lines.size());
   const l4::Tables& kernel = plane_->tables();
   l4::Tables user = kernel;
-  user.verdicts = verdicts, user.vip_traffic = vips, user.node_traffic = nodes;
+  user.cpus = {cpu.get(), 1};
   user.services.counts = counts, user.services.flow_lines = flow_lines;
   ServiceGenerator generator;
   for (int i = 0; i < kPackets; ++i) {
@@ -136,7 +135,7 @@ TEST_F(ServiceBuilds, AgreeOnRandomPackets) {
     run_here(l4::balance, user, from_user);
     ASSERT_EQ(to_hex(from_kernel), to_hex(from_user))
         << "seed " << kSeed << ", packet " << i << ", input " << to_hex(input);
-    ASSERT_EQ(verdict_counts(kernel), verdict_counts(user)) << "packet " << i << ", input " << to_hex(input);
+    ASSERT_EQ(l4::verdict_counts(kernel), l4::verdict_counts(user)) << "packet " << i << ", input " << to_hex(input);
   }
   for (const std::uint16_t service : {kDatabases, kWeb, kQuic, kWeb6}) {
     for (int count = 0; count < GH_SERVICE_COUNT_COUNT; ++count) {
@@ -153,7 +152,7 @@ TEST_F(ServiceBuilds, AgreeOnRandomPackets) {
     }
   }
   for (const gh_verdict verdict : {GH_FORWARDED, GH_TRANSLATED_BACK, GH_NOT_VIP})
-    EXPECT_GT(verdicts[verdict], 1000u) << verdict;
+    EXPECT_GT(l4::verdict_counts(user)[verdict], 1000u) << verdict;
   for (const auto count : {GH_COUNT_QUIC_ROUTED, GH_COUNT_QUIC_FIRST, GH_COUNT_QUIC_UNKNOWN}) {
     EXPECT_GT(service_count(user, kQuic, count), 1000u) << count;
   }

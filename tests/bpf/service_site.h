@@ -9,8 +9,9 @@
 #pragma once
 
 #include "bpf/flow_cache.h"
+#include "l4/counters.h"
 #include "l4/service_writer.h"
-#include "tests/bpf/builds.h"
+#include "tests/bpf/adapters.h"
 
 namespace gatehouse::test {
 
@@ -116,9 +117,6 @@ inline std::uint64_t service_count(const l4::Tables& tables, std::uint16_t servi
   return sum;
 }
 
-// Both builds by one face: the tests of services run over each.
-enum class Adapter { kUserSpace, kKernel };
-
 class Services : public testing::TestWithParam<Adapter> {
  protected:
   static constexpr std::uint32_t kFlowLines = 256;
@@ -196,18 +194,9 @@ class Services : public testing::TestWithParam<Adapter> {
   }
   std::vector<std::uint64_t> packets_of_servers() {
     std::vector<std::uint64_t> packets(32);
-    for (std::size_t i = 0; i < tables().node_traffic.size(); ++i) {
-      if (i % GH_MAX_NODES < packets.size()) packets[i % GH_MAX_NODES] += tables().node_traffic[i].packets;
-    }
+    for (std::uint16_t id = 0; id < packets.size(); ++id) packets[id] = l4::node_traffic(tables(), id).packets;
     return packets;
   }
 };
-
-inline std::string name_of_adapter(const testing::TestParamInfo<Adapter>& info) {
-  return info.param == Adapter::kKernel ? "InTheKernel" : "InUserSpace";
-}
-
-#define GATEHOUSE_BOTH_ADAPTERS(suite) \
-  INSTANTIATE_TEST_SUITE_P(, suite, testing::Values(Adapter::kUserSpace, Adapter::kKernel), name_of_adapter)
 
 }  // namespace gatehouse::test

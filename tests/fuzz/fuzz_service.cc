@@ -10,6 +10,7 @@
 #include "bpf/flow_cache.h"
 #include "bpf/wire.h"
 #include "common/check.h"
+#include "l4/counters.h"
 #include "l4/service_writer.h"
 #include "l4/table_writer.h"
 #include "l4/user_tables.h"
@@ -60,8 +61,8 @@ MemoryPlane& front_door() {
   static const bool is_set = [] {
     TableWriter writer(plane);
     ServiceWriter services(plane);
-    const std::uint64_t key[4] = {1, 2, 3, 4};
-    writer.set_identity(address("192.0.2.11"), address("2001:db8::11"), key, 1500);
+    writer.set_identity({.source_v4 = address("192.0.2.11"), .source_v6 = address("2001:db8::11"), .key = {1, 2, 3, 4}, .mtu = 1500,
+                         .ipip_v4 = {}, .ipip_v6 = {}, .icmp_answers = 0});
     const struct {
       std::uint16_t id, service;
       const char* address;
@@ -174,7 +175,8 @@ struct Handled {
 Handled handle(const Bytes& frame, std::size_t headroom) {
   Tables tables = front_door().tables();
   const auto total = [&tables] {
-    return std::accumulate(tables.verdicts.begin(), tables.verdicts.end(), std::uint64_t{0});
+    const VerdictCounts counts = verdict_counts(tables);
+    return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
   };
   Bytes memory(headroom, 0xee);
   memory.insert(memory.end(), frame.begin(), frame.end());
