@@ -74,7 +74,11 @@ void EventLoop::turn(Duration longest_wait) {
   batch_count_ = 0;
   fire_timers();
   // A deferred task may defer another: that one waits for the next turn, so that a turn always ends.
-  for (auto& task : std::exchange(deferred_, {})) task();
+  if (deferred_.empty()) return;
+  std::vector<std::function<void()>> tasks = std::exchange(deferred_, std::exchange(spare_, {}));
+  for (auto& task : tasks) task();
+  tasks.clear();
+  spare_ = std::move(tasks);
 }
 
 std::uint64_t EventLoop::tick_of(Clock::time_point time) const {

@@ -122,6 +122,7 @@ class EventLoop {
   std::array<epoll_event, kBatch> batch_{};
   int batch_count_ = 0;
   std::vector<std::function<void()>> deferred_;
+  std::vector<std::function<void()>> spare_;  // its memory of the turn before
   bool is_stopped_ = false;
 };
 

@@ -56,6 +56,7 @@ void Buffer::consume(std::size_t bytes) {
 }
 
 std::size_t Buffer::append(std::string_view bytes) {
+  if (bytes.empty()) return 0;  // no block for nothing
   const std::size_t count = std::min(bytes.size(), room());
   std::memcpy(tail(), bytes.data(), count);
   commit(count);

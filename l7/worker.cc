@@ -85,6 +85,14 @@ void WorkerContext::run_resumed() {
   if (!resumed_.empty()) defer_resuming();
 }
 
+SlabHeap* WorkerContext::h2_memory() {
+#ifdef __SANITIZE_ADDRESS__
+  return nullptr;
+#else
+  return &h2_memory_;
+#endif
+}
+
 void WorkerContext::flush_later(H2Session& session) {
   if (std::exchange(session.is_flush_due, true)) return;
   if (flushes_.empty()) loop.defer([this] { run_flushes(); });

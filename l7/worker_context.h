@@ -19,6 +19,7 @@
 #include "l7/roster.h"
 #include "l7/tcp/pipes.h"
 #include "l7/tls/context.h"
+#include "l7/tls/crypto_memory.h"
 #include "l7/wall_clock.h"
 
 namespace gatehouse::l7 {
@@ -64,6 +65,8 @@ struct WorkerContext {
   BackendSet backends;
   std::shared_ptr<const Runtime> runtime;
   bool is_draining = false;
+  // Of nghttp2; nullptr: a sanitizer wants to see every object.
+  SlabHeap* h2_memory();
   ObjectPool<Exchange> exchanges;  // at rest, as the next
   ObjectPool<H2ClientStream> h2_client_streams;
   ObjectPool<H2BackendStream> h2_backend_streams;
@@ -89,6 +92,7 @@ struct WorkerContext {
   std::vector<H2Session*> flushes_;
   std::vector<H2Session*> running_flushes_;
   bool is_resuming_due_ = false;
+  SlabHeap h2_memory_;
 };
 
 }  // namespace gatehouse::l7

@@ -85,7 +85,7 @@ void H2Connection::on_ready() {
 }
 
 void H2Connection::after_flush() {
-  if (wire().has_write_failed()) lose();
+  if (!is_lost_ && is_open_ && (wire().has_write_failed() || H2Session::is_over())) lose();
   run_ready();
   end_if_done();
 }

@@ -1,6 +1,7 @@
 #include "l7/http/h2_session.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "common/check.h"
 #include "l7/http/h2_callbacks.h"
@@ -17,7 +18,20 @@ constexpr std::size_t kMostQueued = 128;             // frames that wait for the
 constexpr std::size_t kLeastRoom = 1024;             // for a frame, before what is there is written
 constexpr std::int32_t kWindowsOfConnection = 16;    // streams' windows that the connection's own is worth
 
-nghttp2_session* make_session(bool is_server, H2Session* owner) {
+// nghttp2 makes and drops a dozen objects for a stream.
+nghttp2_mem memory_of(SlabHeap& heap) {
+  static constexpr auto kHeap = [](void* heap) -> SlabHeap& { return *static_cast<SlabHeap*>(heap); };
+  return {&heap, [](std::size_t size, void* heap) { return kHeap(heap).take(size); },
+          [](void* object, void* heap) { kHeap(heap).give(object); },
+          [](std::size_t count, std::size_t size, void* heap) {
+            void* object = kHeap(heap).take(count * size);  // nghttp2 asks for one array, of a size of its own
+            if (object) std::memset(object, 0, count * size);
+            return object;
+          },
+          [](void* object, std::size_t size, void* heap) { return kHeap(heap).resize(object, size); }};
+}
+
+nghttp2_session* make_session(bool is_server, H2Session* owner, SlabHeap* heap) {
   nghttp2_option* option = nullptr;
   GH_CHECK(nghttp2_option_new(&option) == 0);
   nghttp2_option_set_no_auto_window_update(option, 1);
@@ -29,8 +43,9 @@ nghttp2_session* make_session(bool is_server, H2Session* owner) {
   // The budget of resets is ours: H2Guard.
   nghttp2_option_set_stream_reset_rate_limit(option, 1'000'000, 1'000'000);
   nghttp2_session* session = nullptr;
-  const auto make = is_server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
-  GH_CHECK(make(&session, h2_callbacks(), owner, option) == 0);
+  nghttp2_mem memory = heap ? memory_of(*heap) : nghttp2_mem{};
+  const auto make = is_server ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  GH_CHECK(make(&session, h2_callbacks(), owner, option, heap ? &memory : nullptr) == 0);
   nghttp2_option_del(option);
   return session;
 }
@@ -47,7 +62,7 @@ H2Session::~H2Session() {
 
 void H2Session::start(Role role, const Limits& limits, std::span<const nghttp2_settings_entry> settings) {
   limits_ = limits;
-  session_ = make_session(role == Role::kServer, this);
+  session_ = make_session(role == Role::kServer, this, context_.h2_memory());
   GH_CHECK(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) == 0);
   const auto window = static_cast<std::int32_t>(limits.stream_window) * kWindowsOfConnection;
   GH_CHECK(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, window) == 0);

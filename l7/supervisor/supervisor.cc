@@ -253,6 +253,10 @@ control::NodeReport Supervisor::report() const {
     worker.requests = cell.requests.load();
     worker.responses_5xx = cell.responses_5xx.load();
     for (const WorkerCount& count : kWorkerCounts) worker.counts[count.name] = (cell.*count.place).load();
+    for (std::size_t i = 0; i < kH2Offences; ++i) {
+      const std::uint64_t ended = cell.h2_offences[i].load();
+      if (ended > 0) worker.counts["h2_" + std::string(name_of(static_cast<H2Offence>(i)))] = ended;
+    }
     worker.handshakes = cell.handshakes.done.load();
     worker.resumed = cell.handshakes.resumed.load();
     worker.handshakes_failed = cell.handshakes.all_failed();

@@ -64,6 +64,9 @@ SlabHeap::Slab* SlabHeap::slab_of(void* object) {
 }
 
 SlabHeap::~SlabHeap() {
+  for (Slab*& list : with_room_) {
+    while (list && list->live == 0) std::free(std::exchange(list, list->next));
+  }
   while (spare_) std::free(std::exchange(spare_, spare_->next));
 }
 

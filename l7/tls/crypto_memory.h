@@ -1,7 +1,7 @@
 // OpenSSL's memory in a worker: a handshake makes and drops some six hundred small objects, of which a
 // connection keeps sixty for its life. Objects of one size lie together in slabs, so that what is kept does
 // not pin what was dropped, and taking and giving is a few instructions. One thread only; never used in the
-// supervisor.
+// supervisor. nghttp2 has a heap of the same kind (WorkerContext::h2_memory).
 #pragma once
 
 #include <cstddef>
