@@ -7,6 +7,11 @@
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
+namespace {
+
+constexpr std::size_t kOwnAnswer = 256;  // status line and Content-Type
+
+}  // namespace
 
 // `why` is for the client; what names backends is for the log only.
 Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std::string_view detail) {
@@ -17,16 +22,22 @@ Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std:
   if (is_grpc_) return answer_grpc(status, why);
   const std::string phrase(http::reason_phrase(status));
   const std::string text = status == 200 ? std::string(why) + "\n" : std::to_string(status) + " " + phrase + ": " + std::string(why) + "\n";
+  context_.response.fields.clear();
+  return send_answer(text, 0);
+}
+
+// A whole response: status_, the fields that context_.response has, of `fields` bytes, and a text.
+Exchange::Next Exchange::send_answer(std::string_view text, std::size_t fields) {
   http::Response& response = context_.response;
-  response.status = status;
-  response.reason = phrase;
+  response.status = status_;
+  response.reason = http::reason_phrase(status_);
   response.is_h2 = false;
-  response.framing = http::Framing::kLength;
+  response.framing = status_ == 204 ? http::Framing::kNone : http::Framing::kLength;  // RFC 9110 §8.6
   response.content_length = text.size();
-  response.fields.clear();
-  response.fields.add({"Content-Type", "text/plain; charset=utf-8"});
-  if (client_->send_head(response, 2 * text.size(), style(), is_head_request_) != ClientSide::Sent::kDone) return break_off(why);
-  if (!is_head_request_) client_->send_body(text, true);
+  if (!text.empty() && !response.fields.find("content-type")) response.fields.add({"Content-Type", "text/plain; charset=utf-8"});
+  const bool is_last = is_head_request_ || text.empty();
+  if (client_->send_head(response, fields + kOwnAnswer, style(), is_last) != ClientSide::Sent::kDone) return break_off("no room for an answer");
+  if (!is_last) client_->send_body(text, true);
   is_response_begun_ = is_response_done_ = true;
   response_bytes_ = text.size();
   return go(kFinish);
@@ -97,6 +108,10 @@ http::ResponseStyle Exchange::style() const {
   style.request_id = request_id();
   style.date = context_.clock.http_date();
   style.hsts = hsts();
+  if (route_ != Router::kNoRoute) {
+    const HeaderPlan& plan = runtime_->plan_of(route_).response_fields();
+    if (!plan.is_empty()) style.edits = &context_.route_scratch.edits.expand(plan, facts());
+  }
   return style;
 }
 

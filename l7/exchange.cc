@@ -136,13 +136,15 @@ Exchange::Next Exchange::match_route() {
   const http::Request& request = context_.request;
   if (listener_->is_probe) return answer(request.path == "/healthz" ? 200 : 404, "ok");
   context_.board.worker(context_.index).requests.fetch_add(1, std::memory_order_relaxed);
-  route_ = runtime_->router().match(request.host, request.path);
+  route_ = runtime_->router().match(asked());
   if (route_ == Router::kNoRoute) return answer(404, "no route for this host and path");
-  pool_ = &runtime_->pool_of(route_);
   // RFC 8470 §5.2: the client repeats it after the handshake.
   if (client_->connection().wire().stream().is_early() && !runtime_->config().routes[route_].early_data) {
     return answer(425, "this route takes no early data");
   }
+  const RoutePlan& plan = runtime_->plan_of(route_);
+  if (plan.is_answer()) return answer_by_route(plan);
+  pool_ = &runtime_->pool_of(route_);
   is_upgrade_ = !request.upgrade.empty();
   if (is_upgrade_ && pool_->speaks_h2()) return answer(501, "WebSocket is not served by this route");
   if (request.framing == http::Framing::kLength && request.content_length > listener_->config.max_body.bytes) {
@@ -162,9 +164,10 @@ Exchange::Next Exchange::write_backend_head() {
   forwarding.certificate = connection.wire().stream().client_certificate();
   forwarding.is_early = connection.wire().stream().is_early();
   if (is_upgrade_ && context_.request.is_h2) forwarding.websocket_key = websocket_key_ = http::websocket_key(own_id_.view());
+  const std::size_t length = head_length_ + rewrite(runtime_->plan_of(route_), forwarding);
   head_.release();
   const bool fits = pool_->speaks_h2() ? http::write_h2_request_head(head_.fields, context_.request, forwarding)
-                                       : http::write_request_head(head_.text, context_.request, head_length_, forwarding);
+                                       : http::write_request_head(head_.text, context_.request, length, forwarding);
   if (!fits) {
     return answer(431, "the header section is too large to forward");
   }

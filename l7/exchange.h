@@ -60,12 +60,18 @@ class Exchange {
   void begin(ClientSide& client);
   void remember_request();
   void look_for_grpc();
+  RouteAsk asked() const;
+  RouteFacts facts() const;
+  RouteFacts request_facts() const;
   Next write_backend_head();
+  std::size_t rewrite(const RoutePlan& plan, http::Forwarding& forwarding);
   Next go(Step step) {
     step_ = step;
     return Next::kGo;
   }
   Next answer(std::uint16_t status, std::string_view why, std::string_view detail = {});
+  Next answer_by_route(const RoutePlan& plan);
+  Next send_answer(std::string_view text, std::size_t fields);
   Next answer_grpc(std::uint16_t status, std::string_view why);
   Next break_off(std::string_view why);
   Next try_another_backend(std::uint16_t status, std::string_view why);

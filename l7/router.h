@@ -1,16 +1,23 @@
-// From a request's host and path to its route. Built once per Config, immutable, allocates nothing per match.
+// From a request to its route. Built once per Config, immutable, allocates nothing per match.
 //
 // Order (DESIGN.md §5, after the Gateway API): priority; then exact host before the longest "*.suffix" before any
-// host; then exact path before the longest prefix; ties go to the route that comes first in the file.
+// host; then exact path before the longest regex before the longest prefix; then a method, more header fields and cookies,
+// more query parameters, clients; ties go to the route that comes first in the file.
+//
+// A host's routes are found by hash of the whole path and of its leading segments, of the lengths that some route has: the
+// cost follows from what a request could match, not from the number of routes.
 #pragma once
 
 #include <cstddef>
-#include <map>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "common/config/model.h"
+#include "l7/route_conditions.h"
 
 namespace gatehouse::l7 {
 
@@ -20,8 +27,12 @@ class Router {
 
   explicit Router(const std::vector<config::Route>& routes);
 
-  // Index into the config's routes. `host` without port, any case (a trailing dot is ignored); `path` as received.
-  std::size_t match(std::string_view host, std::string_view path) const;
+  // Index into the config's routes.
+  std::size_t match(const RouteAsk& ask) const;
+  std::size_t match(std::string_view host, std::string_view path) const { return match(RouteAsk{host, path}); }
+
+  // Whether RouteAsk::client matters to any route.
+  bool looks_at_client() const { return looks_at_client_; }
 
   // For `gatehouse explain`: every route in the order in which they are tried, with why it did or did not match.
   struct Reason {
@@ -29,30 +40,55 @@ class Router {
     bool is_match;
     std::string why;  // "host is not a.example"
   };
-  std::vector<Reason> explain(std::string_view host, std::string_view path) const;
+  std::vector<Reason> explain(const RouteAsk& ask) const;
+  std::vector<Reason> explain(std::string_view host, std::string_view path) const { return explain(RouteAsk{host, path}); }
 
  private:
-  // One host pattern of one route, in the order of all.
+  using Rank = std::uint32_t;  // place in candidates_
+  static constexpr Rank kNone = static_cast<Rank>(-1);
+
+  enum class PathKind : std::uint8_t { kExact, kRegex, kPrefix };  // in order
+  // One host pattern of one route.
   struct Candidate {
     std::size_t route;
-    std::size_t rank;
     std::string host;         // lower case; ".example" for "*.example"; empty: any
     bool is_wildcard;
-    bool is_exact_path;
-    std::string path;         // or prefix, without a trailing '/'
+    PathKind path_kind;
+    std::string path;         // or regex, or prefix without a trailing '/'
   };
-  using ByHost = std::map<std::string, std::vector<std::size_t>, std::less<>>;  // → candidates, best first
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  template <typename Value>
+  using ByText = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
+  using Ranks = std::vector<Rank>;  // best first
 
-  static bool takes_path(const Candidate& candidate, std::string_view path);
+  // The routes of one host.
+  struct Paths {
+    ByText<Ranks> exact;
+    ByText<Ranks> prefixes;
+    std::vector<std::size_t> prefix_lengths;  // that there are, longest first
+    Ranks regexes;
+  };
+
   static bool goes_before(const Candidate& left, const Candidate& right, const std::vector<config::Route>& routes);
   void add(const config::Route& route, std::size_t index, const std::string& host);
-  std::size_t first_match(const ByHost& hosts, std::string_view host, std::string_view path) const;
-  static std::string explain_one(const Candidate& candidate, std::string_view host, std::string_view path);
+  void index(Rank rank);
+  void improve(const Ranks& ranks, const RouteAsk& ask, Rank& best) const;
+  void improve(const Paths& paths, const RouteAsk& ask, Rank& best) const;
+  bool takes_path(const Candidate& candidate, std::string_view path) const;
+  // Whether it takes the request, and why (not).
+  bool judge(const Candidate& candidate, const RouteAsk& ask, std::string& why) const;
 
   std::vector<Candidate> candidates_;  // in order
-  ByHost exact_;
-  ByHost wildcards_;
-  ByHost any_;  // one entry: ""
+  std::vector<RouteConditions> conditions_;          // by route
+  std::unordered_map<std::size_t, WholeRegex> path_regexes_;  // by route
+  ByText<Paths> exact_;
+  ByText<Paths> wildcards_;
+  std::vector<std::size_t> wildcard_lengths_;
+  Paths any_;
+  bool looks_at_client_ = false;
 };
 
 }  // namespace gatehouse::l7

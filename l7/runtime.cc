@@ -13,7 +13,11 @@ namespace {
 // A server name is a host, and a path that any prefix takes stands for the lack of one.
 std::vector<config::Route> as_routes(const std::vector<config::TlsRoute>& tls_routes) {
   std::vector<config::Route> routes;
-  for (const config::TlsRoute& route : tls_routes) routes.push_back({route.name, route.hosts, "", "", route.pool});
+  for (const config::TlsRoute& route : tls_routes) {
+    config::Route& made = routes.emplace_back();
+    made.name = route.name;
+    made.hosts = route.hosts;
+  }
   return routes;
 }
 
@@ -40,7 +44,10 @@ Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, con
   config::Listener probe;
   probe.name = kProbeListener;
   if (const Status added = runtime->add_listener(probe, files, context); !added) return added.error();
-  for (const config::Route& route : own.routes) runtime->pool_of_route_.push_back(runtime->find_pool(route.pool));
+  for (const config::Route& route : own.routes) {
+    runtime->pool_of_route_.push_back(route.pool.empty() ? nullptr : runtime->find_pool(route.pool));
+    runtime->plans_.emplace_back(route);
+  }
   for (const config::TlsRoute& route : own.tls_routes) runtime->pool_of_tls_route_.push_back(runtime->find_pool(route.pool));
   return std::shared_ptr<const Runtime>(std::move(runtime));
 }

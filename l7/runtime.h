@@ -10,6 +10,7 @@
 #include "common/config/model.h"
 #include "common/result.h"
 #include "l7/http/h1_parser.h"
+#include "l7/route_plan.h"
 #include "l7/router.h"
 
 namespace gatehouse::l7 {
@@ -41,7 +42,8 @@ class Runtime {
   const config::Config& config() const { return config_; }
   const Router& router() const { return router_; }
   const Listener* find_listener(std::string_view name) const;
-  // The pool of a route. Its choices have state: pools belong to the worker, not to the snapshot's readers.
+  const RoutePlan& plan_of(std::size_t route) const { return plans_[route]; }
+  // The pool of a route that does not answer by itself. Its choices have state: pools belong to the worker, not to the snapshot's readers.
   Pool& pool_of(std::size_t route) const { return *pool_of_route_[route]; }
   // Where a passthrough connection goes; nullptr: nowhere.
   Pool* pool_for(const Listener& listener, std::string_view server_name) const;
@@ -58,7 +60,8 @@ class Runtime {
   Router tls_router_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Pool>> pools_;
-  std::vector<Pool*> pool_of_route_;
+  std::vector<Pool*> pool_of_route_;  // nullptr: it answers by itself
+  std::vector<RoutePlan> plans_;
   std::vector<Pool*> pool_of_tls_route_;
 };
 

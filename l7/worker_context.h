@@ -17,6 +17,7 @@
 #include "l7/refusal_log.h"
 #include "l7/request_id.h"
 #include "l7/roster.h"
+#include "l7/route_plan.h"
 #include "l7/tcp/pipes.h"
 #include "l7/tls/context.h"
 #include "l7/tls/crypto_memory.h"
@@ -80,6 +81,7 @@ struct WorkerContext {
   http::Request request;
   http::Response response;
   http::Fields trailers;
+  RouteScratch route_scratch;
 
  private:
   void defer_clearing();

@@ -160,10 +160,9 @@ int explain(const Invocation& invocation) {
     const std::size_t value = header.find_first_not_of(" \t", colon + 1);
     headers.push_back({header.substr(0, colon), value == header.npos ? "" : header.substr(value)});
   }
-  const Result<Json> answer = ask(invocation, "explain",
-                                  {{"method", invocation.arguments[0]},
-                                   {"url", invocation.arguments[1]},
-                                   {"headers", std::move(headers)}});
+  Json request = {{"method", invocation.arguments[0]}, {"url", invocation.arguments[1]}, {"headers", std::move(headers)}};
+  for (const std::string& client : invocation.values("--client")) request["client"] = client;
+  const Result<Json> answer = ask(invocation, "explain", request);
   if (!answer) return complain(answer.error().message);
   print(explain_report(*answer));
   return 0;
@@ -233,6 +232,7 @@ const Command kCommands[] = {
      "METHOD URL",
      "Which route and pool answer a request, and why; with --packet, which node gets a flow.",
      {{"-H", "'NAME: VALUE'", "a header field of the request; repeatable"},
+      {"--client", "ADDRESS", "whose request it is, for routes that look at it"},
       {"--packet", "", "the arguments are SOURCE:PORT VIP:PORT; ask an L4 host"},
       {"--udp", "", "with --packet: of UDP, not TCP"}},
      explain},

@@ -57,6 +57,7 @@ std::string explain_report(const Json& result) {
   facts.add("route", text_of(member(result, "route")));
   facts.add("pool", text_of(member(result, "pool")));
   facts.add("status", status);
+  facts.add("action", text_of(member(result, "action")));
   facts.add("node", text_of(member(result, "node")));
   std::string text = is_routed ? facts.text() : (status.empty() ? "404" : status) + ": no route matches\n";
   const Json& why = member(result, "why");

@@ -6,15 +6,80 @@
 namespace gatehouse::config {
 
 template <>
+inline constexpr auto kFields<ValueMatch> = std::tuple{
+    field("name", &ValueMatch::name, "Its name: of a header field in any case, of a cookie or parameter as it is.", kRequired),
+    field("exact", &ValueMatch::exact, "The whole value."),
+    field("prefix", &ValueMatch::prefix, "How the value begins."),
+    field("suffix", &ValueMatch::suffix, "How the value ends."),
+    field("contains", &ValueMatch::contains, "What is somewhere in the value."),
+    field("regex", &ValueMatch::regex, "RE2 expression of the whole value."),
+    field("present", &ValueMatch::present, "It is there, with whatever value."),
+    field("absent", &ValueMatch::absent, "It is not there."),
+};
+
+template <>
+inline constexpr auto kFields<HeaderValue> = std::tuple{
+    field("name", &HeaderValue::name, "Name of the field.", kRequired),
+    field("value", &HeaderValue::value,
+          "Its value; `{client_address}`, `{request_id}`, `{route}`, `{sni}`, `{scheme}`, `{host}`, `{path}` and `{query}` (with its `?`) "
+          "stand for what they name, `{{` for a brace.",
+          kRequired),
+};
+
+template <>
+inline constexpr auto kFields<HeaderChanges> = std::tuple{
+    field("set", &HeaderChanges::set, "Fields that are there once, with this value, whatever came."),
+    field("add", &HeaderChanges::add, "Fields that are there beside what came."),
+    field("remove", &HeaderChanges::remove, "Names of fields that do not pass."),
+};
+
+template <>
+inline constexpr auto kFields<Redirect> = std::tuple{
+    field("status", &Redirect::status, "301, 302, 303, 307 or 308."),
+    field("target", &Redirect::target, "The whole URL, with variables as in header values: \"https://{host}{path}{query}\"."),
+    field("scheme", &Redirect::scheme, "\"http\" or \"https\"; default: the request's. Another one drops the port."),
+    field("host", &Redirect::host, "Host, with a port where it is not the scheme's own; default: the request's."),
+    field("path", &Redirect::path, "Whole path; default: the request's."),
+    field("replace_prefix", &Redirect::replace_prefix, "Stands for the route's path_prefix; the rest of the path stays."),
+    field("query", &Redirect::query, "Query without '?', empty for none; default: the request's."),
+};
+
+template <>
+inline constexpr auto kFields<DirectResponse> = std::tuple{
+    field("status", &DirectResponse::status, "Status code.", kOptional, 200, 599),
+    field("headers", &DirectResponse::headers, "Fields of the response; without a Content-Type it is plain text."),
+    field("body", &DirectResponse::body, "Text of the body."),
+};
+
+template <>
+inline constexpr auto kFields<Rewrite> = std::tuple{
+    field("host", &Rewrite::host, "What the backend gets as Host; X-Forwarded-Host says what the client asked for."),
+    field("path", &Rewrite::path, "Whole path."),
+    field("replace_prefix", &Rewrite::replace_prefix, "Stands for the route's path_prefix; the rest of the path stays."),
+    field("strip_prefix", &Rewrite::strip_prefix, "The route's path_prefix goes; the rest of the path stays."),
+};
+
+template <>
 inline constexpr auto kFields<Route> = std::tuple{
-    field("name", &Route::name, "Name of the route; default: that of its pool."),
+    field("name", &Route::name, "Name of the route; default: that of its pool. Without a pool it must have one."),
     field("hosts", &Route::hosts, "Host names, exact or \"*.suffix\"; none: any."),
     field("path", &Route::path, "Exact path."),
     field("path_prefix", &Route::path_prefix, "Whole leading segments of the path: \"/api\" takes \"/api/x\", not \"/apix\"."),
-    field("pool", &Route::pool, "Pool that answers.", kRequired),
+    field("pool", &Route::pool, "Pool that answers; or one of redirect, response."),
     field("priority", &Route::priority, "Higher ones are tried first, before specificity.", kOptional, -1000, 1000),
     field("hsts", &Route::hsts, "Value of Strict-Transport-Security, in place of the listener's."),
     field("early_data", &Route::early_data, "Requests may be replayed safely: they are taken as TLS 1.3 early data (0-RTT), with Early-Data: 1."),
+    field("path_regex", &Route::path_regex, "RE2 expression of the whole path: after an exact path, before prefixes."),
+    field("methods", &Route::methods, "Methods; none: any."),
+    field("headers", &Route::headers, "Header fields: all of these conditions hold, each for one of the fields of its name."),
+    field("cookies", &Route::cookies, "Cookies: the same."),
+    field("query", &Route::query, "Query parameters, decoded: the same."),
+    field("clients", &Route::clients, "Addresses of clients; none: any. Behind a trusted proxy, whom X-Forwarded-For names."),
+    field("redirect", &Route::redirect, "Answers with a redirect."),
+    field("response", &Route::response, "Answers with a fixed response."),
+    field("rewrite", &Route::rewrite, "What the backend is asked for in place of what the client asked for."),
+    field("request_headers", &Route::request_headers, "Changes of the header that the backend gets."),
+    field("response_headers", &Route::response_headers, "Changes of the header that the client gets, of our own answers too."),
 };
 
 template <>

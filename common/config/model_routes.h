@@ -11,6 +11,55 @@
 
 namespace gatehouse::config {
 
+// A condition on the values of one name: of a header field, a cookie, a query parameter. Exactly one of the others is set.
+struct ValueMatch {
+  std::string name;
+  std::optional<std::string> exact;
+  std::string prefix;
+  std::string suffix;
+  std::string contains;
+  std::string regex;
+  bool present = false;
+  bool absent = false;
+  bool operator==(const ValueMatch&) const = default;
+};
+
+struct HeaderValue {
+  std::string name;
+  std::string value;                    // a template: common/config/template.h
+};
+
+// What happens to the header of a message that passes.
+struct HeaderChanges {
+  std::vector<HeaderValue> set;
+  std::vector<HeaderValue> add;
+  std::vector<std::string> remove;
+};
+
+struct Redirect {
+  std::uint16_t status = 302;
+  std::string target;                   // whole, a template; or what differs from the request:
+  std::string scheme;
+  std::string host;                     // with port, where it is another
+  std::string path;
+  std::string replace_prefix;           // stands for the route's path_prefix
+  std::optional<std::string> query;     // empty: none
+};
+
+struct DirectResponse {
+  std::uint16_t status = 200;
+  std::vector<HeaderValue> headers;
+  std::string body;
+};
+
+// What a backend is asked for instead.
+struct Rewrite {
+  std::string host;
+  std::string path;                     // whole
+  std::string replace_prefix;           // stands for the route's path_prefix
+  bool strip_prefix = false;            // the same, with nothing in its place
+};
+
 struct Route {
   std::string name;
   std::vector<std::string> hosts;       // exact or "*.suffix"; none: any host
@@ -20,6 +69,17 @@ struct Route {
   std::int32_t priority = 0;            // higher first, before specificity
   std::string hsts;                     // in place of the listener's
   bool early_data = false;              // safe to be replayed: taken as TLS early data
+  std::string path_regex;               // RE2, of the whole path
+  std::vector<std::string> methods;     // none: any
+  std::vector<ValueMatch> headers;      // all of them
+  std::vector<ValueMatch> cookies;
+  std::vector<ValueMatch> query;
+  std::vector<IpPrefix> clients;        // one of them; none: any
+  std::optional<Redirect> redirect;     // in place of a pool
+  std::optional<DirectResponse> response;  // the same
+  std::optional<Rewrite> rewrite;
+  HeaderChanges request_headers;
+  HeaderChanges response_headers;
 };
 
 // Where a connection of a passthrough listener goes, by the server name of its ClientHello.

@@ -30,6 +30,12 @@ struct ElementOf<std::vector<T>> {
   using Type = T;
 };
 
+// What may be left out as a whole, and is read as what it holds.
+template <typename T>
+inline constexpr bool kIsOptionalPart = false;
+template <typename T>
+inline constexpr bool kIsOptionalPart<std::optional<T>> = kIsStruct<T> || std::is_same_v<T, std::string>;
+
 class Reader {
  public:
   Reader(Findings& findings, std::filesystem::path folder) : findings_(findings), folder_(std::move(folder)) {}
@@ -70,6 +76,8 @@ class Reader {
       if (read_short_form(node, out, label)) return;
       if (const toml::table* table = node.as_table()) return read(*table, out, path, label);
       refuse(node, label, "a table");
+    } else if constexpr (kIsOptionalPart<T>) {
+      read_value(node, out.emplace(), spec, path, label);
     } else if constexpr (std::is_same_v<T, bool>) {
       if (!node.is_boolean()) return refuse(node, label, "true or false");
       out = *node.value<bool>();

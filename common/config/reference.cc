@@ -18,10 +18,6 @@ std::string type_name(const Endpoint*) { return "address:port"; }
 std::string type_name(const Duration*) { return "duration"; }
 std::string type_name(const ByteSize*) { return "size"; }
 template <typename T>
-std::string type_name(const std::optional<T>*) {
-  return type_name(static_cast<const T*>(nullptr));
-}
-template <typename T>
 std::string type_name(const std::vector<T>*);
 template <typename T>
   requires std::is_integral_v<T>
@@ -32,6 +28,10 @@ template <typename T>
   requires kIsStruct<T>
 std::string type_name(const T*) {
   return "table";
+}
+template <typename T>
+std::string type_name(const std::optional<T>*) {
+  return type_name(static_cast<const T*>(nullptr));
 }
 template <typename T>
 std::string type_name(const std::vector<T>*) {
@@ -100,6 +100,11 @@ void describe_member(std::string& page, const std::string& parent, const char* n
 template <typename T>
 void describe_member(std::string& page, const std::string& parent, const char* name, const char* doc, const std::vector<T>*) {
   if constexpr (kIsStruct<T>) describe<T>(page, parent.empty() ? "[[" + std::string(name) + "]]" : parent + "." + name, doc);
+}
+
+template <typename T>
+void describe_member(std::string& page, const std::string& parent, const char* name, const char* doc, const std::optional<T>*) {
+  describe_member(page, parent, name, doc, static_cast<const T*>(nullptr));
 }
 
 template <typename T>

@@ -1,5 +1,8 @@
 // Rules about routes, and which of them can be reached.
+#include <re2/re2.h>
+
 #include <set>
+#include <tuple>
 
 #include "common/config/validator.h"
 
@@ -20,16 +23,52 @@ class RouteValidator : Validator {
  private:
   void check_routes() {
     check_unique("route", config_.routes, "name", [](const Route& route) { return route.name; });
+    std::set<std::string> pools;
+    for (const Pool& pool : config_.pools) pools.insert(pool.name);
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
       const Route& route = config_.routes[i];
-      check_reference(at("route", i, "pool"), "[[route]] pool", route.pool, config_.pools);
-      if (!route.path.empty() && !route.path_prefix.empty()) {
-        error(at("route", i), "[[route]] " + quoted(route.name) + " has path and path_prefix: expected one of them");
+      const bool is_known = route.pool.empty() || pools.contains(route.pool);
+      if (!is_known) check_reference(at("route", i, "pool"), "[[route]] pool", route.pool, config_.pools);
+      if (!route.path.empty() + !route.path_prefix.empty() + !route.path_regex.empty() > 1) {
+        error(at("route", i), "[[route]] " + quoted(route.name) + " has " + (route.path.empty() ? "" : "path and ") +
+                                  (route.path_prefix.empty() || route.path_regex.empty() ? "" : "path_prefix and ") +
+                                  (route.path_regex.empty() ? "path_prefix" : "path_regex") + ": expected one of them");
       }
+      check_conditions(i, route);
       check_path(at("route", i, "path"), "path", route.path);
       check_path(at("route", i, "path_prefix"), "path_prefix", route.path_prefix);
       for (const std::string& host : route.hosts) check_host("route", i, host);
     }
+  }
+  void check_conditions(std::size_t i, const Route& route) {
+    check_regex(at("route", i, "path_regex"), "[[route]] path_regex", route.path_regex);
+    for (const std::string& method : route.methods) {
+      const bool is_good = !method.empty() && std::all_of(method.begin(), method.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; });
+      if (!is_good) error(at("route", i, "methods"), "[[route]] methods: expected a method such as \"GET\", in capitals, found " + quoted(method));
+    }
+    check_values(at("route", i, "headers"), "[[route]].headers", route.headers);
+    check_values(at("route", i, "cookies"), "[[route]].cookies", route.cookies);
+    check_values(at("route", i, "query"), "[[route]].query", route.query);
+  }
+  void check_values(const std::string& where, const std::string& label, const std::vector<ValueMatch>& matches) {
+    for (std::size_t k = 0; k < matches.size(); ++k) {
+      const ValueMatch& match = matches[k];
+      const std::string place = where + "[" + std::to_string(k) + "]";
+      const bool is_name = !match.name.empty() && std::all_of(match.name.begin(), match.name.end(), [](char c) { return c > 0x20 && c < 0x7f && c != ':' && c != ';' && c != '='; });
+      if (!is_name) error(place + ".name", label + " name: expected a name without spaces, ':', ';' and '=', found " + quoted(match.name));
+      const int conditions = match.exact.has_value() + !match.prefix.empty() + !match.suffix.empty() + !match.contains.empty() +
+                             !match.regex.empty() + match.present + match.absent;
+      if (conditions != 1) {
+        error(place, label + " " + quoted(match.name) + " has " + std::to_string(conditions) +
+                         " conditions: expected exactly one of exact, prefix, suffix, contains, regex, present, absent");
+      }
+      check_regex(place + ".regex", label + " regex", match.regex);
+    }
+  }
+  void check_regex(const std::string& where, const std::string& label, const std::string& pattern) {
+    if (pattern.empty()) return;
+    const re2::RE2 regex(pattern, re2::RE2::Quiet);
+    if (!regex.ok()) error(where, label + ": expected an RE2 expression, found " + quoted(pattern) + ": " + regex.error());
   }
   void check_tls_routes() {
     check_unique("tls_route", config_.tls_routes, "name", [](const TlsRoute& route) { return route.name; });
@@ -66,18 +105,53 @@ class RouteValidator : Validator {
 
   // Routes are tried most specific first, so only a higher priority, or the same match earlier in the file, hides one.
   void check_reachability() {
-    for (std::size_t later = 0; later < config_.routes.size(); ++later) {
-      for (std::size_t i = 0; i < config_.routes.size(); ++i) {
-        const Route& one = config_.routes[i];
-        const Route& other = config_.routes[later];
-        if (i == later || !covers(one, other)) continue;
-        const bool hides = one.priority > other.priority || (one.priority == other.priority && i < later && covers(other, one));
-        if (!hides) continue;
-        warn(at("route", later), "[[route]] " + quoted(other.name) + " gets no request: " + quoted(one.name) +
-                                     " takes all of them first");
-        break;
-      }
+    std::map<std::string, std::size_t> earlier;
+    std::vector<std::size_t> raised;  // those that may go before a more specific one
+    std::int32_t lowest = 0;
+    for (const Route& route : config_.routes) lowest = std::min(lowest, route.priority);
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) {
+      if (config_.routes[i].priority > lowest) raised.push_back(i);
     }
+    for (std::size_t later = 0; later < config_.routes.size(); ++later) {
+      const Route& route = config_.routes[later];
+      const auto [same, is_new] = earlier.emplace(key_of(route), later);
+      const auto hides = [&](std::size_t i) { return config_.routes[i].priority > route.priority && covers(config_.routes[i], route); };
+      const auto hiding = std::find_if(raised.begin(), raised.end(), hides);
+      if (hiding == raised.end() && is_new) continue;
+      const std::size_t first = hiding != raised.end() ? *hiding : same->second;
+      warn(at("route", later), "[[route]] " + quoted(route.name) + " gets no request: " + quoted(config_.routes[first].name) +
+                                   " takes all of them first");
+    }
+  }
+  // Equal for routes that take the same requests at the same priority.
+  static std::string key_of(const Route& route) {
+    std::string key = std::to_string(route.priority);
+    const auto add = [&key](char kind, const std::string& text) { key += '\n' + (kind + std::to_string(text.size())) + ':' + text; };
+    const auto add_sorted = [&add](char kind, std::vector<std::string> texts) {
+      std::sort(texts.begin(), texts.end());
+      for (const std::string& text : texts) add(kind, text);
+    };
+    const auto add_values = [&](char kind, const std::vector<ValueMatch>& matches) {
+      std::vector<std::string> texts;
+      for (const ValueMatch& match : matches) {
+        texts.push_back(match.name + '\n' + match.exact.value_or("\n") + '\n' + match.prefix + '\n' + match.suffix + '\n' + match.contains + '\n' +
+                        match.regex + (match.absent ? "\na" : "\np"));
+      }
+      add_sorted(kind, std::move(texts));
+    };
+    add_sorted('h', route.hosts);
+    add('p', route.path);
+    const bool takes_any = route.path_prefix == "/" || route.path_prefix.empty();
+    add('x', takes_any ? "" : route.path_prefix.ends_with('/') ? route.path_prefix.substr(0, route.path_prefix.size() - 1) : route.path_prefix);
+    add('r', route.path_regex);
+    add_sorted('m', route.methods);
+    std::vector<std::string> clients;
+    for (const IpPrefix& client : route.clients) clients.push_back(to_string(client));
+    add_sorted('c', std::move(clients));
+    add_values('H', route.headers);
+    add_values('C', route.cookies);
+    add_values('Q', route.query);
+    return key;
   }
   void check_pools_are_used() {
     std::set<std::string> used;
@@ -89,7 +163,13 @@ class RouteValidator : Validator {
       if (!used.contains(name)) warn(at("pool", i), "[[pool]] " + quoted(name) + " is used by no route");
     }
   }
+  static bool has_same_conditions(const Route& left, const Route& right) {
+    const auto conditions = [](const Route& route) { return std::tie(route.methods, route.headers, route.cookies, route.query); };
+    return conditions(left) == conditions(right) && left.clients.empty() && right.clients.empty();
+  }
   static bool covers(const Route& wide, const Route& narrow) {
+    const bool takes_any = wide.methods.empty() && wide.headers.empty() && wide.cookies.empty() && wide.query.empty() && wide.clients.empty();
+    if (!takes_any && !has_same_conditions(wide, narrow)) return false;
     const auto is_host_covered = [&wide](const std::string& host) {
       return std::any_of(wide.hosts.begin(), wide.hosts.end(), [&host](const std::string& pattern) {
         return pattern == host || (pattern.starts_with("*.") && host.ends_with(pattern.substr(1)));
@@ -99,6 +179,7 @@ class RouteValidator : Validator {
                                (!narrow.hosts.empty() && std::all_of(narrow.hosts.begin(), narrow.hosts.end(), is_host_covered));
     if (!has_all_hosts) return false;
     if (!wide.path.empty()) return wide.path == narrow.path;
+    if (!wide.path_regex.empty()) return wide.path_regex == narrow.path_regex;
     const std::string& prefix = wide.path_prefix;
     if (prefix.empty() || prefix == "/") return true;
     const std::string& path = narrow.path.empty() ? narrow.path_prefix : narrow.path;

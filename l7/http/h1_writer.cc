@@ -51,6 +51,8 @@ std::size_t size_of(const ClientCertificate* certificate) {
   return certificate->verified.size() + certificate->subject.size() + certificate->names.size() + certificate->fingerprint.size();
 }
 
+std::size_t size_of(const FieldEdits* edits) { return edits ? edits->size : 0; }
+
 void write_framing(HeadWriter& writer, Framing framing, std::uint64_t length) {
   if (framing == Framing::kChunked) writer.field("Transfer-Encoding", "chunked");
   if (framing == Framing::kLength) writer << "Content-Length: " << length << "\r\n";
@@ -83,12 +85,13 @@ bool write_request_head(Buffer& output, const Request& request, std::size_t leng
   HeadWriter writer;
   // "a:b" becomes "a: b", and the authority is said three times.
   const std::size_t bound = length + kMaxFields + 3 * request.authority.size() + 2 * forwarding.client.size() +
-                            forwarding.via.size() + forwarding.request_id.size() + size_of(forwarding.certificate) + kOwnFields;
+                            forwarding.via.size() + forwarding.request_id.size() + size_of(forwarding.certificate) +
+                            forwarding.host.size() + size_of(forwarding.edits) + kOwnFields;
   if (names.is_overfull() || !writer.begin(output, bound)) return false;
   writer << request.method << " ";
   write_target(writer, request);
   writer << " HTTP/1.1\r\n";
-  writer.field("Host", request.authority);
+  writer.field("Host", forwarding.host.empty() ? request.authority : forwarding.host);
   write_request_fields(writer, request, forwarding, names);
   write_framing(writer, request.framing, request.content_length);
   if (!request.upgrade.empty()) write_upgrade(writer);
@@ -101,7 +104,8 @@ bool write_request_head(Buffer& output, const Request& request, std::size_t leng
 bool write_response_head(Buffer& output, const Response& response, std::size_t length, const ResponseStyle& style) {
   const ConnectionNames names(response.fields);
   HeadWriter writer;
-  const std::size_t bound = length + kMaxFields + style.via.size() + style.request_id.size() + style.hsts.size() + kOwnFields;
+  const std::size_t bound = length + kMaxFields + style.via.size() + style.request_id.size() + style.hsts.size() +
+                            size_of(style.edits) + kOwnFields;
   if (names.is_overfull() || !writer.begin(output, bound)) return false;
   writer << "HTTP/1.1 " << std::uint64_t{response.status} << " " << response.reason << "\r\n";
   write_response_fields(writer, response, style, names);
@@ -116,12 +120,25 @@ bool write_response_head(Buffer& output, const Response& response, std::size_t l
 std::string_view reason_phrase(std::uint16_t status) {
   switch (status) {
     case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 204: return "No Content";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
     case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
     case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
+    case 410: return "Gone";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
     case 425: return "Too Early";
+    case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "l7/buffer.h"
+#include "l7/http/field_edits.h"
 #include "l7/http/message.h"
 #include "l7/tls/client_certificate.h"
 
@@ -22,6 +23,8 @@ struct Forwarding {
   std::string_view websocket_key;  // of an upgrade that came without one
   const ClientCertificate* certificate = nullptr;  // nullptr: the listener asks for none
   bool is_early = false;        // it came as early data (RFC 8470)
+  std::string_view host;        // in place of the request's authority; empty: that
+  const FieldEdits* edits = nullptr;  // of the route
 };
 
 // How a response's connection goes on, for its Connection field.
@@ -34,6 +37,7 @@ struct ResponseStyle {
   std::string_view request_id;
   std::string_view date;  // for a response that came without one (RFC 9110 §6.6.1); empty: none
   std::string_view hsts;  // Strict-Transport-Security in place of the backend's; empty: none of ours
+  const FieldEdits* edits = nullptr;  // of the route
 };
 
 // Both append to `output` and return false, leaving it as it was, when the head does not fit even a large block.
@@ -41,7 +45,7 @@ struct ResponseStyle {
 bool write_request_head(Buffer& output, const Request& request, std::size_t length, const Forwarding& forwarding);
 bool write_response_head(Buffer& output, const Response& response, std::size_t length, const ResponseStyle& style);
 
-// The standard phrase: "Not Found". Empty for codes we never send.
+// The standard phrase: "Not Found". Empty for codes that only a config or a backend names.
 std::string_view reason_phrase(std::uint16_t status);
 
 // The framing of a chunk of `size` bytes into `out` (at least 18 bytes); returns its length.

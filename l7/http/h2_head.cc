@@ -179,7 +179,7 @@ bool write_h2_request_head(FieldBlock& block, const Request& request, const Forw
   BlockWriter writer(block);
   writer.field(":method", request.method);
   writer.field(":scheme", forwarding.protocol);
-  writer.field(":authority", request.authority);
+  writer.field(":authority", forwarding.host.empty() ? request.authority : forwarding.host);
   writer.begin_field(":path") << (request.path.empty() ? "/" : request.path);
   if (request.query.data()) writer << "?" << request.query;
   writer.end_field();

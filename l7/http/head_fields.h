@@ -70,11 +70,20 @@ inline bool is_ours(std::string_view name, const Forwarding& forwarding, bool ha
 }
 
 template <typename Writer>
+void write_edits(Writer& writer, const FieldEdits* edits) {
+  if (!edits) return;
+  for (const Field& field : edits->written) writer.field(field.name, field.value);
+}
+
+template <typename Writer>
 void write_request_fields(Writer& writer, const Request& request, const Forwarding& forwarding, const ConnectionNames& names) {
   const bool has_body = request.framing != Framing::kNone;
   for (const Field& field : request.fields.all()) {
-    if (!is_ours(field.name, forwarding, has_body) && !names.is_dropped(field.name)) writer.field(field.name, field.value);
+    if (is_ours(field.name, forwarding, has_body) || names.is_dropped(field.name)) continue;
+    if (forwarding.edits && forwarding.edits->drops(field.name)) continue;
+    writer.field(field.name, field.value);
   }
+  write_edits(writer, forwarding.edits);
 }
 
 // Forwarded's "for" must be quoted and bracketed for IPv6 (RFC 7239 §6).
@@ -123,6 +132,7 @@ void write_response_fields(Writer& writer, const Response& response, const Respo
   bool has_date = style.date.empty();
   for (const Field& field : response.fields.all()) {
     if (names.is_dropped(field.name)) continue;
+    if (style.edits && style.edits->drops(field.name)) continue;
     has_date |= equals_ignoring_case(field.name, "date");
     if (!keeps_length && equals_ignoring_case(field.name, "content-length")) continue;
     if (!style.request_id.empty() && equals_ignoring_case(field.name, "x-request-id")) continue;
@@ -130,6 +140,7 @@ void write_response_fields(Writer& writer, const Response& response, const Respo
     writer.field(field.name, field.value);
   }
   if (!has_date) writer.field("Date", style.date);
+  write_edits(writer, style.edits);
   if (!style.hsts.empty()) writer.field("Strict-Transport-Security", style.hsts);
 }
 

@@ -27,6 +27,7 @@ Json pools_of(const config::Config& config, const control::NodeReport& report, c
 struct Target {
   std::string host;
   std::string path;
+  std::string query;
 };
 
 Result<Target> parse_url(const std::string& url, const std::string& host_header) {
@@ -41,15 +42,63 @@ Result<Target> parse_url(const std::string& url, const std::string& host_header)
   if (!rest.starts_with('/')) rest.insert(0, rest.starts_with('?') ? "/" : "");
   if (!rest.starts_with('/')) return Error{"\"" + url + "\": expected https://HOST/PATH, or /PATH with -H 'Host: …'"};
   const std::size_t colon = authority.ends_with(']') ? std::string::npos : authority.rfind(':');
-  return Target{authority.substr(0, colon), rest.substr(0, rest.find_first_of("?#"))};
+  rest.erase(std::min(rest.find('#'), rest.size()));
+  const std::size_t mark = std::min(rest.find('?'), rest.size());
+  return Target{authority.substr(0, colon), rest.substr(0, mark), rest.substr(std::min(mark + 1, rest.size()))};
 }
 
-std::string host_header_of(const Json& headers) {
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+Pairs pairs_of(const Json& headers) {
+  Pairs pairs;
   for (const Json& header : headers) {
     const bool is_pair = header.is_array() && header.size() == 2 && header[0].is_string() && header[1].is_string();
-    if (is_pair && http::equals_ignoring_case(header[0].get<std::string>(), "host")) return header[1].get<std::string>();
+    if (is_pair) pairs.emplace_back(header[0].get<std::string>(), header[1].get<std::string>());
+  }
+  return pairs;
+}
+
+std::string host_of(const Pairs& headers) {
+  for (const auto& [name, value] : headers) {
+    if (http::equals_ignoring_case(name, "host")) return value;
   }
   return {};
+}
+
+std::string text_param(const Json& params, const char* name) {
+  const auto value = params.find(name);
+  return value != params.end() && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+// What the route does in place of asking a pool, or with the request on its way; empty: nothing.
+std::string action_of(const config::Route& route) {
+  std::string text;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (route.redirect) {
+    const config::Redirect& to = *route.redirect;
+    std::string where = to.target;
+    for (const auto& [name, value] : {std::pair("scheme", to.scheme), {"host", to.host}, {"path", to.path}, {"replace_prefix", to.replace_prefix},
+                                      {"query", to.query.value_or("")}}) {
+      if (!value.empty()) where += (where.empty() ? "" : ", ") + std::string(name) + " " + value;
+    }
+    if (to.query && to.query->empty()) where += ", no query";
+    add("redirect " + std::to_string(to.status) + " to " + where);
+  }
+  if (route.response) add("response " + std::to_string(route.response->status) + ", " + std::to_string(route.response->body.size()) + " bytes");
+  if (route.rewrite) {
+    if (!route.rewrite->host.empty()) add("asks for host " + route.rewrite->host);
+    if (!route.rewrite->path.empty()) add("asks for path " + route.rewrite->path);
+    if (!route.rewrite->replace_prefix.empty()) add("path prefix becomes " + route.rewrite->replace_prefix);
+    if (route.rewrite->strip_prefix) add("path prefix is stripped");
+  }
+  const auto add_changes = [&add](const char* whose, const config::HeaderChanges& changes) {
+    for (const config::HeaderValue& field : changes.set) add(std::string(whose) + " field " + field.name + " set to " + field.value);
+    for (const config::HeaderValue& field : changes.add) add(std::string(whose) + " field " + field.name + " added: " + field.value);
+    for (const std::string& name : changes.remove) add(std::string(whose) + " field " + name + " removed");
+  };
+  add_changes("request", route.request_headers);
+  add_changes("response", route.response_headers);
+  return text;
 }
 
 }  // namespace
@@ -92,22 +141,33 @@ Json node_status(const config::Config& config, const config::Node& node, const c
 Result<Json> explain_request(const config::Config& config, const Json& params, const control::NodeReport& report) {
   const auto url = params.find("url");
   if (url == params.end() || !url->is_string()) return Error{"explain: expected a URL"};
-  const auto target = parse_url(url->get<std::string>(), host_header_of(params.value("headers", Json::array())));
+  const Pairs headers = pairs_of(params.value("headers", Json::array()));
+  const auto target = parse_url(url->get<std::string>(), host_of(headers));
   if (!target) return target.error();
+  const std::string method = text_param(params, "method"), client = text_param(params, "client");
+  const auto address = IpAddress::parse(client);
+  if (!client.empty() && !address) return Error{"explain: expected a client's address, found \"" + client + "\""};
+  http::Fields fields;
+  for (const auto& [name, value] : headers) fields.add({name, value});
+  const RouteAsk ask{target->host, target->path, method, target->query, &fields, address.value_or(IpAddress())};
   const Router router(config.routes);
-  const std::size_t route = router.match(target->host, target->path);
+  const std::size_t route = router.match(ask);
   Json why = Json::array();
-  for (const Router::Reason& reason : router.explain(target->host, target->path)) {
+  for (const Router::Reason& reason : router.explain(ask)) {
     why.push_back({{"route", config.routes[reason.route].name}, {"is_match", reason.is_match}, {"why", reason.why}});
   }
   Json answer = {{"host", target->host}, {"path", target->path}, {"route", nullptr}, {"pool", nullptr}, {"status", 404},
                  {"why", std::move(why)}, {"backends", Json::array()}};
   if (route == Router::kNoRoute) return answer;
   answer["route"] = config.routes[route].name;
-  answer["pool"] = config.routes[route].pool;
+  const config::Route& chosen = config.routes[route];
+  if (!chosen.pool.empty()) answer["pool"] = chosen.pool;
   answer["status"] = nullptr;
+  if (chosen.redirect) answer["status"] = chosen.redirect->status;
+  if (chosen.response) answer["status"] = chosen.response->status;
+  if (const std::string action = action_of(chosen); !action.empty()) answer["action"] = action;
   for (const control::BackendReport& backend : report.backends) {
-    if (backend.pool != config.routes[route].pool) continue;
+    if (backend.pool != chosen.pool) continue;
     answer["backends"].push_back({{"address", gatehouse::to_string(backend.address)}, {"is_healthy", backend.is_healthy}, {"reason", backend.reason}});
   }
   return answer;

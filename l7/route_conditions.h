@@ -1,0 +1,82 @@
+// What a route asks for beyond host and path: method, client, values of header fields, cookies and query parameters. Compiled
+// once, immutable; all of them must hold.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/config/model_routes.h"
+#include "l7/http/message.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace gatehouse::l7 {
+
+// What routing looks at in a request: views.
+struct RouteAsk {
+  std::string_view host;    // without port, any case (a trailing dot is ignored)
+  std::string_view path;    // as received
+  std::string_view method;
+  std::string_view query;   // without '?'
+  const http::Fields* fields = nullptr;  // nullptr: none
+  IpAddress client;
+};
+
+// A regular expression that the config's check let through: over the whole text, in time linear to it.
+class WholeRegex {
+ public:
+  explicit WholeRegex(const std::string& pattern);
+  ~WholeRegex();
+  WholeRegex(WholeRegex&&) noexcept;
+  bool takes(std::string_view text) const;
+
+ private:
+  std::unique_ptr<re2::RE2> regex_;
+};
+
+// One condition on the values of a name. Of several values one that fits is enough; "absent" wants that there is none.
+class ValueTest {
+ public:
+  enum class Source : std::uint8_t { kHeader, kCookie, kQuery };
+  ValueTest(Source source, const config::ValueMatch& match);
+  bool holds(const RouteAsk& ask) const;
+  std::string text() const;  // `header "X-Api" exact "v2"`
+
+ private:
+  enum class Kind : std::uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex, kPresent, kAbsent };
+  bool fits(std::string_view value) const;
+  bool any_header(const RouteAsk& ask) const;
+  bool any_cookie(const RouteAsk& ask) const;
+  bool any_parameter(const RouteAsk& ask) const;
+
+  Source source_;
+  Kind kind_ = Kind::kPresent;
+  std::string name_;
+  std::string text_;
+  std::vector<WholeRegex> regex_;  // of kRegex
+};
+
+class RouteConditions {
+ public:
+  explicit RouteConditions(const config::Route& route);
+  bool hold(const RouteAsk& ask) const { return is_empty_ || !first_broken(ask, nullptr); }
+  // Why they do not hold; empty: they do.
+  std::string broken(const RouteAsk& ask) const;
+
+ private:
+  bool first_broken(const RouteAsk& ask, std::string* why) const;
+
+  bool is_empty_;
+  std::vector<std::string> methods_;
+  std::vector<IpPrefix> clients_;
+  std::vector<ValueTest> values_;
+};
+
+// `text` with %XX and '+' decoded (application/x-www-form-urlencoded); what is no escape stays as it is.
+std::string decode_parameter(std::string_view text);
+
+}  // namespace gatehouse::l7

@@ -1,0 +1,82 @@
+// What an exchange does by its route before any backend is asked: says what routing looks at, rewrites the request, or
+// answers it.
+#include "l7/client_connection.h"
+#include "l7/exchange.h"
+#include "l7/http/characters.h"
+#include "l7/true_client.h"
+#include "l7/worker_context.h"
+
+namespace gatehouse::l7 {
+namespace {
+
+std::string_view path_of(const http::Request& request) { return request.path.empty() ? "/" : request.path; }
+
+}  // namespace
+
+RouteAsk Exchange::asked() const {
+  const http::Request& request = context_.request;
+  const ClientConnection& connection = client_->connection();
+  RouteAsk ask{request.host, request.path, request.method, request.query, &request.fields, connection.arrival().client.address};
+  const bool is_behind_proxy = connection.is_trusted() && runtime_->router().looks_at_client();
+  if (is_behind_proxy) ask.client = true_client(ask.client, request.fields, listener_->config.trusted_proxies);
+  return ask;
+}
+
+// For a message to either side. OpenSSL takes any bytes as a server name: what is no host name is none.
+RouteFacts Exchange::facts() const {
+  ClientConnection& connection = client_->connection();
+  RouteFacts facts;
+  facts.client_address = connection.address();
+  facts.request_id = request_id();
+  facts.route = runtime_->config().routes[route_].name;
+  facts.sni = connection.wire().tls().server_name;
+  if (!http::all_are(facts.sni, http::kHost)) facts.sni = {};
+  facts.scheme = listener_->tls ? "https" : "http";
+  return facts;
+}
+
+RouteFacts Exchange::request_facts() const {
+  const http::Request& request = context_.request;
+  RouteFacts facts = this->facts();
+  facts.host = request.host;
+  facts.path = path_of(request);
+  facts.query = RouteFacts::query_of(request);
+  return facts;
+}
+
+// Returns by how much the head may grow.
+std::size_t Exchange::rewrite(const RoutePlan& plan, http::Forwarding& forwarding) {
+  RouteScratch& scratch = context_.route_scratch;
+  http::Request& request = context_.request;
+  std::size_t growth = 0;
+  forwarding.host = plan.host();
+  if (!plan.request_fields().is_empty()) {
+    forwarding.edits = &scratch.edits.expand(plan.request_fields(), request_facts());
+  }
+  if (plan.rewrites_path()) {
+    plan.write_path(request.path, scratch.target);
+    request.path = scratch.target;
+    growth = request.path.size();
+  }
+  return growth;
+}
+
+Exchange::Next Exchange::answer_by_route(const RoutePlan& plan) {
+  RouteScratch& scratch = context_.route_scratch;
+  const RouteFacts facts = request_facts();
+  http::Fields& fields = context_.response.fields;
+  fields.clear();
+  status_ = plan.status();
+  if (plan.is_redirect()) {
+    if (!plan.write_location(context_.request, facts, scratch.target)) return answer(400, "a redirect needs a Host");
+    if (is_grpc_) return answer_grpc(status_, "this route answers with a redirect");
+    fields.add({"Location", scratch.target});
+    return send_answer("", scratch.target.size());
+  }
+  if (is_grpc_) return answer_grpc(status_, "this route has an answer of its own");
+  const http::FieldEdits& own = scratch.answer.expand(plan.answer_fields(), facts);
+  for (const http::Field& field : own.written) fields.add(field);
+  return send_answer(plan.body(), own.size);
+}
+
+}  // namespace gatehouse::l7
