@@ -61,8 +61,8 @@ const Row kKeys[] = {
     {"KeyOfANestedList",
      "[[pool]]\nname = \"p\"\nbackends = [\n  { address = \"192.0.2.1:80\", wait = 1 },\n]\n",
      "site.toml:4: unknown key \"wait\" in [[pool]].backends; known: address, weight"},
-    {"RequiredKeyMissing", "[[route]]\nname = \"r\"\n",
-     "site.toml:1: [[route]] needs \"pool\": Pool that answers."},
+    {"RequiredKeyMissing", "[[tls_route]]\npool = \"p\"\n",
+     "site.toml:1: [[tls_route]] needs \"hosts\": Server names, exact or \"*.suffix\"."},
     {"RequiredKeyOfANestedListMissing",
      "[[listener]]\nname = \"l\"\naddresses = [\"127.0.0.1:1\"]\ncertificates = [\n  { chain = \"a.pem\" "
      "},\n]\n",
