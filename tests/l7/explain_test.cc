@@ -1,0 +1,58 @@
+// What `gatehouse explain` is answered for routes that look at more than host and path, and do more than find a pool.
+#include <gtest/gtest.h>
+
+#include "l7/supervisor/node_status.h"
+
+namespace gatehouse::l7 {
+namespace {
+
+using Json = nlohmann::json;
+
+config::Config site() {
+  config::Config config;
+  config.pools.emplace_back().name = "p";
+  config::Route& api = config.routes.emplace_back();
+  api.name = "api";
+  api.pool = "p";
+  api.path_prefix = "/api";
+  api.methods = {"GET"};
+  api.query = {{.name = "v", .exact = "2"}};
+  api.clients = {*IpPrefix::parse("10.0.0.0/8")};
+  api.rewrite = config::Rewrite{"inner.example", "", "", true};
+  api.request_headers.set = {{"X-Route", "{route}"}};
+  config::Route& moved = config.routes.emplace_back();
+  moved.name = "moved";
+  moved.redirect = config::Redirect{301, "", "https"};
+  return config;
+}
+
+Json explain(const char* method, const char* url, const char* client = "") {
+  const auto answer = explain_request(site(), {{"method", method}, {"url", url}, {"headers", Json::array()}, {"client", client}}, {});
+  return answer ? *answer : Json(answer.error().message);
+}
+
+TEST(Explain, SaysWhatTheRouteDoesWithTheRequest) {
+  const Json answer = explain("GET", "http://a.example/api/x?v=2#y", "10.1.1.1");
+  EXPECT_EQ(answer["route"], "api");
+  EXPECT_EQ(answer["pool"], "p");
+  EXPECT_EQ(answer["status"], nullptr);
+  EXPECT_EQ(answer["action"], "asks for host inner.example; path prefix is stripped; request field X-Route set to {route}");
+}
+
+TEST(Explain, SaysWhatARouteThatAnswersAnswers) {
+  const Json answer = explain("POST", "http://a.example/api/x?v=2", "10.1.1.1");
+  EXPECT_EQ(answer["route"], "moved");
+  EXPECT_EQ(answer["pool"], nullptr);
+  EXPECT_EQ(answer["status"], 301);
+  EXPECT_EQ(answer["action"], "redirect 301 to scheme https");
+  EXPECT_EQ(answer["why"][0]["why"], "method POST is none of its methods");
+}
+
+TEST(Explain, WantsAnAddressWhereARouteLooksAtIt) {
+  EXPECT_EQ(explain("GET", "http://a.example/api?v=2")["why"][0]["why"], "no client address was given");
+  EXPECT_EQ(explain("GET", "http://a.example/api?v=2", "11.0.0.1")["why"][0]["why"], "client 11.0.0.1 is none of its clients");
+  EXPECT_EQ(explain("GET", "http://a.example/", "nobody"), Json("explain: expected a client's address, found \"nobody\""));
+}
+
+}  // namespace
+}  // namespace gatehouse::l7
