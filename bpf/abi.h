@@ -165,6 +165,16 @@ enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
   GH_VERDICT(VIP_NO_RING, GH_DROP, "vip_no_ring", "the VIP has no ring, or its slot no node")       \
   GH_VERDICT(VIP_TOO_BIG, GH_DROP, "vip_too_big", "longer than the fabric's MTU with its tunnel")   \
   GH_VERDICT(NO_HEADROOM, GH_DROP, "no_headroom", "the driver left no room for the outer header")   \
+  /* Protection of guarded VIPs: guard.h. */                                                         \
+  GH_VERDICT(GUARD_DENIED, GH_DROP, "guard_denied", "the source's longest prefix rule says deny")   \
+  GH_VERDICT(GUARD_PACKET_RATE, GH_DROP, "guard_packet_rate", "more packets than the source's prefix may send") \
+  GH_VERDICT(GUARD_SYN_RATE, GH_DROP, "guard_syn_rate", "more SYNs than the source's prefix may send") \
+  GH_VERDICT(GUARD_SOURCE, GH_DROP, "guard_source", "source that is no host's: loopback, multicast, reserved") \
+  GH_VERDICT(GUARD_LAND, GH_DROP, "guard_land", "source and destination are the same address")      \
+  GH_VERDICT(GUARD_PORT, GH_DROP, "guard_port", "port 0")                                           \
+  GH_VERDICT(GUARD_LENGTH, GH_DROP, "guard_length", "TCP or UDP header that says a wrong length")   \
+  GH_VERDICT(GUARD_FLAGS, GH_DROP, "guard_flags", "TCP flags that no stack sends")                  \
+  GH_VERDICT(GUARD_REFLECTED, GH_DROP, "guard_reflected", "SYN+ACK to a VIP: it opens no connections") \
   GH_VERDICT(NODE_NOT_TUNNEL, GH_PASS, "node_not_tunnel", "node: not our tunnel, left to the host") \
   GH_VERDICT(NODE_STRANGER, GH_DROP, "node_stranger", "node: tunnel packet from outside the fleet") \
   GH_VERDICT(NODE_BAD_TUNNEL, GH_DROP, "node_bad_tunnel", "node: tunnel header is not ours")        \

@@ -39,7 +39,7 @@ static inline enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, str
   if (!vip) return GH_NOT_VIP;
   vip_number = vip->vip;
   if (vip->flags & GH_VIP_GUARDED) {
-    verdict = gh_guard(tables, state, vip, &parsed);
+    verdict = gh_guard(tables, vip, packet, &parsed);
     if (verdict != GH_UNDECIDED) return verdict;
   }
   if (vip->flags & (GH_VIP_SERVICE | GH_VIP_QUIC)) {

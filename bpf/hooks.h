@@ -22,6 +22,26 @@ static inline const struct gh_group *gh_get_group(struct gh_tables *tables, __u3
 static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index);
 static inline const struct gh_node *gh_get_node(struct gh_tables *tables, __u32 id);
 
+/* Of protection (abi_guard.h, guard.h). */
+struct gh_guard;
+struct gh_wide;
+struct gh_rate;
+struct gh_policy;
+struct gh_prefix_line;
+struct gh_bucket_line;
+static inline const struct gh_guard *gh_get_guard(struct gh_tables *tables);
+static inline const struct gh_policy *gh_get_policy(struct gh_tables *tables, __u32 index);
+static inline const struct gh_prefix_line *gh_get_prefix_line(struct gh_tables *tables, __u32 index);
+static inline const __u64 *gh_get_v4_filter(struct gh_tables *tables, __u32 index);
+static inline const __u64 *gh_get_v4_lengths(struct gh_tables *tables, __u32 index);
+static inline const __u64 *gh_get_v6_filter(struct gh_tables *tables, __u32 index);
+static inline struct gh_bucket_line *gh_get_bucket_line(struct gh_tables *tables, __u32 index);
+static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low, __u64 length); /* gh_probe_rule() */
+static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide *address, int is_v4,
+                                  __u32 wanted); /* gh_search_rules() */
+static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct gh_rate *rate, __u64 now); /* gh_charge() */
+static inline __u64 gh_get_ticks(struct gh_tables *tables); /* a clock that costs nothing to read: gh_guard.tick */
+
 /* Counters of this CPU. */
 static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict verdict);
 static inline void gh_count_vip(struct gh_tables *tables, __u32 vip, __u32 bytes);

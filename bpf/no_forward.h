@@ -13,3 +13,37 @@ static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index) {
 }
 static inline void gh_count_vip(struct gh_tables *tables, __u32 vip, __u32 bytes) { (void)tables, (void)vip, (void)bytes; }
 static inline void gh_count_node(struct gh_tables *tables, __u32 id, __u32 bytes) { (void)tables, (void)id, (void)bytes; }
+
+/* Of protection. */
+#define GH_NO_TABLE(type, name)                                     \
+  static inline type *name(struct gh_tables *tables, __u32 index) { \
+    (void)tables, (void)index;                                      \
+    return 0;                                                       \
+  }
+GH_NO_TABLE(const struct gh_policy, gh_get_policy)
+GH_NO_TABLE(const struct gh_prefix_line, gh_get_prefix_line)
+GH_NO_TABLE(const __u64, gh_get_v4_filter)
+GH_NO_TABLE(const __u64, gh_get_v4_lengths)
+GH_NO_TABLE(const __u64, gh_get_v6_filter)
+GH_NO_TABLE(struct gh_bucket_line, gh_get_bucket_line)
+#undef GH_NO_TABLE
+static inline const struct gh_guard *gh_get_guard(struct gh_tables *tables) {
+  (void)tables;
+  return 0;
+}
+static inline __u64 gh_get_ticks(struct gh_tables *tables) {
+  (void)tables;
+  return 0;
+}
+static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low, __u64 length) {
+  (void)tables, (void)high, (void)low, (void)length;
+  return 0;
+}
+static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide *address, int is_v4, __u32 wanted) {
+  (void)tables, (void)address, (void)is_v4, (void)wanted;
+  return 0;
+}
+static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct gh_rate *rate, __u64 now) {
+  (void)tables, (void)hash, (void)rate, (void)now;
+  return 0;
+}

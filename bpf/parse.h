@@ -18,7 +18,7 @@ struct gh_parsed {
   struct gh_address destination;
   __u64 link_length;      /* Ethernet header with its tag: 14 or 18; 64 bits, so that a spill keeps its bounds */
   __u32 ip_length;        /* as the IP header says; no more than what is there */
-  __u32 transport_offset; /* from the IP header */
+  __u64 transport_offset; /* from the IP header; 64 bits for the same reason */
   __be16 source_port;
   __be16 destination_port;
   __u8 protocol;

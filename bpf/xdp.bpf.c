@@ -1,4 +1,5 @@
 /* The L4 host's XDP program: the packet core over BPF maps. */
+#include "bpf/guard_maps.h"
 #include "bpf/maps.h"
 
 GH_ARRAY(groups, struct gh_group, GH_MAX_GROUPS);

@@ -9,6 +9,7 @@
 
 #include "bpf/abi.h"
 #include "common/result.h"
+#include "l4/guard_tables.h"
 
 namespace gatehouse::l4 {
 
@@ -21,6 +22,7 @@ struct Tables {
   std::span<std::uint64_t> verdicts;  // cpus * GH_VERDICT_STRIDE
   std::span<gh_traffic> vip_traffic;  // cpus * GH_MAX_VIPS
   std::span<gh_traffic> node_traffic; // cpus * GH_MAX_NODES
+  GuardTables guard;
 };
 
 class DataPlane {

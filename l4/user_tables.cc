@@ -49,11 +49,14 @@ static inline int gh_move_start(gh_packet* packet, int bytes) {
 }
 static inline int gh_owns_flow(gh_packet*, __u8*, __u8*, int) { return 0; }
 
+#include "l4/guard_hooks.h"
+
 #include "bpf/decap.h"
 
 namespace gatehouse::l4 {
 
 struct MemoryPlane::Memory {
+  explicit Memory(const GuardSizes& guard_sizes) : guard(guard_sizes) {}
   gh_state state{};
   std::vector<gh_vip_line> vip_lines = std::vector<gh_vip_line>(2 * GH_VIP_LINES);
   std::vector<gh_group> groups = std::vector<gh_group>(GH_MAX_GROUPS);
@@ -62,13 +65,15 @@ struct MemoryPlane::Memory {
   std::vector<std::uint64_t> verdicts = std::vector<std::uint64_t>(GH_VERDICT_STRIDE);
   std::vector<gh_traffic> vip_traffic = std::vector<gh_traffic>(GH_MAX_VIPS);
   std::vector<gh_traffic> node_traffic = std::vector<gh_traffic>(GH_MAX_NODES);
+  GuardMemory guard;
 };
 
-MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas) : memory_(std::make_unique<Memory>()) {
+MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, const GuardSizes& guard_sizes)
+    : memory_(std::make_unique<Memory>(guard_sizes)) {
   memory_->state.slots = ring_slots;
   memory_->slots.resize(std::size_t{ring_slots} * ring_areas);
   tables_ = {&memory_->state, memory_->vip_lines, memory_->groups, memory_->slots,
-             memory_->nodes,  memory_->verdicts,  memory_->vip_traffic, memory_->node_traffic};
+             memory_->nodes,  memory_->verdicts,  memory_->vip_traffic, memory_->node_traffic, memory_->guard.tables()};
 }
 
 MemoryPlane::~MemoryPlane() = default;

@@ -17,7 +17,7 @@ namespace gatehouse::l4 {
 // A data plane in this process's memory.
 class MemoryPlane final : public DataPlane {
  public:
-  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas);
+  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, const GuardSizes& guard_sizes = {});
   ~MemoryPlane() override;
   const Tables& tables() override { return tables_; }
   void wait_for_readers() override {}

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <net/if.h>
+#include <time.h>
 
 #include "bpf/probe.skel.h"
 #include "bpf/xdp.skel.h"
@@ -38,6 +39,13 @@ Status map_table(const bpf_map* map, std::span<T>& table) {
   return {};
 }
 
+// The tick of the clock that the XDP program reads (jiffies) is the resolution of the kernel's coarse clocks.
+std::uint32_t kernel_ticks_per_second() {
+  timespec tick{};
+  GH_CHECK(clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0 && tick.tv_sec == 0 && tick.tv_nsec > 0);
+  return static_cast<std::uint32_t>((1'000'000'000 + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
 }  // namespace
 
 struct XdpDataPlane::Programs {
@@ -61,6 +69,9 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   auto& maps = programs.xdp->maps;
   bpf_map__set_max_entries(maps.slots, options.ring_slots * kRingAreas);
   for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic}) size_per_cpu(map);
+  bpf_map__set_max_entries(maps.prefix_lines, options.guard.prefix_lines());
+  bpf_map__set_max_entries(maps.v6_filter, options.guard.v6_filter_words());
+  bpf_map__set_max_entries(maps.bucket_lines, options.guard.bucket_lines());
   const auto adopted = adopt_or_pin_maps(programs.xdp->obj, options.pin_folder);
   if (!adopted) return adopted.error();
   plane->was_adopted_ = *adopted;
@@ -89,6 +100,29 @@ Status XdpDataPlane::map_tables() {
     if (!result) return result.error();
   }
   tables_.state = state.data();
+  return map_guard();
+}
+
+Status XdpDataPlane::map_guard() {
+  const auto& maps = programs_->xdp->maps;
+  GuardTables& tables = tables_.guard;
+  std::span<gh_guard> guard;
+  const Status results[] = {
+      map_table(maps.guard, guard),
+      map_table(maps.policies, tables.policies),
+      map_table(maps.prefix_lists, tables.lists),
+      map_table(maps.prefix_lines, tables.prefix_lines),
+      map_table(maps.v4_filter, tables.v4_filter),
+      map_table(maps.v4_lengths, tables.v4_lengths),
+      map_table(maps.v6_filter, tables.v6_filter),
+      map_table(maps.bucket_lines, tables.bucket_lines),
+  };
+  for (const Status& result : results) {
+    if (!result) return result.error();
+  }
+  tables.guard = guard.data();
+  tables.ticks_per_second = kernel_ticks_per_second();
+  prepare_guard(tables);
   return {};
 }
 

@@ -16,6 +16,7 @@ class XdpDataPlane final : public DataPlane {
     std::string pin_folder;
     std::string interface;
     std::uint32_t ring_slots = 65537;
+    GuardSizes guard;
   };
   // Rings that may be live at once, and one more to write the next into.
   static constexpr std::uint32_t kRingAreas = 8;
@@ -41,6 +42,7 @@ class XdpDataPlane final : public DataPlane {
   struct Programs;
   explicit XdpDataPlane(Options options);
   Status map_tables();
+  Status map_guard();
 
   Options options_;
   std::unique_ptr<Programs> programs_;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/config/model_http.h"
+#include "common/config/model_protection.h"
 #include "common/config/model_routes.h"
 #include "common/config/model_site.h"
 
@@ -20,6 +21,9 @@ struct Config {
   Probe probe;
   Control control;
   Workers workers;
+  Protection protection;
+  std::vector<PrefixList> prefix_lists;
+  std::vector<SourceLimit> source_limits;
   std::vector<Listener> listeners;
   std::vector<Route> routes;
   std::vector<Pool> pools;

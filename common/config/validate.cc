@@ -62,6 +62,7 @@ void validate(const Config& config, Findings& findings) {
   SharedValidator shared(config, findings);
   shared.check_names();
   validate_site(config, findings);
+  validate_protection(config, findings);
   validate_http(config, findings);
   validate_routes(config, findings);
   shared.check_limits();

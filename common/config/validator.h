@@ -1,5 +1,5 @@
-// What the checks across sections share: validate.cc runs them in order, validate_site.cc, validate_http.cc and
-// validate_routes.cc each check their part. A new rule is a method of one of these three.
+// What the checks across sections share: validate.cc runs them in order, validate_site.cc, validate_protection.cc,
+// validate_http.cc and validate_routes.cc each check their part. A new rule is a method of one of these.
 #pragma once
 
 #include <algorithm>
@@ -76,6 +76,7 @@ class Validator {
 
 void validate_site(const Config& config, Findings& findings);
 void validate_http(const Config& config, Findings& findings);
+void validate_protection(const Config& config, Findings& findings);
 void validate_routes(const Config& config, Findings& findings);
 
 }  // namespace gatehouse::config

@@ -1,0 +1,109 @@
+/* The tables of protection (guard.h), a part of bpf/abi.h. Again arrays that user space maps and writes by plain stores.
+ *
+ * Prefix rules stand in a hash of (prefix, length), 64-byte lines of two. Before it stands what tells that no rule concerns a
+ * packet: for IPv4 a bit for each /24 that a rule covers or lies in, for IPv6 a bit for each /16, and bits by hash of /32 and
+ * /48. Bits too many cost time, never a verdict: a writer sets bits before it publishes a rule, and clears them after it has
+ * taken it away, whenever it likes. A rule is published, changed and taken away by one store: to its length or to its lists.
+ *
+ * Limits are buckets of one 64-bit word each, 64-byte lines of eight, changed by compare-and-swap and by addition. */
+#pragma once
+
+#include "bpf/abi.h"
+
+enum {
+  GH_PREFIX_LISTS = 32,         /* named lists of prefix rules: bits of a word */
+  GH_PREFIX_PROBES = 8,         /* lines that a rule may stand in: its own and those after it */
+  GH_MAX_POLICIES = 256,
+  GH_V4_FILTER_WORDS = 1 << 18, /* a bit for each /24 */
+  GH_V4_BLOCKS = 1 << 16,       /* a word for each /16 */
+  GH_V6_EXACT_WORDS = 1 << 10,  /* a bit for each /16; the hashed bits come after them */
+  GH_BUCKET_WAYS = 8,
+};
+
+/* ---- Prefix rules ----
+ * Addresses in host order here: IPv4 as 0000:0000:0000:0000:0000:ffff:a.b.c.d, its lengths 96 more than people say. A length is
+ * held as the lowest bit of its prefix, in the word where that is: its netmask is the negative of it. */
+struct gh_wide {
+  __u64 high;
+  __u64 low;
+};
+/* How a rule names its length. No two of these are equal: one bit set, one bit clear, none clear; 0 is no rule. */
+static inline __u64 gh_low_length(__u64 bit) { return bit; }   /* 65..128: bit 128 - length */
+static inline __u64 gh_high_length(__u64 bit) { return ~bit; } /* 1..64: bit 64 - length */
+enum { GH_NO_RULE = 0 };
+#define GH_DEFAULT_LENGTH (~0ULL) /* 0 */
+
+struct gh_prefix_key {
+  struct gh_wide prefix;
+  __u64 length;
+};
+struct gh_prefix_line {
+  struct gh_prefix_key key[2];
+  __u32 lists[2]; /* bit n: list n has the rule */
+  __u32 overflow; /* rules of this line that stand in a later one */
+  __u32 reserved;
+};
+GH_STATIC_ASSERT(sizeof(struct gh_prefix_line) == 64, "gh_prefix_line");
+
+/* ---- What a VIP asks for: its policy ----
+ * A policy that VIPs name is not written any more: others are prepared beside it, and the VIP table switches. */
+struct gh_rate {
+  __u64 cost;  /* bucket time that a packet borrows; 0: no limit */
+  __u64 burst; /* bucket time that may be borrowed */
+};
+struct gh_policy {
+  __u32 deny; /* lists; of several rules of the same prefix deny comes first */
+  __u32 allow;
+  __u32 exempt; /* allowed, and not limited either */
+  __u32 limit;  /* whose buckets: policies with the same number share them */
+  struct gh_rate packets; /* of a source prefix */
+  struct gh_rate syns;
+  __u64 v4_mask; /* of gh_wide.low: what a source prefix is */
+  __u64 v6_mask; /* of gh_wide.high */
+};
+GH_STATIC_ASSERT(sizeof(struct gh_policy) == 64, "gh_policy");
+
+/* The policy of a VIP with GH_VIP_GUARDED: the high half of its flags. */
+static inline __u32 gh_policy_number(__u16 flags) { return flags >> 8; }
+
+/* ---- Buckets ----
+ * Bits 24..63 a time, 0..23 the tag of the source; 0: empty. The time is when the bucket will be full again: what it is ahead of
+ * now has been borrowed. It is counted in 1/16384 ms and wraps around after 18 hours: the daemon takes buckets away that have been
+ * full for long. */
+#define GH_BUCKET_TAG 0xffffffULL
+enum { GH_BUCKET_UNITS = 16384 * 1000 /* in a second */, GH_MAX_RATE = 1000 * 1000, GH_MAX_BURST_SECONDS = 600 };
+struct gh_bucket_line {
+  __u64 way[GH_BUCKET_WAYS];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_bucket_line) == 64, "gh_bucket_line");
+
+static inline struct gh_rate gh_make_rate(__u64 per_second, __u64 burst) {
+  struct gh_rate rate = {0, 0};
+  if (per_second == 0) return rate;
+  rate.cost = (GH_BUCKET_UNITS + per_second / 2) / per_second << 24;
+  rate.burst = burst * rate.cost;
+  return rate;
+}
+
+/* ---- One per data plane ---- */
+enum gh_v6_classes { GH_V6_SHORT = 1 /* 0..31 */, GH_V6_MIDDLE = 2 /* 32..47 */, GH_V6_LONG = 4 /* 48..128 */ };
+struct gh_guard {
+  __u64 key[3];        /* of hashes: at random, so that sources cannot be chosen to meet */
+  __u64 tick;          /* bucket time of a tick of the clock */
+  __u64 v6_lengths[2]; /* lengths that rules have: bits as in gh_low_length, bits as in gh_high_length */
+  __u32 v6_classes;    /* enum gh_v6_classes: filters to be asked; together with the default route's */
+  __u32 v6_has_default;
+  __u32 v6_filter_mask; /* hashed bits less one */
+  __u32 prefix_mask;    /* lines less one */
+  __u32 bucket_mask;
+  __u32 reserved[7];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_guard) == 96, "gh_guard");
+
+/* ---- Names of lists: what an adopted plane must know to go on ---- */
+struct gh_prefix_list {
+  char name[64];   /* NUL-terminated; empty: free */
+  __u64 digest;    /* of what the config said when it was last applied */
+  __u64 reserved[7];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_prefix_list) == 128, "gh_prefix_list");

@@ -1,0 +1,36 @@
+// The hooks of bpf/guard.h over l4::GuardTables. Only for the file that builds the packet core for user space, after struct
+// gh_tables.
+#pragma once
+
+#include "bpf/guard_limit.h"
+#include "bpf/guard_prefix.h"
+#include "l4/guard_tables.h"
+
+static inline const gh_guard* gh_get_guard(gh_tables* tables) { return tables->in.guard.guard; }
+static inline const gh_policy* gh_get_policy(gh_tables* tables, __u32 index) { return at(tables->in.guard.policies, index); }
+static inline const gh_prefix_line* gh_get_prefix_line(gh_tables* tables, __u32 index) {
+  return at(tables->in.guard.prefix_lines, index);
+}
+static inline const __u64* gh_get_v4_filter(gh_tables* tables, __u32 index) {
+  return reinterpret_cast<const __u64*>(at(tables->in.guard.v4_filter, index));
+}
+static inline const __u64* gh_get_v4_lengths(gh_tables* tables, __u32 index) {
+  return reinterpret_cast<const __u64*>(at(tables->in.guard.v4_lengths, index));
+}
+static inline const __u64* gh_get_v6_filter(gh_tables* tables, __u32 index) {
+  return reinterpret_cast<const __u64*>(at(tables->in.guard.v6_filter, index));
+}
+static inline gh_bucket_line* gh_get_bucket_line(gh_tables* tables, __u32 index) {
+  return at(tables->in.guard.bucket_lines, index);
+}
+static inline __u64 gh_get_ticks(gh_tables* tables) { return tables->in.guard.ticks; }
+
+static inline __u32 gh_find_rule(gh_tables* tables, __u64 high, __u64 low, __u64 length) {
+  return gh_probe_rule(tables, tables->in.guard.guard, high, low, length);
+}
+static inline __u32 gh_find_lists(gh_tables* tables, const gh_wide* address, int is_v4, __u32 wanted) {
+  return gh_search_rules(tables, tables->in.guard.guard, address, is_v4, wanted);
+}
+static inline __u32 gh_take(gh_tables* tables, __u64 hash, const gh_rate* rate, __u64 now) {
+  return gh_charge(tables, tables->in.guard.guard, hash, rate, now);
+}

@@ -1,0 +1,51 @@
+// The tables of protection (bpf/abi_guard.h), wherever they live: in BPF maps, or in this process's memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "bpf/abi_guard.h"
+
+namespace gatehouse::l4 {
+
+// How large: of both the loader of the XDP program and MemoryPlane.
+struct GuardSizes {
+  std::uint32_t prefixes = 16'384;  // rules
+  std::uint32_t sources = 65'536;   // buckets
+
+  std::uint32_t prefix_lines() const;
+  std::uint32_t bucket_lines() const;
+  std::uint32_t v6_filter_words() const;
+};
+
+struct GuardTables {
+  gh_guard* guard = nullptr;
+  std::span<gh_policy> policies;            // GH_MAX_POLICIES
+  std::span<gh_prefix_list> lists;          // GH_PREFIX_LISTS
+  std::span<gh_prefix_line> prefix_lines;   // a power of two
+  std::span<std::uint64_t> v4_filter;       // GH_V4_FILTER_WORDS
+  std::span<std::uint64_t> v4_lengths;      // GH_V4_BLOCKS
+  std::span<std::uint64_t> v6_filter;       // GH_V6_EXACT_WORDS, and a power of two behind them
+  std::span<gh_bucket_line> bucket_lines;   // a power of two
+  std::uint32_t ticks_per_second = 1'000;   // of the clock that the plane's packets go by
+  std::uint64_t ticks = 0;                  // that clock, for the user-space build: set before packets are handled
+};
+
+// Brings gh_guard in accord with the sizes of the tables; a new one gets a key of its own.
+void prepare_guard(GuardTables& tables);
+
+// Plain memory for them.
+class GuardMemory {
+ public:
+  explicit GuardMemory(const GuardSizes& sizes);
+  ~GuardMemory();
+  const GuardTables& tables() const { return tables_; }
+
+ private:
+  struct Memory;
+  std::unique_ptr<Memory> memory_;
+  GuardTables tables_;
+};
+
+}  // namespace gatehouse::l4
