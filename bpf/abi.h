@@ -19,6 +19,9 @@
 #define GH_STATIC_ASSERT _Static_assert
 #endif
 
+/* Raised whenever the meaning of a table changes but not its size: tables pinned by another layout are not adopted. */
+enum { GH_LAYOUT = 2 };
+
 /* Limits. A table's index is always checked against its limit before use. */
 enum {
   GH_MAX_NODES = 4096,     /* node ids are 1..GH_MAX_NODES-1; 0 means "none" */
@@ -199,6 +202,29 @@ struct gh_traffic {
   __u64 packets;
   __u64 bytes; /* of the IP packet, without Ethernet and tunnel headers */
 };
+
+/* ---- Capture: packets as they came and as they left, through a ring buffer ---- */
+enum { GH_CAPTURE_BYTES = 256 }; /* kept of a packet, each time */
+
+struct gh_capture_filter {
+  struct gh_address address; /* destination; all zero: any */
+  __be16 port;               /* destination; 0: any */
+  __u8 protocol;             /* 0: any */
+  __u8 reserved[5];
+  __u64 verdicts; /* bit n: verdict n is wanted; 0: all are */
+  __u32 sample;   /* one of so many; 0: none */
+  __u32 reserved2;
+};
+GH_STATIC_ASSERT(sizeof(struct gh_capture_filter) == 40, "gh_capture_filter");
+
+struct gh_captured {
+  __u64 time; /* ns, the kernel's monotonic clock */
+  __u32 interface;
+  __u32 verdict;
+  __u32 lengths[2]; /* of the frame as it came, as it left */
+  __u8 bytes[2][GH_CAPTURE_BYTES];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_captured) == 24 + 2 * GH_CAPTURE_BYTES, "gh_captured");
 
 /* ---- Probes: the L4 host marks a probe's socket; the tc program tunnels what carries the mark to that node ---- */
 enum { GH_PROBE_MARK = 0x47480000, GH_PROBE_MASK = 0x7fff0000 }; /* low 16 bits: node id */

@@ -17,6 +17,8 @@
     __type(value, value_type);             \
   } name SEC(".maps")
 
+/* Its size says which layout the tables have that are pinned with it: what does not fit is not adopted. */
+GH_ARRAY(layout, __u8, GH_LAYOUT);
 GH_ARRAY(state, struct gh_state, 1);
 GH_ARRAY(vip_lines, struct gh_vip_line, 2 * GH_VIP_LINES);
 GH_ARRAY(nodes, struct gh_node, GH_MAX_NODES);

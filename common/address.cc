@@ -47,6 +47,49 @@ std::string to_string(const IpAddress& address) {
   return text;
 }
 
+namespace {
+
+constexpr int kMappedBits = 8 * kMappedPrefix.size();
+
+// The bits of byte `index` that belong to a prefix of `length` bits.
+std::uint8_t prefix_mask(std::size_t index, int length) {
+  const int bits = std::clamp(length - static_cast<int>(8 * index), 0, 8);
+  return static_cast<std::uint8_t>(0xff00 >> bits);
+}
+
+}  // namespace
+
+std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const auto address = IpAddress::parse(text.substr(0, slash));
+  if (!address) return std::nullopt;
+  IpPrefix prefix{*address};
+  if (slash == std::string_view::npos) return prefix;
+  const std::string_view digits = text.substr(slash + 1);
+  const int least = address->is_v4() ? kMappedBits : 0;
+  int length = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+  const bool is_number = error == std::errc() && end == digits.data() + digits.size() && digits[0] != '-';
+  if (!is_number || least + length > 128) return std::nullopt;
+  prefix.length = static_cast<std::uint8_t>(least + length);
+  for (std::size_t i = 0; i < address->bytes.size(); ++i) {
+    if (address->bytes[i] & ~prefix_mask(i, prefix.length)) return std::nullopt;
+  }
+  return prefix;
+}
+
+bool IpPrefix::contains(const IpAddress& other) const {
+  for (std::size_t i = 0; i < address.bytes.size(); ++i) {
+    if ((other.bytes[i] ^ address.bytes[i]) & prefix_mask(i, length)) return false;
+  }
+  return true;
+}
+
+std::string to_string(const IpPrefix& prefix) {
+  if (prefix.length == 128) return to_string(prefix.address);
+  return to_string(prefix.address) + "/" + std::to_string(prefix.length - (prefix.address.is_v4() ? kMappedBits : 0));
+}
+
 std::optional<Endpoint> Endpoint::parse(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;

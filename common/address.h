@@ -28,6 +28,19 @@ struct IpAddress {
 
 std::string to_string(const IpAddress& address);
 
+// All addresses that begin with the same `length` bits (of the sixteen bytes: 96 more than written for IPv4).
+struct IpPrefix {
+  IpAddress address;  // its other bits are 0
+  std::uint8_t length = 128;
+
+  // "10.0.0.0/8", "2001:db8::/32", or one address alone. No bits beyond the length.
+  static std::optional<IpPrefix> parse(std::string_view text);
+  bool contains(const IpAddress& other) const;
+  auto operator<=>(const IpPrefix&) const = default;
+};
+
+std::string to_string(const IpPrefix& prefix);
+
 // An address and a TCP or UDP port (host order).
 struct Endpoint {
   IpAddress address;

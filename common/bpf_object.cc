@@ -54,6 +54,14 @@ bool fits(const bpf_map* map, const std::string& pin) {
          info.map_flags == bpf_map__map_flags(map);
 }
 
+bool has_maps(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().filename().string().starts_with("map_")) return true;
+  }
+  return false;
+}
+
 // The pinned link at `pin` gets a new program; -ENOENT when there is none.
 int update_pinned_link(const bpf_program* program, const std::string& pin) {
   const Fd link(bpf_obj_get(pin.c_str()));
@@ -110,27 +118,41 @@ Status prepare_pin_folder(const std::string& folder) {
   return {};
 }
 
-Result<bool> adopt_or_pin_maps(bpf_object* object, const std::string& folder) {
-  bool is_complete = true;
-  bool is_any = false;
+Result<Pins> plan_pins(bpf_object* object, const std::string& folder) {
+  Pins pins{folder, folder, true};
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
-    if (bpf_map__is_internal(map)) continue;
-    const std::string pin = pin_of(folder, map);
-    const bool exists = access(pin.c_str(), F_OK) == 0;
-    is_any |= exists;
-    is_complete &= exists && fits(map, pin);
+    if (!bpf_map__is_internal(map)) pins.are_adopted &= fits(map, pin_of(folder, map));
   }
-  if (is_any && !is_complete) {
-    log_warn("the tables pinned in {} have another layout: they are replaced, forwarding begins anew", folder);
-    remove_pins(folder);
-    if (const Status made = prepare_pin_folder(folder); !made) return made.error();
+  if (!pins.are_adopted && has_maps(folder)) {
+    log_warn("the tables pinned in {} have another layout: they forward on until new ones are filled", folder);
+    pins.folder = folder + "_next";
+    remove_pins(pins.folder);  // of one that did not get this far
+    if (const Status made = prepare_pin_folder(pins.folder); !made) return made.error();
   }
   bpf_object__for_each_map(map, object) {
     if (bpf_map__is_internal(map)) continue;
-    if (const int code = bpf_map__set_pin_path(map, pin_of(folder, map).c_str())) return bpf_error("pin path", code);
+    if (const int code = bpf_map__set_pin_path(map, pin_of(pins.folder, map).c_str())) return bpf_error("pin path", code);
   }
-  return is_any && is_complete;
+  return pins;
+}
+
+Status settle_pins(Pins& pins) {
+  if (pins.folder == pins.wanted) return {};
+  std::error_code error;
+  std::vector<std::filesystem::path> links;
+  for (const auto& entry : std::filesystem::directory_iterator(pins.wanted, error)) {
+    if (entry.path().filename().string().starts_with("link_")) links.push_back(entry.path());
+  }
+  for (const auto& link : links) {
+    std::filesystem::rename(link, std::filesystem::path(pins.folder) / link.filename(), error);
+    if (error) return Error{"cannot move the pin " + link.string() + ": " + error.message()};
+  }
+  remove_pins(pins.wanted);
+  std::filesystem::rename(pins.folder, pins.wanted, error);
+  if (error) return Error{"cannot rename " + pins.folder + ": " + error.message()};
+  pins.folder = pins.wanted;
+  return {};
 }
 
 Result<std::span<std::byte>> map_memory(const bpf_map* map) {
@@ -159,23 +181,36 @@ unsigned device_of_link(const std::string& pin) {
   return link.is_open() && bpf_obj_get_info_by_fd(link.get(), &info, &length) == 0 ? info.xdp.ifindex : 0;
 }
 
+int create_xdp_link(const bpf_program* program, const std::string& interface, unsigned index, XdpMode mode) {
+  if (mode == XdpMode::kGeneric) return create_xdp_link(program, index, XDP_FLAGS_SKB_MODE);
+  const int link = create_xdp_link(program, index, XDP_FLAGS_DRV_MODE);
+  const bool is_refused = link == -EOPNOTSUPP || link == -EINVAL;
+  if (!is_refused || mode == XdpMode::kNative) return link;
+  log_warn("{}: the driver has no native XDP; generic mode works but costs several times more per packet", interface);
+  return create_xdp_link(program, index, XDP_FLAGS_SKB_MODE);
+}
+
 }  // namespace
 
-Status attach_xdp(bpf_program* program, const std::string& interface, const std::string& pin) {
+Status attach_xdp(bpf_program* program, const std::string& interface, const std::string& pin, XdpMode mode) {
   const unsigned index = if_nametoindex(interface.c_str());
   if (index == 0) return Error{"no interface \"" + interface + "\" on this host"};
   if (device_of_link(pin) == index && update_pinned_link(program, pin) == 0) return {};
   // A link on a device that went away, or on the one of an earlier config, is of no use to anybody.
   unlink(pin.c_str());
-  int link = create_xdp_link(program, index, XDP_FLAGS_DRV_MODE);
-  if (link == -EOPNOTSUPP || link == -EINVAL) {
-    log_warn("{}: the driver has no native XDP; generic mode works but costs several times more per packet", interface);
-    link = create_xdp_link(program, index, XDP_FLAGS_SKB_MODE);
-  }
+  const int link = create_xdp_link(program, interface, index, mode);
   if (link == -EBUSY || link == -EEXIST) return Error{interface + " has another XDP program already: take it off first"};
   if (link < 0) return bpf_error("cannot attach XDP to " + interface, link);
   if (const int code = pin_link(link, pin)) return bpf_error("cannot pin " + pin, code);
   return {};
+}
+
+std::string xdp_mode_of(const std::string& interface, const std::string& pin) {
+  const unsigned index = if_nametoindex(interface.c_str());
+  if (index == 0 || device_of_link(pin) != index) return {};
+  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  if (bpf_xdp_query(static_cast<int>(index), 0, &query) != 0) return {};
+  return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
 }
 
 Status attach_sk_lookup(bpf_program* program, const std::string& pin) {

@@ -49,7 +49,11 @@ Status ControlServer::start() {
 Json ControlServer::status() {
   std::vector<std::uint16_t> connected;
   for (const auto& [id, channel] : connected_) connected.push_back(id);
-  return site_status(director_, options_.host, connected);
+  Json status = site_status(director_, options_.host, connected);
+  for (const Port& port : director_.plane().ports()) {
+    status["interfaces"].push_back({{"name", port.name}, {"mode", port.mode.empty() ? "gone" : port.mode}});
+  }
+  return status;
 }
 
 void ControlServer::on_second() {
@@ -66,6 +70,7 @@ void ControlServer::on_operator_request(std::string_view method, const Json& par
   if (method == "drain") return relay_drain(params, std::move(reply));
   if (method == "reload") return reload(std::move(reply));
   if (method == "explain") return relay_explain(params, std::move(reply));
+  if (method == "capture") return capture(params, std::move(reply));
   if (method == "explain_packet") return reply(explain_flow(director_, params));
   reply(Error{"unknown request \"" + std::string(method) + "\""});
 }
@@ -143,6 +148,18 @@ void ControlServer::relay_explain(const Json& params, control::Reply reply) {
   connected_.begin()->second->request("explain", params, std::move(reply));
 }
 
+void ControlServer::capture(const Json& params, control::Reply reply) {
+  if (capture_) return reply(Error{"somebody captures already: one capture at a time"});
+  const auto request = Capture::parse(params, director_);
+  if (!request) return reply(request.error());
+  capture_ = std::make_unique<Capture>(loop_, director_.plane(), *request, reply,
+                                       [this] { loop_.defer([this] { capture_.reset(); }); });
+  const Status started = capture_->start();
+  if (started) return;
+  capture_.reset();
+  reply(started.error());
+}
+
 void ControlServer::reload(control::Reply reply) {
   config::Loaded loaded = config::load_file(options_.config_file);
   if (!loaded.is_valid()) return reply(Error{loaded.errors()});
@@ -152,7 +169,7 @@ void ControlServer::reload(control::Reply reply) {
   };
   const auto before = find_self(old), after = find_self(loaded.config);
   if (after == loaded.config.l4_hosts.end()) return reply(Error{loaded.config.file + ": there is no [[l4_host]] \"" + options_.host + "\" any more"});
-  const bool is_moved = after->address != before->address || after->interface != before->interface || after->control != before->control;
+  const bool is_moved = after->address != before->address || after->interfaces != before->interfaces || after->control != before->control;
   if (is_moved || loaded.config.ring.slots != old.ring.slots) {
     return reply(Error{loaded.config.file + ": ring.slots, and address, interface and control of this L4 host change only with a restart"});
   }

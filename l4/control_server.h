@@ -8,6 +8,7 @@
 
 #include "common/control/channel.h"
 #include "common/control/rates.h"
+#include "l4/capture.h"
 #include "l4/director.h"
 
 namespace gatehouse::l4 {
@@ -31,6 +32,7 @@ class ControlServer {
   Status check_hello(const control::Channel& channel, const control::Hello& hello) const;
   void relay_drain(const control::Json& params, control::Reply reply);
   void relay_explain(const control::Json& params, control::Reply reply);
+  void capture(const control::Json& params, control::Reply reply);
   void send_config(control::Reply reply);
   control::Channel* channel_of(const std::string& node);
 
@@ -43,6 +45,7 @@ class ControlServer {
   std::unique_ptr<control::Server> operators_;
   std::unique_ptr<control::Server> nodes_;
   std::map<std::uint16_t, control::Channel*> connected_;
+  std::unique_ptr<Capture> capture_;  // one at a time
   control::StatusRates rates_;
   Timer second_;
 };

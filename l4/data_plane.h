@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bpf/abi.h"
 #include "common/result.h"
@@ -25,6 +26,12 @@ struct Tables {
   GuardTables guard;
 };
 
+// Where packets come in.
+struct Port {
+  std::string name;
+  std::string mode;  // how packets are taken there: "native", "generic"; empty: not at all at the moment
+};
+
 class DataPlane {
  public:
   virtual ~DataPlane() = default;
@@ -33,6 +40,11 @@ class DataPlane {
   virtual void wait_for_readers() = 0;
   // True when the tables were found in use (pinned by an earlier process) and forward already.
   virtual bool was_adopted() const = 0;
+  virtual std::vector<Port> ports() const { return {}; }
+  // From now on packets that `filter` names are also written to a BPF ring buffer of struct gh_captured, whose descriptor is
+  // returned and stays the plane's. Forwarding never stops.
+  virtual Result<int> start_capture(const gh_capture_filter&) { return Error{"this data plane cannot capture"}; }
+  virtual void stop_capture() {}
 };
 
 }  // namespace gatehouse::l4

@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-#include "common/prefix.h"
+#include "common/address.h"
 #include "l4/guard_rules.h"
 #include "l4/guard_tables.h"
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "bpf/abi_guard.h"
-#include "common/prefix.h"
+#include "common/address.h"
 
 namespace gatehouse::l4 {
 
@@ -25,7 +25,7 @@ inline gh_prefix_key key_of(const IpPrefix& prefix) {
   std::memcpy(&key.prefix.high, prefix.address.bytes.data(), 8);
   std::memcpy(&key.prefix.low, prefix.address.bytes.data() + 8, 8);
   key.prefix = {__builtin_bswap64(key.prefix.high), __builtin_bswap64(key.prefix.low)};
-  const unsigned length = prefix.wide_length();
+  const unsigned length = prefix.length;
   if (length > 64) {
     key.length = gh_low_length(1ull << (128 - length));
   } else {
@@ -38,7 +38,7 @@ inline IpPrefix prefix_of(const gh_prefix_key& key) {
   const std::uint64_t words[2] = {__builtin_bswap64(key.prefix.high), __builtin_bswap64(key.prefix.low)};
   IpAddress address;
   std::memcpy(address.bytes.data(), words, sizeof words);
-  return IpPrefix::from_wide(address, static_cast<std::uint8_t>(length_of(key)));
+  return {address, static_cast<std::uint8_t>(length_of(key))};
 }
 
 }  // namespace gatehouse::l4

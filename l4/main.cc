@@ -1,9 +1,11 @@
 // gatehouse-l4: attaches the front door, then keeps its tables right.
+#include <algorithm>
 #include <cstdio>
 
 #include "common/config/findings.h"
 #include "common/config/load.h"
 #include "common/daemon.h"
+#include "common/link_watch.h"
 #include "common/log.h"
 #include "l4/control_server.h"
 #include "l4/director.h"
@@ -38,12 +40,26 @@ Result<config::L4Host> find_host(const config::Config& config, const std::string
   return Error{config.file + ": there is no [[l4_host]] \"" + name + "\"" + config::suggest(name, names)};
 }
 
+XdpMode mode_of(const config::L4Host& host) {
+  if (host.xdp_mode == "native") return XdpMode::kNative;
+  return host.xdp_mode == "generic" ? XdpMode::kGeneric : XdpMode::kAuto;
+}
+
+// An interface that was taken away takes our programs with it; they follow it back.
+void follow(l4::XdpDataPlane& plane, const std::vector<std::string>& ours, const std::string& interface, bool is_there) {
+  if (std::find(ours.begin(), ours.end(), interface) == ours.end()) return;
+  if (!is_there) return log_warn("{} is gone: nothing is forwarded there until it is back", interface);
+  const Status attached = plane.attach_again(interface);
+  if (!attached) log_error("{}", attached.error().message);
+}
+
 Status run(const Options& options) {
   config::Loaded loaded = config::load_file(options.config_file);
   if (!loaded.is_valid()) return Error{loaded.errors()};
   const auto host = find_host(loaded.config, options.host);
   if (!host) return host.error();
-  const l4::XdpDataPlane::Options plane_options{options.pin_folder, host->interface, loaded.config.ring.slots};
+  const l4::XdpDataPlane::Options plane_options{options.pin_folder, host->interfaces, loaded.config.ring.slots, mode_of(*host),
+                                                host->next_program};
   if (options.is_detach) {
     l4::XdpDataPlane::detach(plane_options);
     return {};
@@ -67,9 +83,13 @@ Status run(const Options& options) {
   if (const Status started = director.start(loaded.config); !started) return started;
   if (const Status started = server.start(); !started) return started;
   if (const Status attached = (*plane)->attach(); !attached) return attached;
+  LinkWatch links(loop, [&](const std::string& interface, bool is_there) { follow(**plane, host->interfaces, interface, is_there); });
+  if (const Status watched = links.start(); !watched) return watched;
   // Tables and programs; marks on probes, tc and XDP; the verifier's pointer arithmetic.
   if (const Status kept = keep_capabilities({"cap_bpf", "cap_net_admin", "cap_perfmon"}); !kept) return kept;
-  log_info("forwarding on {}{}", host->interface, (*plane)->was_adopted() ? ", with the tables that were there" : "");
+  for (const l4::Port& port : (*plane)->ports()) {
+    log_info("forwarding on {} ({} XDP){}", port.name, port.mode, (*plane)->was_adopted() ? ", with the tables that were there" : "");
+  }
   loop.run();
   log_info("ending; packets are forwarded on (--detach stops that)");
   return {};

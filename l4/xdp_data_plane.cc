@@ -5,9 +5,14 @@
 #include <net/if.h>
 #include <time.h>
 
+#include <algorithm>
+#include <cerrno>
+
+#include "bpf/capture.skel.h"
 #include "bpf/probe.skel.h"
 #include "bpf/xdp.skel.h"
 #include "common/bpf_object.h"
+#include "common/fd.h"
 #include "common/log.h"
 
 namespace gatehouse::l4 {
@@ -51,7 +56,9 @@ std::uint32_t kernel_ticks_per_second() {
 struct XdpDataPlane::Programs {
   xdp_bpf* xdp = nullptr;
   probe_bpf* probe = nullptr;
+  capture_bpf* capture = nullptr;  // loaded when somebody captures
   ~Programs() {
+    capture_bpf__destroy(capture);
     probe_bpf__destroy(probe);
     xdp_bpf__destroy(xdp);
   }
@@ -72,9 +79,9 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   bpf_map__set_max_entries(maps.prefix_lines, options.guard.prefix_lines());
   bpf_map__set_max_entries(maps.v6_filter, options.guard.v6_filter_words());
   bpf_map__set_max_entries(maps.bucket_lines, options.guard.bucket_lines());
-  const auto adopted = adopt_or_pin_maps(programs.xdp->obj, options.pin_folder);
-  if (!adopted) return adopted.error();
-  plane->was_adopted_ = *adopted;
+  auto pins = plan_pins(programs.xdp->obj, options.pin_folder);
+  if (!pins) return pins.error();
+  plane->pins_ = std::move(*pins);
   if (const int code = xdp_bpf__load(programs.xdp)) {
     return bpf_error("the kernel refuses the XDP program (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)", code);
   }
@@ -126,31 +133,108 @@ Status XdpDataPlane::map_guard() {
   return {};
 }
 
-Status XdpDataPlane::attach() {
-  Programs& programs = *programs_;
-  const Status attached = attach_xdp(programs.xdp->progs.balance, options_.interface, options_.pin_folder + "/link_xdp");
-  if (!attached) return attached.error();
+// A name may have dots, a pin may not.
+std::string XdpDataPlane::link_of(const std::string& interface) const {
+  std::string name = interface;
+  std::replace(name.begin(), name.end(), '.', ',');
+  return options_.pin_folder + "/link_xdp_" + name;
+}
 
-  programs.probe = probe_bpf__open();
-  if (!programs.probe) return system_error("cannot open the probe program");
-  auto& maps = programs.probe->maps;
-  bpf_map__reuse_fd(maps.state, bpf_map__fd(programs.xdp->maps.state));
-  bpf_map__reuse_fd(maps.nodes, bpf_map__fd(programs.xdp->maps.nodes));
-  if (const int code = probe_bpf__load(programs.probe)) return bpf_error("the kernel refuses the probe program", code);
-  ProbeHook probe(options_.interface);
-  const int hooked = bpf_tc_hook_create(&probe.hook);
-  if (hooked != 0 && hooked != -EEXIST) return bpf_error("cannot add clsact to " + options_.interface, hooked);
-  probe.options.prog_fd = bpf_program__fd(programs.probe->progs.probe);
-  probe.options.flags = BPF_TC_F_REPLACE;
-  if (const int code = bpf_tc_attach(&probe.hook, &probe.options)) {
-    return bpf_error("cannot attach the probe program to " + options_.interface, code);
+Status XdpDataPlane::attach() {
+  if (const Status filled = fill_next_program(); !filled) return filled;
+  if (const Status attached = attach_everywhere(programs_->xdp->progs.balance); !attached) return attached;
+  if (const Status settled = settle_pins(pins_); !settled) return settled;
+
+  programs_->probe = probe_bpf__open();
+  if (!programs_->probe) return system_error("cannot open the probe program");
+  auto& maps = programs_->probe->maps;
+  bpf_map__reuse_fd(maps.state, bpf_map__fd(programs_->xdp->maps.state));
+  bpf_map__reuse_fd(maps.nodes, bpf_map__fd(programs_->xdp->maps.nodes));
+  if (const int code = probe_bpf__load(programs_->probe)) return bpf_error("the kernel refuses the probe program", code);
+  return attach_probe(options_.interfaces.front());
+}
+
+Status XdpDataPlane::attach_everywhere(bpf_program* program) {
+  for (const std::string& interface : options_.interfaces) {
+    if (const Status attached = attach_xdp(program, interface, link_of(interface), options_.mode); !attached) return attached;
   }
   return {};
 }
 
+Status XdpDataPlane::attach_probe(const std::string& interface) {
+  ProbeHook probe(interface);
+  const int hooked = bpf_tc_hook_create(&probe.hook);
+  if (hooked != 0 && hooked != -EEXIST) return bpf_error("cannot add clsact to " + interface, hooked);
+  probe.options.prog_fd = bpf_program__fd(programs_->probe->progs.probe);
+  probe.options.flags = BPF_TC_F_REPLACE;
+  if (const int code = bpf_tc_attach(&probe.hook, &probe.options)) {
+    return bpf_error("cannot attach the probe program to " + interface, code);
+  }
+  return {};
+}
+
+Status XdpDataPlane::attach_again(const std::string& interface) {
+  const auto& ours = options_.interfaces;
+  if (std::find(ours.begin(), ours.end(), interface) == ours.end()) return {};
+  if (!xdp_mode_of(interface, link_of(interface)).empty()) return {};
+  if (const Status attached = attach_xdp(programs_->xdp->progs.balance, interface, link_of(interface), options_.mode); !attached) {
+    return attached;
+  }
+  return interface == ours.front() ? attach_probe(interface) : Status();
+}
+
+std::vector<Port> XdpDataPlane::ports() const {
+  std::vector<Port> ports;
+  for (const std::string& interface : options_.interfaces) ports.push_back({interface, xdp_mode_of(interface, link_of(interface))});
+  return ports;
+}
+
+Status XdpDataPlane::fill_next_program() {
+  if (options_.next_program.empty()) return {};
+  const Fd program(bpf_obj_get(options_.next_program.c_str()));
+  if (!program.is_open()) return system_error("next_program " + options_.next_program);
+  const __u32 place = 0;
+  const __u32 value = static_cast<__u32>(program.get());
+  if (bpf_map_update_elem(bpf_map__fd(programs_->xdp->maps.next_program), &place, &value, BPF_ANY) != 0) {
+    return system_error("next_program " + options_.next_program + " cannot follow ours (an XDP program is needed)");
+  }
+  return {};
+}
+
+Status XdpDataPlane::load_capture() {
+  if (programs_->capture) return {};
+  capture_bpf* capture = capture_bpf__open();
+  if (!capture) return system_error("cannot open the capture program");
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, capture->obj) {
+    const bpf_map* shared = bpf_object__find_map_by_name(programs_->xdp->obj, bpf_map__name(map));
+    if (shared && !bpf_map__is_internal(map)) bpf_map__reuse_fd(map, bpf_map__fd(shared));
+  }
+  if (const int code = capture_bpf__load(capture)) {
+    capture_bpf__destroy(capture);
+    return bpf_error("the kernel refuses the capture program", code);
+  }
+  programs_->capture = capture;
+  return {};
+}
+
+Result<int> XdpDataPlane::start_capture(const gh_capture_filter& filter) {
+  if (const Status loaded = load_capture(); !loaded) return loaded.error();
+  const auto& maps = programs_->capture->maps;
+  const __u32 zero = 0;
+  if (bpf_map_update_elem(bpf_map__fd(maps.capture_filter), &zero, &filter, BPF_ANY) != 0) return system_error("capture filter");
+  if (const Status attached = attach_everywhere(programs_->capture->progs.balance_and_capture); !attached) return attached.error();
+  return bpf_map__fd(maps.captures);
+}
+
+void XdpDataPlane::stop_capture() {
+  const Status attached = attach_everywhere(programs_->xdp->progs.balance);
+  if (!attached) log_error("the capture cannot be ended, packets are forwarded on: {}", attached.error().message);
+}
+
 void XdpDataPlane::detach(const Options& options) {
   remove_pins(options.pin_folder);
-  ProbeHook probe(options.interface);
+  ProbeHook probe(options.interfaces.front());
   bpf_tc_detach(&probe.hook, &probe.options);
 }
 

@@ -1,11 +1,15 @@
-// The XDP data plane: bpf/xdp.bpf.c on an interface, its maps pinned and mapped into this process. Everything outlives the
-// process by its pins; the next one adopts them. Also attaches the probe program to the interface's egress.
+// The XDP data plane: bpf/xdp.bpf.c on one or more interfaces, its maps pinned and mapped into this process. Everything
+// outlives the process by its pins; the next one adopts them. Also attaches the probe program to the first interface's egress.
+//
+// Links, tables and the place for another operator's program are pinned under Options::pin_folder: link_xdp_NAME, map_NAME,
+// map_next_program. Tables of another layout are replaced whole, once the new ones are filled.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "common/bpf_object.h"
 #include "l4/data_plane.h"
 
 namespace gatehouse::l4 {
@@ -14,8 +18,10 @@ class XdpDataPlane final : public DataPlane {
  public:
   struct Options {
     std::string pin_folder;
-    std::string interface;
+    std::vector<std::string> interfaces;
     std::uint32_t ring_slots = 65537;
+    XdpMode mode = XdpMode::kAuto;
+    std::string next_program;  // pinned; empty: what is in the place stays
     GuardSizes guard;
   };
   // Rings that may be live at once, and one more to write the next into.
@@ -25,14 +31,20 @@ class XdpDataPlane final : public DataPlane {
   static Result<std::unique_ptr<XdpDataPlane>> open(const Options& options);
   ~XdpDataPlane() override;
 
-  // Native XDP, generic with a warning; replaces the program of an earlier process atomically.
+  // On every interface; replaces the program of an earlier process atomically.
   Status attach();
-  // Takes the programs off the interface and removes the pins.
+  // One interface, once more: it was taken away and is back. Does nothing when it is attached, or none of ours.
+  Status attach_again(const std::string& interface);
+  // Takes the programs off the interfaces and removes the pins.
   static void detach(const Options& options);
 
   const Tables& tables() override { return tables_; }
   void wait_for_readers() override;
-  bool was_adopted() const override { return was_adopted_; }
+  bool was_adopted() const override { return pins_.are_adopted; }
+  std::vector<Port> ports() const override;
+
+  Result<int> start_capture(const gh_capture_filter& filter) override;
+  void stop_capture() override;
 
   // For tests and benchmarks: BPF_PROG_TEST_RUN of balance() once. Returns the XDP action; `packet` becomes the output.
   Result<int> test_run(std::vector<std::uint8_t>& packet);
@@ -43,11 +55,16 @@ class XdpDataPlane final : public DataPlane {
   explicit XdpDataPlane(Options options);
   Status map_tables();
   Status map_guard();
+  Status attach_everywhere(bpf_program* program);
+  Status attach_probe(const std::string& interface);
+  Status load_capture();
+  Status fill_next_program();
+  std::string link_of(const std::string& interface) const;
 
   Options options_;
   std::unique_ptr<Programs> programs_;
+  Pins pins_;
   Tables tables_;
-  bool was_adopted_ = false;
 };
 
 }  // namespace gatehouse::l4

@@ -4,11 +4,15 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "common/address.h"
+#include "common/cli/capture_file.h"
 #include "common/cli/report.h"
 #include "common/config/load.h"
 #include "common/config/reference.h"
@@ -161,6 +165,41 @@ int explain(const Invocation& invocation) {
   return 0;
 }
 
+Result<Json> capture_request(const Invocation& invocation) {
+  Json request = Json::object();
+  for (const char* name : {"vip", "verdict"}) {
+    const auto values = invocation.values(std::string("--") + name);
+    if (!values.empty()) request[name] = values.back();
+  }
+  for (const char* name : {"sample", "count", "seconds"}) {
+    const auto values = invocation.values(std::string("--") + name);
+    if (values.empty()) continue;
+    std::uint32_t number = 0;
+    const std::string& text = values.back();
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool is_good = error == std::errc() && end == text.data() + text.size() && number > 0 && number <= 1'000'000;
+    if (!is_good) return Error{std::string("--") + name + ": expected a number from 1 to 1000000, found \"" + text + "\""};
+    const bool is_time = std::string_view(name) == "seconds";
+    request[is_time ? "milliseconds" : name] = is_time ? std::uint64_t{number} * 1000 : number;
+  }
+  return request;
+}
+
+int capture(const Invocation& invocation) {
+  const Result<Json> request = capture_request(invocation);
+  if (!request) return complain(request.error().message, 2);
+  const Duration longest(request->value("milliseconds", 10'000));
+  const Result<Json> answer = ask(invocation, "capture", *request, longest + kPatience);
+  if (!answer) return complain(answer.error().message);
+  const std::string& file = invocation.arguments[0];
+  const CaptureFile capture = capture_file(*answer);
+  std::ofstream stream(file, std::ios::binary);
+  stream << capture.text;
+  if (!stream.flush()) return complain("cannot write " + file + ": " + std::strerror(errno));
+  print(std::to_string(capture.packets) + (capture.packets == 1 ? " packet" : " packets") + ", as it came and as it left, in " + file + "\n");
+  return 0;
+}
+
 int reference(const Invocation&) {
   print(config::reference_page());
   return 0;
@@ -193,6 +232,15 @@ const Command kCommands[] = {
       {"--packet", "", "the arguments are SOURCE:PORT VIP:PORT; ask an L4 host"},
       {"--udp", "", "with --packet: of UDP, not TCP"}},
      explain},
+    {"capture",
+     "FILE",
+     "Writes packets as they came and as they left to FILE (pcapng); forwarding goes on.",
+     {{"--vip", "NAME", "only to this VIP (or address:port)"},
+      {"--verdict", "NAME", "only those with this verdict"},
+      {"--sample", "N", "one of N; default: every one"},
+      {"--count", "N", "at most N packets; default: 1000"},
+      {"--seconds", "N", "no longer than that; default: 10"}},
+     capture},
     {"reference", "", "Every option of the config, with default and bounds.", {}, reference},
     {"version", "", "The version of this program.", {}, version},
 };

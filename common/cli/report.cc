@@ -32,6 +32,7 @@ constexpr Column kVipColumns[] = {{"VIP", "name", Kind::kText, true},
                                   {"BYTES/S", "bytes_per_second", Kind::kByteRate}};
 constexpr Column kHostColumns[] = {
     {"L4 HOST", "name", Kind::kText, true}, {"ADDRESS", "address"}, {"THIS HOST", "is_self", Kind::kYesNo}};
+constexpr Column kInterfaceColumns[] = {{"INTERFACE", "name", Kind::kText, true}, {"XDP", "mode"}};
 constexpr Column kNodeColumns[] = {{"NODE", "name", Kind::kText, true},
                                    {"ID", "id", Kind::kNumber},
                                    {"ADDRESS", "address"},
@@ -223,6 +224,7 @@ struct StatusTable {
 const StatusTable kStatusTables[] = {
     {kVipColumns, vips_of},
     {kHostColumns, [](const Json& status) { return rows_of(status, "l4_hosts"); }},
+    {kInterfaceColumns, [](const Json& status) { return rows_of(status, "interfaces"); }},
     {kNodeColumns, [](const Json& status) { return rows_of(status, "nodes"); }},
     {kWorkerColumns, workers_of},
     {kBackendColumns, backends_of},

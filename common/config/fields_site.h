@@ -26,7 +26,11 @@ inline constexpr auto kFields<L4Host> = std::tuple{
     field("name", &L4Host::name, "Name given to gatehouse-l4 by --host, and common name of its certificate.", kRequired),
     field("address", &L4Host::address, "Outer source of tunnelled packets.", kRequired),
     field("address_v6", &L4Host::address_v6, "Outer source towards IPv6 nodes, when `address` is IPv4."),
-    field("interface", &L4Host::interface, "Interface on which packets of VIPs arrive: XDP is attached there.", kRequired),
+    field("interface", &L4Host::interfaces,
+          "Interface, or list of interfaces, on which packets of VIPs arrive: XDP is attached there.", kRequired | kOneOrMore),
+    field("xdp_mode", &L4Host::xdp_mode, "\"native\", \"generic\", or \"auto\": native, else generic with a warning."),
+    field("next_program", &L4Host::next_program,
+          "Pinned XDP program (a path on a BPF file system) that gets the packets that are not a VIP's."),
     field("control", &L4Host::control, "address:port where nodes dial in (mutual TLS, [control])."),
 };
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/prefix.h"
+#include "common/address.h"
 
 namespace gatehouse::config {
 

@@ -30,7 +30,9 @@ struct L4Host {
   std::string name;
   IpAddress address;           // outer source of tunnelled packets
   std::optional<IpAddress> address_v6;  // towards IPv6 nodes, when `address` is IPv4
-  std::string interface;       // where XDP is attached
+  std::vector<std::string> interfaces;  // where XDP is attached; the first one carries the probes
+  std::string xdp_mode = "auto";        // auto | native | generic
+  std::string next_program;             // pinned XDP program that gets what is not a VIP's; empty: none
   std::optional<Endpoint> control;  // where nodes dial in over TCP with mutual TLS; none: Unix socket only
 };
 

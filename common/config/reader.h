@@ -70,6 +70,9 @@ class Reader {
       if (read_short_form(node, out, label)) return;
       if (const toml::table* table = node.as_table()) return read(*table, out, path, label);
       refuse(node, label, "a table");
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (!node.is_boolean()) return refuse(node, label, "true or false");
+      out = *node.value<bool>();
     } else if constexpr (std::is_integral_v<T>) {
       read_number(node, out, spec, label);
     } else if constexpr (std::is_same_v<T, std::string>) {
@@ -82,6 +85,8 @@ class Reader {
                     [](ByteSize value) { return static_cast<std::int64_t>(value.bytes); });
     } else if constexpr (std::is_same_v<T, IpAddress> || std::is_same_v<T, std::optional<IpAddress>>) {
       read_parsed(node, out, label, "an address such as \"192.0.2.1\" or \"2001:db8::1\"", IpAddress::parse);
+    } else if constexpr (std::is_same_v<T, IpPrefix>) {
+      read_parsed(node, out, label, "an address or a prefix such as \"192.0.2.1\" or \"10.0.0.0/8\"", IpPrefix::parse);
     } else if constexpr (std::is_same_v<T, Endpoint> || std::is_same_v<T, std::optional<Endpoint>>) {
       read_parsed(node, out, label, "address:port such as \"192.0.2.1:443\" or \"[2001:db8::1]:443\"", Endpoint::parse);
     } else {
@@ -93,6 +98,7 @@ class Reader {
   void read_list(const toml::node& node, std::vector<T>& out, const Spec& spec, const std::string& path,
                  const std::string& label) {
     const toml::array* array = node.as_array();
+    if (!array && (spec.flags & kOneOrMore)) return read_value(node, out.emplace_back(), spec, path, label);
     if (!array) return refuse(node, label, "a list");
     out.clear();
     out.reserve(array->size());

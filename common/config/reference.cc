@@ -12,6 +12,8 @@ inline constexpr bool kIsStruct = !std::is_same_v<std::remove_const_t<decltype(k
 
 std::string type_name(const std::string*) { return "text"; }
 std::string type_name(const IpAddress*) { return "address"; }
+std::string type_name(const IpPrefix*) { return "address or prefix"; }
+std::string type_name(const bool*) { return "true or false"; }
 std::string type_name(const Endpoint*) { return "address:port"; }
 std::string type_name(const Duration*) { return "duration"; }
 std::string type_name(const ByteSize*) { return "size"; }
@@ -38,6 +40,8 @@ std::string type_name(const std::vector<T>*) {
 
 std::string print(const std::string& value) { return value.empty() ? "" : "\"" + value + "\""; }
 std::string print(const IpAddress& value) { return value.is_unspecified() ? "" : "\"" + to_string(value) + "\""; }
+std::string print(const IpPrefix& value) { return "\"" + to_string(value) + "\""; }
+std::string print(bool value) { return value ? "true" : "false"; }
 std::string print(const Endpoint&) { return ""; }
 std::string print(Duration value) { return "\"" + to_string(value) + "\""; }
 std::string print(ByteSize value) { return "\"" + to_string(value) + "\""; }

@@ -1,4 +1,6 @@
 // Rules about VIPs, L4 hosts, nodes, rings and probes.
+#include <set>
+
 #include "common/maglev.h"
 #include "common/config/validator.h"
 
@@ -84,10 +86,28 @@ class SiteValidator : Validator {
   void check_probe_family() {
     for (std::size_t i = 0; i < config_.l4_hosts.size(); ++i) {
       const L4Host& host = config_.l4_hosts[i];
-      if (host.interface.empty()) error(at("l4_host", i, "interface"), "[[l4_host]] interface: expected a name such as \"eth0\"");
+      check_interfaces(i);
       if (config_.nodes.empty() || host.address.is_v4() == config_.probe.address.is_v4()) continue;
       error("probe.address", "probe.address " + quoted(to_string(config_.probe.address)) + ": expected an address of the family of L4 host " +
                                  quoted(host.name) + " (" + to_string(host.address) + ")");
+    }
+  }
+
+  void check_interfaces(std::size_t index) {
+    const L4Host& host = config_.l4_hosts[index];
+    const std::string path = at("l4_host", index, "interface");
+    if (host.interfaces.empty()) error(path, "[[l4_host]] interface: expected a name such as \"eth0\", or a list of them");
+    std::set<std::string> seen;
+    for (const std::string& name : host.interfaces) {
+      if (name.empty() || name.size() > 15) error(path, "[[l4_host]] interface: expected a name such as \"eth0\", found " + quoted(name));
+      if (!seen.insert(name).second) error(path, "[[l4_host]] interface " + quoted(name) + " is there twice");
+    }
+    if (host.xdp_mode != "auto" && host.xdp_mode != "native" && host.xdp_mode != "generic") {
+      error(at("l4_host", index, "xdp_mode"), "[[l4_host]] xdp_mode: expected \"auto\", \"native\" or \"generic\", found " + quoted(host.xdp_mode));
+    }
+    if (!host.next_program.empty() && host.next_program.front() != '/') {
+      error(at("l4_host", index, "next_program"), "[[l4_host]] next_program: expected a path such as \"/sys/fs/bpf/counter\", found " +
+                                                      quoted(host.next_program));
     }
   }
 

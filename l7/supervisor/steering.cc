@@ -89,13 +89,14 @@ Result<std::unique_ptr<Steering>> Steering::open(const Options& options) {
   node_bpf* node = steering->programs_->node = node_bpf__open();
   if (!node) return system_error("cannot open the node's programs");
   bpf_map__set_max_entries(node->maps.verdicts, GH_VERDICT_STRIDE * static_cast<__u32>(libbpf_num_possible_cpus()));
-  const auto adopted = adopt_or_pin_maps(node->obj, options.pin_folder);
-  if (!adopted) return adopted.error();
+  const auto pins = plan_pins(node->obj, options.pin_folder);
+  if (!pins) return pins.error();
+  steering->pins_ = *pins;
   if (const int code = node_bpf__load(node)) {
     return bpf_error("the kernel refuses the node's programs (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)", code);
   }
   if (const Status mapped = steering->map_tables(); !mapped) return mapped.error();
-  if (!*adopted) {
+  if (!pins->are_adopted) {
     GH_CHECK(getrandom(steering->state_->hash_key, sizeof steering->state_->hash_key, 0) == sizeof steering->state_->hash_key);
   }
   return steering;
@@ -228,9 +229,11 @@ Status Steering::set_socket(const std::string& listener, bool is_v4, std::uint32
 }
 
 Status Steering::attach() {
+  // The links are where they have always been, whatever became of the maps.
   const Status steered = attach_sk_lookup(programs_->node->progs.steer, options_.pin_folder + "/link_steer");
   if (!steered) return steered;
-  return attach_xdp(programs_->node->progs.decapsulate, options_.node.interface, options_.pin_folder + "/link_xdp");
+  const Status attached = attach_xdp(programs_->node->progs.decapsulate, options_.node.interface, options_.pin_folder + "/link_xdp");
+  return attached ? settle_pins(pins_) : attached;
 }
 
 void Steering::detach(const std::string& pin_folder) { remove_pins(pin_folder); }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/bpf_object.h"
 #include "common/config/model.h"
 #include "common/result.h"
 
@@ -56,6 +57,7 @@ class Steering {
 
   Options options_;
   std::unique_ptr<Programs> programs_;
+  Pins pins_;
   gh_state* state_ = nullptr;
   gh_vip_line* fleet_lines_ = nullptr;
   gh_vip_line* listener_lines_ = nullptr;

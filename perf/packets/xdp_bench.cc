@@ -60,7 +60,7 @@ Result<std::unique_ptr<XdpBench>> XdpBench::open(const std::string& folder) {
   if (const Status mounted = mount_private(folder); !mounted) return mounted.error();
   std::unique_ptr<XdpBench> bench(new XdpBench);
   auto plane =
-      l4::XdpDataPlane::open({.pin_folder = folder + "/perf", .interface = {}, .ring_slots = kRingSlots});
+      l4::XdpDataPlane::open({.pin_folder = folder + "/perf", .interfaces = {}, .ring_slots = kRingSlots});
   if (!plane) return plane.error();
   bench->plane_ = std::move(*plane);
   if (const Status filled = fill_tables(*bench->plane_); !filled) return filled.error();

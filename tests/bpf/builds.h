@@ -120,7 +120,7 @@ class FrontDoorInTheKernel : public testing::Test {
   void open(std::uint32_t ring_slots, const Site& site) {
     if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
     auto opened =
-        l4::XdpDataPlane::open({.pin_folder = folder_, .interface = "lo", .ring_slots = ring_slots});
+        l4::XdpDataPlane::open({.pin_folder = folder_, .interfaces = {"lo"}, .ring_slots = ring_slots});
     if (!opened && opened.error().message.find("Operation not permitted") != std::string::npos) {
       GTEST_SKIP() << "This machine does not let us load BPF programs: " << opened.error().message;
     }

@@ -127,7 +127,7 @@ const Row kNodes[] = {
     {"NoInterface", "[[node]]\nid = 1\nname = \"n\"\naddress = \"192.0.2.1\"\ninterface = \"\"\n",
      "f:5: [[node]] interface: expected a name such as \"eth0\""},
     {"NoInterfaceOfAHost", kSecret + "[[l4_host]]\nname = \"h\"\naddress = \"192.0.2.1\"\ninterface = \"\"\n",
-     "f:6: [[l4_host]] interface: expected a name such as \"eth0\""},
+     "f:6: [[l4_host]] interface: expected a name such as \"eth0\", found \"\""},
     {"NobodyHasWeight", node("1", "192.0.2.1", "weight = 0\n") + node("2", "192.0.2.2", "weight = 0\n"),
      "f:1: [[node]]: every node has weight 0, so nobody could serve"},
     {"OneHasWeight", node("1", "192.0.2.1", "weight = 0\n") + node("2", "192.0.2.2"), ""},

@@ -1,6 +1,13 @@
 // What an operator does: status, drain, explain, reload; and what a stranger may not.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
 #include "common/config/model.h"
 #include "common/control/channel.h"
 #include "tests/integration/site_test.h"
@@ -44,6 +51,57 @@ TEST_F(ControlTest, StatusShowsTheSiteAsTableAndAsJson) {
       },
       std::chrono::seconds(5), std::chrono::milliseconds(100)));
   EXPECT_NE(site_->cli("l4a", {"status"}).text.find("PACKETS/S"), std::string::npos);
+}
+
+// The blocks of a pcapng file: type, body.
+std::vector<std::pair<std::uint32_t, std::string>> pcapng_blocks(const std::string& file) {
+  std::vector<std::pair<std::uint32_t, std::string>> blocks;
+  std::size_t at = 0;
+  while (at + 12 <= file.size()) {
+    std::uint32_t head[2], end = 0;
+    std::memcpy(head, file.data() + at, sizeof head);
+    if (head[1] < 12 || at + head[1] > file.size()) break;
+    std::memcpy(&end, file.data() + at + head[1] - 4, sizeof end);
+    if (end != head[1]) break;
+    blocks.emplace_back(head[0], file.substr(at + 8, head[1] - 12));
+    at += head[1];
+  }
+  if (at != file.size()) blocks.clear();
+  return blocks;
+}
+
+TEST_F(ControlTest, CaptureWritesPacketsAsTheyCameAndAsTheyLeft) {
+  const std::string path = site_->lab().folder() + "/capture.pcapng";
+  std::atomic<bool> is_done = false;
+  // Whichever L4 host the client's flows meet: some pass each of them.
+  std::thread client([&] {
+    while (!is_done) site_->curl({"https://shop.example/healthz"});
+  });
+  const lab::Output output = site_->cli("l4a", {"capture", path, "--verdict", "forwarded", "--count", "20", "--seconds", "30"});
+  is_done = true;
+  client.join();
+  ASSERT_EQ(output.exit_code, 0) << output.errors;
+  EXPECT_NE(output.text.find("20 packets"), std::string::npos) << output.text;
+  std::ifstream stream(path, std::ios::binary);
+  const auto blocks = pcapng_blocks({std::istreambuf_iterator<char>(stream), {}});
+  ASSERT_FALSE(blocks.empty()) << "not a pcapng file";
+  EXPECT_EQ(blocks[0].first, 0x0a0d0d0au);
+  EXPECT_EQ(std::ranges::count_if(blocks, [](const auto& block) { return block.first == 6; }), 40);
+  for (const auto& [type, body] : blocks) {
+    if (type == 6) EXPECT_NE(body.find("forwarded"), std::string::npos);
+  }
+}
+
+TEST_F(ControlTest, ACaptureOfWhatDoesNotExistIsRefused) {
+  const std::string path = site_->lab().folder() + "/none.pcapng";
+  const lab::Output vip = site_->cli("l4a", {"capture", path, "--vip", "wbe"});
+  EXPECT_NE(vip.exit_code, 0);
+  EXPECT_NE(vip.errors.find("there is no VIP \"wbe\"; did you mean \"web\"?"), std::string::npos) << vip.errors;
+  const lab::Output verdict = site_->cli("l4a", {"capture", path, "--verdict", "forwardet"});
+  EXPECT_NE(verdict.errors.find("did you mean \"forwarded\"?"), std::string::npos) << verdict.errors;
+  const lab::Output count = site_->cli("l4a", {"capture", path, "--count", "many"});
+  EXPECT_NE(count.errors.find("--count: expected a number"), std::string::npos) << count.errors;
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST_F(ControlTest, BothL4HostsHaveTheSameRing) {

@@ -55,7 +55,7 @@ TEST_F(StopTest, SigtermOfAnL4HostLeavesItForwardingUntilItIsDetached) {
       "l4a", {binary("gatehouse-l4"), "--config", site_->config_file("l4a"), "--host", "l4a", "--bpf-dir",
               site_->lab().bpf_folder("l4a"), "--detach"});
   EXPECT_EQ(detached.exit_code, 0) << detached.errors;
-  EXPECT_FALSE(std::filesystem::exists(site_->lab().bpf_folder("l4a") + "/link_xdp"));
+  EXPECT_FALSE(std::filesystem::exists(site_->lab().bpf_folder("l4a") + "/link_xdp_e0"));
   EXPECT_NE(site_->curl({"https://shop.example/healthz", "--max-time", "1"}).exit_code, 0);
 }
 
