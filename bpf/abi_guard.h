@@ -12,7 +12,7 @@
 
 enum {
   GH_PREFIX_LISTS = 32,         /* named lists of prefix rules: bits of a word */
-  GH_PREFIX_PROBES = 8,         /* lines that a rule may stand in: its own and those after it */
+  GH_PREFIX_PROBES = 64,        /* lines that a rule may stand in: its own, nearly always, and those after it */
   GH_MAX_POLICIES = 256,
   GH_V4_FILTER_WORDS = 1 << 18, /* a bit for each /24 */
   GH_V4_BLOCKS = 1 << 16,       /* a word for each /16 */

@@ -6,16 +6,16 @@
 
 static inline __u64 gh_prefix_hash(const struct gh_guard *guard, __u64 high, __u64 low, __u64 length) {
   const __u64 hash = gh_mix(high ^ length * 0x9e3779b97f4a7c15ULL, guard->key[0]);
-  return gh_mix(hash ^ low, guard->key[1]);
+  return gh_mix(hash ^ low, guard->key[1]) * (guard->key[2] | 1);
 }
 static inline __u32 gh_prefix_line_of(const struct gh_guard *guard, __u64 hash) {
-  return (__u32)(hash >> 32 ^ hash) & guard->prefix_mask;
+  return (__u32)(hash >> 32) & guard->prefix_mask;
 }
 
 /* The bit, from 0 on, of a /32 or /48 (the rest of `high` cleared) among the hashed ones. */
 static inline __u32 gh_v6_filter_bit(const struct gh_guard *guard, __u64 high) {
-  const __u64 hash = gh_mix(high, guard->key[2]);
-  return (__u32)(hash >> 28) & guard->v6_filter_mask;
+  const __u64 hash = gh_mix(high, guard->key[2]) * (guard->key[0] | 1);
+  return (__u32)(hash >> 32) & guard->v6_filter_mask;
 }
 
 /* `kind` names a limit and what it counts. */

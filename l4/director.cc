@@ -51,7 +51,7 @@ Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]) {
 }
 
 Director::Director(EventLoop& loop, DataPlane& plane, Options options)
-    : loop_(loop), plane_(plane), writer_(plane), options_(std::move(options)) {}
+    : loop_(loop), plane_(plane), writer_(plane), guard_(loop, plane), options_(std::move(options)) {}
 
 Status Director::start(const config::Config& config) {
   auto membership = Membership::load(options_.membership_file);
@@ -73,7 +73,10 @@ Status Director::start(const config::Config& config) {
 Status Director::set_config(const config::Config& config) {
   // The steps that can fail come first.
   if (const Status good = check_flow_key(config); !good) return good;
-  if (const Status written = write_vips(config); !written) return written;
+  const auto guard = guard_.prepare(config);
+  if (!guard) return guard.error();
+  if (const Status written = write_vips(config, guard->vip_flags); !written) return written;
+  guard_.commit(*guard, config_.file.empty());
   write_nodes(config);
   write_identity(config);
   const bool is_same_probe = config_.probe == config.probe;
@@ -112,7 +115,7 @@ std::uint16_t Director::vip_number(const config::Vip& vip) const {
 }
 
 // A VIP keeps its number, and with it its counters, for as long as it is in the table, whoever wrote it there.
-Status Director::write_vips(const config::Config& config) {
+Status Director::write_vips(const config::Config& config, const std::vector<std::uint16_t>& flags) {
   const Tables& tables = plane_.tables();
   std::map<std::string, std::uint16_t> numbers;
   std::set<std::uint16_t> taken;
@@ -129,7 +132,7 @@ Status Director::write_vips(const config::Config& config) {
       taken.insert(number->second = next);
       for (std::size_t at = next; at < tables.vip_traffic.size(); at += GH_MAX_VIPS) tables.vip_traffic[at] = {};
     }
-    entries.push_back({vip.address, vip.port, protocol_of(vip), number->second, kGroup});
+    entries.push_back({vip.address, vip.port, protocol_of(vip), number->second, kGroup, flags[entries.size()]});
   }
   if (const Status written = writer_.set_vips(entries); !written) return written;
   vip_numbers_ = std::move(numbers);

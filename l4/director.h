@@ -15,6 +15,7 @@
 #include "common/control/messages.h"
 #include "common/event_loop.h"
 #include "l4/data_plane.h"
+#include "l4/guard_control.h"
 #include "l4/membership.h"
 #include "l4/node_probe.h"
 #include "l4/ring_compiler.h"
@@ -59,12 +60,13 @@ class Director {
   std::uint64_t digest() const { return digest_; }
   std::uint16_t vip_number(const config::Vip& vip) const;
   DataPlane& plane() { return plane_; }
+  GuardControl& guard() { return guard_; }
 
  private:
   Status check_flow_key(const config::Config& config) const;
   void write_identity(const config::Config& config);
   void write_nodes(const config::Config& config);
-  Status write_vips(const config::Config& config);
+  Status write_vips(const config::Config& config, const std::vector<std::uint16_t>& flags);
   void update_nodes(bool is_same_probe);
   std::unique_ptr<NodeProbe> make_probe(std::uint16_t id, bool is_up);
   void judge();
@@ -79,6 +81,7 @@ class Director {
   EventLoop& loop_;
   DataPlane& plane_;
   TableWriter writer_;
+  GuardControl guard_;
   Options options_;
   config::Config config_;
   Membership membership_;

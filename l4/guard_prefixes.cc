@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <utility>
 
 #include "bpf/guard_hash.h"
@@ -19,11 +20,24 @@ bool is_same(const gh_prefix_key& one, const gh_prefix_key& other) {
   return one.length == other.length && one.prefix.low == other.prefix.low && one.prefix.high == other.prefix.high;
 }
 
+// Of lists that `before` and `after` do not both name.
+void count(std::array<std::size_t, GH_PREFIX_LISTS>& sizes, std::uint32_t before, std::uint32_t after) {
+  for (std::uint32_t changed = before ^ after; changed; changed &= changed - 1) {
+    const auto list = static_cast<std::size_t>(std::countr_zero(changed));
+    sizes[list] += after >> list & 1 ? 1 : ~std::size_t{0};
+  }
+}
+
 }  // namespace
 
 PrefixTable::PrefixTable(const GuardTables& tables, std::function<void()> wait_for_readers)
     : tables_(tables), wait_for_readers_(std::move(wait_for_readers)), freed_(2 * tables.prefix_lines.size()) {
-  for_each([this](const IpPrefix&, std::uint32_t) { ++size_; });
+  for (std::size_t place = 0; place < 2 * capacity(); ++place) {
+    if (tables_.prefix_lines[place / 2].key[place % 2].length == GH_NO_RULE) continue;
+    ++size_;
+    count(sizes_, 0, lists_at(place));
+    if (lists_at(place) == 0) remove_at(place, 0);  // an earlier daemon died in the middle of a removal
+  }
 }
 
 std::size_t PrefixTable::home_of(const gh_prefix_key& key) const {
@@ -68,37 +82,36 @@ void PrefixTable::count_overflow(std::size_t home, std::size_t place, std::int32
   }
 }
 
-void PrefixTable::publish(std::size_t place, const gh_prefix_key& key, std::uint32_t lists) {
-  gh_prefix_line& line = tables_.prefix_lines[place / 2];
-  line.key[place % 2].prefix = key.prefix;
-  line.lists[place % 2] = lists;
-  store<__u64>(line.key[place % 2].length, key.length);
+void PrefixTable::set_lists(std::size_t place, std::uint32_t lists) {
+  std::uint32_t& there = tables_.prefix_lines[place / 2].lists[place % 2];
+  count(sizes_, there, lists);
+  store(there, lists);
 }
 
-bool PrefixTable::add(const IpPrefix& prefix, std::uint32_t lists) {
+std::size_t PrefixTable::add(const IpPrefix& prefix, std::uint32_t lists) {
   const gh_prefix_key key = key_of(prefix);
   if (const std::size_t place = find(key); place != kNowhere) {
-    std::uint32_t& there = tables_.prefix_lines[place / 2].lists[place % 2];
-    store(there, there | lists);
-    return true;
+    set_lists(place, lists_at(place) | lists);
+    return place;
   }
   const std::size_t home = home_of(key);
   const std::size_t place = find_free(home);
-  if (place == kNowhere) return false;
+  if (place == kNowhere) return kNowhere;
   add_to_filter(tables_, key);
   count_overflow(home, place, 1);
-  publish(place, key, lists);
+  tables_.prefix_lines[place / 2].key[place % 2].prefix = key.prefix;
+  set_lists(place, lists);
+  store<__u64>(tables_.prefix_lines[place / 2].key[place % 2].length, key.length);
   ++size_;
-  return true;
+  return place;
 }
 
 // A free place is all zero: on a machine that orders loads loosely, a reader that sees the next rule's length before the rest finds
 // a rule that is on no list.
 void PrefixTable::remove_at(std::size_t place, std::uint32_t lists) {
-  gh_prefix_line& line = tables_.prefix_lines[place / 2];
-  gh_prefix_key& key = line.key[place % 2];
-  store(line.lists[place % 2], line.lists[place % 2] & ~lists);
-  if (line.lists[place % 2] != 0) return;
+  gh_prefix_key& key = tables_.prefix_lines[place / 2].key[place % 2];
+  set_lists(place, lists_at(place) & ~lists);
+  if (lists_at(place) != 0) return;
   const std::size_t home = home_of(key);
   store<__u64>(key.length, GH_NO_RULE);
   key.prefix = {};

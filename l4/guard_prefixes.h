@@ -5,6 +5,7 @@
 // One writer per plane; not thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -20,34 +21,36 @@ class PrefixTable {
   // `wait_for_readers`: DataPlane::wait_for_readers of the plane that `tables` belongs to.
   PrefixTable(const GuardTables& tables, std::function<void()> wait_for_readers);
 
-  // Puts `prefix` on the lists of the mask. False, changing nothing: no place is left for it.
-  [[nodiscard]] bool add(const IpPrefix& prefix, std::uint32_t lists);
+  static constexpr std::size_t kNowhere = ~std::size_t{0};
+  // Puts `prefix` on the lists of the mask. Returns the place where the rule stands for as long as it is in the table, a number
+  // below 2 * capacity(); kNowhere, changing nothing, when none is left for it.
+  [[nodiscard]] std::size_t add(const IpPrefix& prefix, std::uint32_t lists);
   // Takes it off them. False: it was on none of them.
   bool remove(const IpPrefix& prefix, std::uint32_t lists);
   std::uint32_t lists_of(const IpPrefix& prefix) const;
 
-  // Rules in the table. Room is for twice as many in lucky circumstances, for `capacity` always.
+  // Rules in the table. There is room for `capacity` of them, and for some more.
   std::size_t size() const { return size_; }
+  std::size_t size_of_list(std::size_t list) const { return sizes_[list]; }
   std::size_t capacity() const { return tables_.prefix_lines.size(); }
 
-  // Calls visit(prefix, lists) for each rule, in no order.
+  // Calls visit(prefix, lists) for each rule from `place` on, in no order that means anything, until that returns false. Returns
+  // the place where it stopped.
   template <typename Visit>
-  void for_each(Visit visit) const {
-    for (const gh_prefix_line& line : tables_.prefix_lines) {
-      for (int way = 0; way < 2; ++way) {
-        if (line.key[way].length != GH_NO_RULE) visit(prefix_of(line.key[way]), line.lists[way]);
-      }
+  std::size_t for_each(Visit visit, std::size_t place = 0) const {
+    for (; place < 2 * capacity(); ++place) {
+      const gh_prefix_key& key = tables_.prefix_lines[place / 2].key[place % 2];
+      if (key.length != GH_NO_RULE && !visit(prefix_of(key), lists_at(place))) break;
     }
+    return place;
   }
-  // Takes every rule off the lists of the mask for which keeps(place) is false. A place is a number below 2 * capacity(): where a
-  // rule stands for as long as it is in the table.
+  // Takes every rule off the lists of the mask for which keeps(place) is false.
   template <typename Keeps>
   void remove_unless(std::uint32_t lists, Keeps keeps) {
     for (std::size_t place = 0; place < 2 * capacity(); ++place) {
       if ((lists_at(place) & lists) && !keeps(place)) remove_at(place, lists);
     }
   }
-  static constexpr std::size_t kNowhere = ~std::size_t{0};
   std::size_t find_place(const IpPrefix& prefix) const;
   std::uint32_t lists_at(std::size_t place) const { return tables_.prefix_lines[place / 2].lists[place % 2]; }
 
@@ -60,13 +63,14 @@ class PrefixTable {
   std::size_t find(const gh_prefix_key& key) const;
   std::size_t find_free(std::size_t home);
   void count_overflow(std::size_t home, std::size_t place, std::int32_t change);
-  void publish(std::size_t place, const gh_prefix_key& key, std::uint32_t lists);
+  void set_lists(std::size_t place, std::uint32_t lists);
   void remove_at(std::size_t place, std::uint32_t lists);
 
   GuardTables tables_;
   std::function<void()> wait_for_readers_;
   std::vector<bool> freed_;  // by place, since the last grace period
   std::size_t size_ = 0;
+  std::array<std::size_t, GH_PREFIX_LISTS> sizes_{};
   bool is_loose_ = true;
 };
 

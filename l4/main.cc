@@ -58,8 +58,9 @@ Status run(const Options& options) {
   if (!loaded.is_valid()) return Error{loaded.errors()};
   const auto host = find_host(loaded.config, options.host);
   if (!host) return host.error();
+  const config::Protection& protection = loaded.config.protection;
   const l4::XdpDataPlane::Options plane_options{options.pin_folder, host->interfaces, loaded.config.ring.slots, mode_of(*host),
-                                                host->next_program};
+                                                host->next_program, {protection.prefixes, protection.sources}};
   if (options.is_detach) {
     l4::XdpDataPlane::detach(plane_options);
     return {};

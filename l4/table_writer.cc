@@ -27,6 +27,7 @@ gh_vip_entry make_entry(const VipEntry& vip, std::uint16_t port, std::uint8_t pr
   entry.is_used = 1;
   entry.vip = vip.vip;
   entry.group = vip.group;
+  entry.flags = vip.flags;
   return entry;
 }
 

@@ -19,6 +19,7 @@ struct VipEntry {
   std::uint8_t protocol = 0;  // IPPROTO_TCP or IPPROTO_UDP
   std::uint16_t vip = 0;      // number, < GH_MAX_VIPS
   std::uint16_t group = 0;    // < GH_MAX_GROUPS
+  std::uint16_t flags = 0;    // enum gh_vip_flags, and the number of a policy: write_policies()
 };
 
 class TableWriter {

@@ -111,6 +111,17 @@ IpAddress from_table_address(const gh_address& table) {
   return address;
 }
 
+std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& source, std::uint32_t wanted) {
+  Tables own;
+  own.guard = tables;
+  gh_tables hooks{own};
+  const gh_address address = to_table_address(source);
+  const gh_wide wide = gh_widen(&address);
+  const bool is_v4 = source.is_v4();
+  if (!gh_is_concerned(&hooks, tables.guard, &wide, is_v4)) return 0;
+  return gh_find_lists(&hooks, &wide, is_v4, wanted);
+}
+
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,
                                           std::uint8_t protocol) {
   gh_tables hooks{tables};

@@ -44,6 +44,9 @@ gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);
 gh_address to_table_address(const IpAddress& address);
 IpAddress from_table_address(const gh_address& address);
 
+// The lists among `wanted` that have the longest prefix of `source` that any of them has: as gh_guard() asks.
+std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& source, std::uint32_t wanted);
+
 // What the front door would do with a packet of this flow, from the very tables that forward. Counts nothing.
 struct Explanation {
   std::uint16_t vip = 0;

@@ -112,7 +112,7 @@ struct DirectorSite {
     std::string name = testing::TempDir() + "gatehouse-director-XXXXXX";
     GH_CHECK(mkdtemp(name.data()));
     folder = name;
-    host = {"l4a", ip("192.0.2.11"), ip("2001:db8::11"), "eth0", std::nullopt};
+    host = {"l4a", ip("192.0.2.11"), ip("2001:db8::11"), {"eth0"}};
     config.l4_hosts = {host};
     config.ring.slots = kSlots;
     config.probe = {ip("127.0.0.1"), 1, Duration(60), Duration(50), 2, 3};

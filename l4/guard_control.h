@@ -1,0 +1,52 @@
+// Protection as the daemon has it: prepares a config's lists and policies, puts them in force, answers `gatehouse prefix`, and
+// tends the tables: filters that have become loose, buckets of sources that are long gone.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "common/event_loop.h"
+#include "l4/data_plane.h"
+#include "l4/guard_lists.h"
+
+namespace gatehouse::l4 {
+
+class GuardControl {
+ public:
+  using Json = nlohmann::json;
+
+  // `plane` outlives this.
+  GuardControl(EventLoop& loop, DataPlane& plane);
+
+  // What a config wants, checked. Packets do not see any of it yet; an Error changes nothing.
+  struct Prepared {
+    PrefixLists::Plan lists;
+    std::vector<std::uint16_t> vip_flags;  // of the entries of config.vips
+  };
+  Result<Prepared> prepare(const config::Config& config);
+  // After VIP entries with the prepared flags have been published.
+  void commit(const Prepared& prepared, bool is_restart);
+
+  // A request of `gatehouse prefix`.
+  Result<Json> request(const Json& params);
+  Json status(const config::Config& config) const;
+
+ private:
+  Result<Json> change(const Json& params, bool is_addition);
+  Result<Json> load(const Json& params);
+  Result<Json> list(const Json& params) const;
+  Result<Json> find(const Json& params) const;
+  void tighten_soon();
+  void on_tighten_time();
+  void on_forget_time();
+
+  EventLoop& loop_;
+  DataPlane& plane_;
+  PrefixLists lists_;
+  std::vector<std::uint64_t> buckets_before_;
+  Timer tighten_;
+  Timer forget_;
+};
+
+}  // namespace gatehouse::l4
