@@ -5,7 +5,8 @@
  * /48. Bits too many cost time, never a verdict: a writer sets bits before it publishes a rule, and clears them after it has
  * taken it away, whenever it likes. A rule is published, changed and taken away by one store: to its length or to its lists.
  *
- * Limits are buckets of one 64-bit word each, 64-byte lines of eight, changed by compare-and-swap and by addition. */
+ * Limits are buckets of one 64-bit word each, 64-byte lines of eight, changed by compare-and-swap and by addition. Before them stands
+ * a sketch, for the same reason. */
 #pragma once
 
 #include "bpf/abi.h"
@@ -58,8 +59,12 @@ struct gh_policy {
   __u32 limit;  /* whose buckets: policies with the same number share them */
   struct gh_rate packets; /* of a source prefix */
   struct gh_rate syns;
-  __u64 v4_mask; /* of gh_wide.low: what a source prefix is */
-  __u64 v6_mask; /* of gh_wide.high */
+  __u64 sketch_key;    /* odd */
+  __u32 free_packets;  /* of a source, in each window on each CPU, that no bucket is charged with */
+  __u8 v4_shift;       /* a source prefix without its other bits: of the lower half of gh_wide.low */
+  __u8 v6_shift;       /* of gh_wide.high */
+  __u8 window_shift;   /* ticks of a window: a power of two */
+  __u8 reserved;
 };
 GH_STATIC_ASSERT(sizeof(struct gh_policy) == 64, "gh_policy");
 
@@ -85,6 +90,20 @@ static inline struct gh_rate gh_make_rate(__u64 per_second, __u64 burst) {
   return rate;
 }
 
+/* ---- The sketch ----
+ * What spares a bucket to packets of sources that send little: a small count per CPU, without a lock, of hash classes of sources. Bits
+ * 20..31 the window in which it was counted, 0..19 the packets. One region per CPU. */
+enum {
+  GH_SKETCH_BITS = 14, /* places of a CPU */
+  GH_SKETCH_LINES = 1 << (GH_SKETCH_BITS - 4),
+  GH_SKETCH_MOST = (1 << 20) - 1,
+  GH_SKETCH_SHARE = 8, /* the part of a limit that may pass uncharged: one in so many */
+};
+struct gh_sketch_line {
+  __u32 count[16];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_sketch_line) == 64, "gh_sketch_line");
+
 /* ---- One per data plane ---- */
 enum gh_v6_classes { GH_V6_SHORT = 1 /* 0..31 */, GH_V6_MIDDLE = 2 /* 32..47 */, GH_V6_LONG = 4 /* 48..128 */ };
 struct gh_guard {
@@ -93,7 +112,7 @@ struct gh_guard {
   __u64 v6_lengths[2]; /* lengths that rules have: bits as in gh_low_length, bits as in gh_high_length */
   __u32 v6_classes;    /* enum gh_v6_classes: filters to be asked; together with the default route's */
   __u32 v6_has_default;
-  __u32 v6_filter_mask; /* hashed bits less one */
+  __u32 v6_filter_shift; /* 64 less the logarithm of the number of hashed bits */
   __u32 prefix_mask;    /* lines less one */
   __u32 bucket_mask;
   __u32 reserved[7];

@@ -51,38 +51,42 @@ static inline enum gh_verdict gh_find_bogus(const struct gh_packet *packet, cons
   return gh_check_transport(packet, parsed, flags);
 }
 
-static inline enum gh_verdict gh_limit(struct gh_tables *tables, const struct gh_guard *guard, const struct gh_policy *policy,
-                                       const struct gh_wide *source, int is_v4, int is_syn) {
-  const __u64 prefix = is_v4 ? source->low & policy->v4_mask : source->high & policy->v6_mask;
-  const __u64 now = gh_get_ticks(tables) * guard->tick;
-  const __u64 kind = (__u64)policy->limit << 1;
-  if (policy->packets.cost && gh_take(tables, gh_source_hash(guard, prefix, kind), &policy->packets, now)) {
+static inline int gh_is_over(struct gh_tables *tables, const struct gh_policy *policy, const struct gh_rate *rate, __u64 prefix,
+                             __u64 kind, __u64 ticks) {
+  const struct gh_guard *guard = gh_get_guard(tables);
+  if (!guard || rate->cost == 0) return 0;
+  return gh_take(tables, gh_source_hash(guard, prefix, (__u64)policy->limit << 2 | kind), rate, ticks * guard->tick);
+}
+
+static inline enum gh_verdict gh_limit(struct gh_tables *tables, const struct gh_policy *policy, const struct gh_wide *source,
+                                       int is_v4, int is_syn) {
+  const __u64 prefix = is_v4 ? (__u32)source->low >> policy->v4_shift : source->high >> policy->v6_shift;
+  const __u64 ticks = gh_get_ticks(tables);
+  if (policy->packets.cost && gh_is_busy(tables, policy, prefix, ticks) &&
+      gh_is_over(tables, policy, &policy->packets, prefix, is_v4 ? 2 : 0, ticks)) {
     return GH_GUARD_PACKET_RATE;
   }
-  if (is_syn && policy->syns.cost && gh_take(tables, gh_source_hash(guard, prefix, kind | 1), &policy->syns, now)) {
-    return GH_GUARD_SYN_RATE;
-  }
+  if (is_syn && gh_is_over(tables, policy, &policy->syns, prefix, is_v4 ? 3 : 1, ticks)) return GH_GUARD_SYN_RATE;
   return GH_UNDECIDED;
 }
 
 /* A verdict, or GH_UNDECIDED for a packet that may go on. */
 static inline enum gh_verdict gh_guard(struct gh_tables *tables, const struct gh_vip_entry *vip, const struct gh_packet *packet,
                                        const struct gh_parsed *parsed) {
-  const struct gh_guard *guard = gh_get_guard(tables);
   const struct gh_policy *policy = gh_get_policy(tables, gh_policy_number(vip->flags));
   const struct gh_wide source = gh_widen(&parsed->source);
   enum gh_verdict verdict;
   __u32 wanted, lists;
   __u8 flags;
-  if (!guard || !policy) return GH_UNDECIDED;
+  if (!policy) return GH_UNDECIDED;
   verdict = gh_find_bogus(packet, parsed, &flags);
   if (verdict != GH_UNDECIDED) return verdict;
   wanted = policy->deny | policy->allow | policy->exempt;
-  if (wanted && gh_is_concerned(tables, guard, &source, parsed->is_v4)) {
+  if (wanted && gh_is_concerned(tables, &source, parsed->is_v4)) {
     lists = gh_find_lists(tables, &source, parsed->is_v4, wanted);
     if (lists & policy->deny) return GH_GUARD_DENIED;
     if (lists & policy->exempt) return GH_UNDECIDED;
   }
   if (!policy->packets.cost && !policy->syns.cost) return GH_UNDECIDED;
-  return gh_limit(tables, guard, policy, &source, parsed->is_v4, (flags & (GH_TCP_SYN | GH_TCP_ACK)) == GH_TCP_SYN);
+  return gh_limit(tables, policy, &source, parsed->is_v4, (flags & (GH_TCP_SYN | GH_TCP_ACK)) == GH_TCP_SYN);
 }

@@ -12,13 +12,12 @@ static inline __u32 gh_prefix_line_of(const struct gh_guard *guard, __u64 hash) 
   return (__u32)(hash >> 32) & guard->prefix_mask;
 }
 
-/* The bit, from 0 on, of a /32 or /48 (the rest of `high` cleared) among the hashed ones. */
+/* The bit, from 0 on, of a /32 or /48 (the rest of `high` cleared) among the hashed ones. Multiply-shift as in hash.h. */
 static inline __u32 gh_v6_filter_bit(const struct gh_guard *guard, __u64 high) {
-  const __u64 hash = gh_mix(high, guard->key[2]) * (guard->key[0] | 1);
-  return (__u32)(hash >> 32) & guard->v6_filter_mask;
+  return (__u32)((high >> 16) * guard->key[2] >> guard->v6_filter_shift);
 }
 
-/* `kind` names a limit and what it counts. */
+/* `kind` names a limit, a family and what is counted. */
 static inline __u64 gh_source_hash(const struct gh_guard *guard, __u64 source, __u64 kind) {
   return gh_mix(gh_mix(source, guard->key[0]) ^ kind, guard->key[2]);
 }

@@ -7,6 +7,24 @@
 #include "bpf/guard_hash.h"
 #include "bpf/hooks.h"
 
+/* Whether the source has sent enough lately for its bucket to be charged. At most GH_SKETCH_SHARE-th of what the limit allows passes
+ * without. Sources that share a place are counted together: some are charged earlier than they must be. */
+static inline int gh_is_busy(struct gh_tables *tables, const struct gh_policy *policy, __u64 prefix, __u64 ticks) {
+  const __u32 window = (__u32)(ticks >> policy->window_shift) << 20;
+  const __u32 index = (__u32)(prefix * policy->sketch_key >> (64 - GH_SKETCH_BITS));
+  struct gh_sketch_line *line;
+  __u32 *place, count;
+  if (policy->free_packets == 0) return 1;
+  line = gh_get_sketch_line(tables, index >> 4);
+  if (!line) return 1;
+  place = &line->count[index & 15];
+  count = *place ^ window;
+  if (count > GH_SKETCH_MOST) count = 0;
+  if (count >= policy->free_packets) return 1;
+  *place = window | (count + 1);
+  return 0;
+}
+
 /* A time that lies so far ahead was not borrowed: the clock has come round since the bucket was used. The room beyond the burst is
  * for CPUs that borrow at the same moment. */
 static inline int gh_is_stale(__s64 ahead, const struct gh_rate *rate) {

@@ -13,6 +13,7 @@ GH_ARRAY(v4_filter, __u64, GH_V4_FILTER_WORDS);
 GH_ARRAY(v4_lengths, __u64, GH_V4_BLOCKS);
 GH_ARRAY(v6_filter, __u64, GH_V6_EXACT_WORDS);
 GH_ARRAY(bucket_lines, struct gh_bucket_line, 1);
+GH_ARRAY(sketch_lines, struct gh_sketch_line, GH_SKETCH_LINES);
 
 #define GH_GUARD_TABLE(type, name, map)                                 \
   static inline type *name(struct gh_tables *tables, __u32 index) {     \
@@ -31,6 +32,11 @@ static inline const struct gh_guard *gh_get_guard(struct gh_tables *tables) {
   const __u32 zero = 0;
   (void)tables;
   return (const struct gh_guard *)bpf_map_lookup_elem(&guard, &zero);
+}
+static inline struct gh_sketch_line *gh_get_sketch_line(struct gh_tables *tables, __u32 index) {
+  const __u32 place = bpf_get_smp_processor_id() * GH_SKETCH_LINES + index;
+  (void)tables;
+  return (struct gh_sketch_line *)bpf_map_lookup_elem(&sketch_lines, &place);
 }
 static inline __u64 gh_get_ticks(struct gh_tables *tables) {
   (void)tables;

@@ -57,9 +57,12 @@ static inline int gh_is_v6_bit_set(struct gh_tables *tables, __u32 bit) {
   return word && (*word >> (bit & 63) & 1);
 }
 
-static inline int gh_is_v6_concerned(struct gh_tables *tables, const struct gh_guard *guard, const struct gh_wide *address) {
-  const __u32 classes = guard->v6_classes;
+static inline int gh_is_v6_concerned(struct gh_tables *tables, const struct gh_wide *address) {
+  const struct gh_guard *guard = gh_get_guard(tables);
   const __u32 hashed = GH_V6_EXACT_WORDS * 64;
+  __u32 classes;
+  if (!guard) return 0;
+  classes = guard->v6_classes;
   if ((classes & GH_V6_SHORT) && gh_is_v6_bit_set(tables, (__u32)(address->high >> 48))) return 1;
   if ((classes & GH_V6_MIDDLE) && gh_is_v6_bit_set(tables, hashed + gh_v6_filter_bit(guard, address->high & ~0xffffffffULL))) {
     return 1;
@@ -68,6 +71,6 @@ static inline int gh_is_v6_concerned(struct gh_tables *tables, const struct gh_g
 }
 
 /* Whether a rule may concern the address: false only when none does. */
-static inline int gh_is_concerned(struct gh_tables *tables, const struct gh_guard *guard, const struct gh_wide *address, int is_v4) {
-  return is_v4 ? gh_is_v4_concerned(tables, address) : gh_is_v6_concerned(tables, guard, address);
+static inline int gh_is_concerned(struct gh_tables *tables, const struct gh_wide *address, int is_v4) {
+  return is_v4 ? gh_is_v4_concerned(tables, address) : gh_is_v6_concerned(tables, address);
 }

@@ -29,12 +29,14 @@ struct gh_rate;
 struct gh_policy;
 struct gh_prefix_line;
 struct gh_bucket_line;
+struct gh_sketch_line;
 static inline const struct gh_guard *gh_get_guard(struct gh_tables *tables);
 static inline const struct gh_policy *gh_get_policy(struct gh_tables *tables, __u32 index);
 static inline const struct gh_prefix_line *gh_get_prefix_line(struct gh_tables *tables, __u32 index);
 static inline const __u64 *gh_get_v4_filter(struct gh_tables *tables, __u32 index);
 static inline const __u64 *gh_get_v4_lengths(struct gh_tables *tables, __u32 index);
 static inline const __u64 *gh_get_v6_filter(struct gh_tables *tables, __u32 index);
+static inline struct gh_sketch_line *gh_get_sketch_line(struct gh_tables *tables, __u32 index); /* of this CPU */
 static inline struct gh_bucket_line *gh_get_bucket_line(struct gh_tables *tables, __u32 index);
 static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low, __u64 length); /* gh_probe_rule() */
 static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide *address, int is_v4,

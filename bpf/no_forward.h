@@ -26,6 +26,7 @@ GH_NO_TABLE(const __u64, gh_get_v4_filter)
 GH_NO_TABLE(const __u64, gh_get_v4_lengths)
 GH_NO_TABLE(const __u64, gh_get_v6_filter)
 GH_NO_TABLE(struct gh_bucket_line, gh_get_bucket_line)
+GH_NO_TABLE(struct gh_sketch_line, gh_get_sketch_line)
 #undef GH_NO_TABLE
 static inline const struct gh_guard *gh_get_guard(struct gh_tables *tables) {
   (void)tables;

@@ -1,10 +1,9 @@
-// The hooks of bpf/guard.h over l4::GuardTables. Only for the file that builds the packet core for user space, after struct
-// gh_tables.
+// The hooks of bpf/guard.h over l4::GuardTables. Only for the file that builds the packet core for user space.
 #pragma once
 
 #include "bpf/guard_limit.h"
 #include "bpf/guard_prefix.h"
-#include "l4/guard_tables.h"
+#include "l4/user_hooks.h"
 
 static inline const gh_guard* gh_get_guard(gh_tables* tables) { return tables->in.guard.guard; }
 static inline const gh_policy* gh_get_policy(gh_tables* tables, __u32 index) { return at(tables->in.guard.policies, index); }
@@ -22,6 +21,9 @@ static inline const __u64* gh_get_v6_filter(gh_tables* tables, __u32 index) {
 }
 static inline gh_bucket_line* gh_get_bucket_line(gh_tables* tables, __u32 index) {
   return at(tables->in.guard.bucket_lines, index);
+}
+static inline gh_sketch_line* gh_get_sketch_line(gh_tables* tables, __u32 index) {
+  return at(tables->in.guard.sketch_lines, index);
 }
 static inline __u64 gh_get_ticks(gh_tables* tables) { return tables->in.guard.ticks; }
 

@@ -1,6 +1,7 @@
 #include "l4/guard_policies.h"
 
 #include <algorithm>
+#include <bit>
 #include <bitset>
 #include <cstring>
 
@@ -32,12 +33,22 @@ std::uint32_t number_of(const std::string& name) {
 
 gh_rate rate_of(std::uint32_t per_second, std::uint32_t burst) { return gh_make_rate(per_second, burst ? burst : per_second); }
 
-void set_limit(gh_policy& policy, const config::SourceLimit& limit) {
+// A window is about a tenth of a second.
+void set_window(gh_policy& policy, const GuardTables& tables, std::uint32_t packets_per_second) {
+  const std::size_t cpus = tables.sketch_lines.size() / GH_SKETCH_LINES;
+  policy.window_shift = static_cast<std::uint8_t>(std::bit_width(tables.ticks_per_second / 8) - 1);
+  const std::uint64_t in_window = (std::uint64_t{packets_per_second} << policy.window_shift) / tables.ticks_per_second;
+  policy.free_packets = static_cast<std::uint32_t>(std::min<std::uint64_t>(in_window / GH_SKETCH_SHARE / cpus, GH_SKETCH_MOST));
+  policy.sketch_key = tables.guard->key[0] ^ std::uint64_t{policy.limit} << 1;
+}
+
+void set_limit(gh_policy& policy, const GuardTables& tables, const config::SourceLimit& limit) {
   policy.limit = number_of(limit.name);
   policy.packets = rate_of(limit.packets_per_second, limit.packet_burst);
   policy.syns = rate_of(limit.syns_per_second, limit.syn_burst);
-  policy.v4_mask = ~0ull << (32 - limit.ipv4_prefix);
-  policy.v6_mask = ~0ull << (64 - limit.ipv6_prefix);
+  policy.v4_shift = static_cast<std::uint8_t>(32 - limit.ipv4_prefix);
+  policy.v6_shift = static_cast<std::uint8_t>(64 - limit.ipv6_prefix);
+  set_window(policy, tables, limit.packets_per_second);
 }
 
 PolicyNumbers numbers_in_use(const Tables& tables) {
@@ -55,7 +66,7 @@ bool is_same(const gh_policy& one, const gh_policy& other) { return std::memcmp(
 
 }  // namespace
 
-std::optional<gh_policy> policy_of(const config::Config& config, const config::Vip& vip,
+std::optional<gh_policy> policy_of(const GuardTables& tables, const config::Config& config, const config::Vip& vip,
                                    const std::map<std::string, std::uint32_t>& lists) {
   gh_policy policy{};
   for (const config::PrefixList& list : config.prefix_lists) {
@@ -64,7 +75,7 @@ std::optional<gh_policy> policy_of(const config::Config& config, const config::V
     mask |= lists.at(list.name);
   }
   const config::SourceLimit* limit = limit_of(config, vip);
-  if (limit) set_limit(policy, *limit);
+  if (limit) set_limit(policy, tables, *limit);
   const bool is_guarded = limit || policy.deny || policy.allow || policy.exempt || config.protection.drop_bogus;
   return is_guarded ? std::optional(policy) : std::nullopt;
 }
@@ -76,7 +87,7 @@ Result<std::vector<std::uint16_t>> write_policies(const Tables& tables, const co
   PolicyNumbers chosen;  // of this config
   std::vector<std::uint16_t> flags;
   for (const config::Vip& vip : config.vips) {
-    const auto policy = policy_of(config, vip, lists);
+    const auto policy = policy_of(tables.guard, config, vip, lists);
     if (!policy) {
       flags.push_back(0);
       continue;

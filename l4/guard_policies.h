@@ -13,7 +13,7 @@
 namespace gatehouse::l4 {
 
 // What `vip` asks for; nullopt: it is not guarded. `lists`: the bit of each list, by name.
-std::optional<gh_policy> policy_of(const config::Config& config, const config::Vip& vip,
+std::optional<gh_policy> policy_of(const GuardTables& tables, const config::Config& config, const config::Vip& vip,
                                    const std::map<std::string, std::uint32_t>& lists);
 
 // Writes the policies of all VIPs where no VIP of the live table looks, and returns the flags that their entries are to have, in the

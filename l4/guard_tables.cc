@@ -21,9 +21,10 @@ void prepare_guard(GuardTables& tables) {
   GH_CHECK(std::has_single_bit(tables.prefix_lines.size()) && std::has_single_bit(tables.bucket_lines.size()));
   GH_CHECK(std::has_single_bit(tables.v6_filter.size() - GH_V6_EXACT_WORDS));
   if (guard.key[0] == 0) GH_CHECK(getrandom(guard.key, sizeof guard.key, 0) == sizeof guard.key);
+  for (__u64& word : guard.key) word |= 1;
   guard.prefix_mask = static_cast<std::uint32_t>(tables.prefix_lines.size() - 1);
   guard.bucket_mask = static_cast<std::uint32_t>(tables.bucket_lines.size() - 1);
-  guard.v6_filter_mask = static_cast<std::uint32_t>((tables.v6_filter.size() - GH_V6_EXACT_WORDS) * 64 - 1);
+  guard.v6_filter_shift = static_cast<std::uint32_t>(std::countl_zero(tables.v6_filter.size() - GH_V6_EXACT_WORDS) - 5);
   guard.tick = static_cast<std::uint64_t>(GH_BUCKET_UNITS) / tables.ticks_per_second << 24;
 }
 
@@ -39,12 +40,14 @@ struct GuardMemory::Memory {
   std::vector<std::uint64_t> v4_lengths = std::vector<std::uint64_t>(GH_V4_BLOCKS);
   std::vector<std::uint64_t> v6_filter;
   std::vector<gh_bucket_line> bucket_lines;
+  std::vector<gh_sketch_line> sketch_lines = std::vector<gh_sketch_line>(GH_SKETCH_LINES);
 };
 
 GuardMemory::GuardMemory(const GuardSizes& sizes) : memory_(std::make_unique<Memory>(sizes)) {
   Memory& memory = *memory_;
   tables_ = {&memory.guard,     memory.policies,   memory.lists,     memory.prefix_lines,
-             memory.v4_filter,  memory.v4_lengths, memory.v6_filter, memory.bucket_lines};
+             memory.v4_filter,  memory.v4_lengths, memory.v6_filter, memory.bucket_lines,
+             memory.sketch_lines};
   prepare_guard(tables_);
 }
 

@@ -2,18 +2,9 @@
 
 #include <cstring>
 
-#include "bpf/hooks.h"
+#include "l4/user_hooks.h"
 
 // The hooks of the packet core over l4::Tables.
-struct gh_tables {
-  gatehouse::l4::Tables& in;
-};
-
-template <typename T>
-static inline T* at(std::span<T> table, std::size_t index) {
-  return index < table.size() ? &table[index] : nullptr;
-}
-
 static inline const gh_state* gh_get_state(gh_tables* tables) { return tables->in.state; }
 static inline const gh_vip_line* gh_get_vip_line(gh_tables* tables, __u32 index) { return at(tables->in.vip_lines, index); }
 static inline const gh_group* gh_get_group(gh_tables* tables, __u32 index) { return at(tables->in.groups, index); }
@@ -118,7 +109,7 @@ std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& sour
   const gh_address address = to_table_address(source);
   const gh_wide wide = gh_widen(&address);
   const bool is_v4 = source.is_v4();
-  if (!gh_is_concerned(&hooks, tables.guard, &wide, is_v4)) return 0;
+  if (!gh_is_concerned(&hooks, &wide, is_v4)) return 0;
   return gh_find_lists(&hooks, &wide, is_v4, wanted);
 }
 

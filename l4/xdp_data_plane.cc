@@ -75,7 +75,7 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   if (!programs.xdp) return system_error("cannot open the XDP program");
   auto& maps = programs.xdp->maps;
   bpf_map__set_max_entries(maps.slots, options.ring_slots * kRingAreas);
-  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic}) size_per_cpu(map);
+  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic, maps.sketch_lines}) size_per_cpu(map);
   bpf_map__set_max_entries(maps.prefix_lines, options.guard.prefix_lines());
   bpf_map__set_max_entries(maps.v6_filter, options.guard.v6_filter_words());
   bpf_map__set_max_entries(maps.bucket_lines, options.guard.bucket_lines());
@@ -123,6 +123,7 @@ Status XdpDataPlane::map_guard() {
       map_table(maps.v4_lengths, tables.v4_lengths),
       map_table(maps.v6_filter, tables.v6_filter),
       map_table(maps.bucket_lines, tables.bucket_lines),
+      map_table(maps.sketch_lines, tables.sketch_lines),
   };
   for (const Status& result : results) {
     if (!result) return result.error();

@@ -50,8 +50,8 @@ gh_rate rate(std::uint64_t burst) {
 void fill_guard(l4::DataPlane& plane) {
   const l4::GuardTables& tables = plane.tables().guard;
   tables.policies[1] = {.deny = kDeny, .allow = kAllow, .exempt = kExempt};
-  tables.policies[2] = {.deny = kDeny, .exempt = kExempt, .limit = 1, .packets = rate(4), .syns = rate(2), .v4_mask = ~0ull, .v6_mask = ~0ull};
-  tables.policies[3] = {.limit = 2, .packets = rate(3), .v4_mask = ~0ull << 8, .v6_mask = ~0ull << 16};
+  tables.policies[2] = {.deny = kDeny, .exempt = kExempt, .limit = 1, .packets = rate(4), .syns = rate(2)};
+  tables.policies[3] = {.limit = 2, .packets = rate(3), .v4_shift = 8, .v6_shift = 16};
   tables.policies[4] = {.deny = kOther};
   l4::PrefixTable table(tables, [&plane] { plane.wait_for_readers(); });
   const auto add = [&table](std::uint32_t lists, std::initializer_list<const char*> prefixes) {
@@ -258,7 +258,7 @@ class LimitedPackets : public GuardedPackets {
  protected:
   void SetUp() override {
     GuardedPackets::SetUp();
-    plane_.tables().guard.policies[2] = {.limit = 1, .packets = gh_make_rate(1'000, 50), .v4_mask = ~0ull, .v6_mask = ~0ull};
+    plane_.tables().guard.policies[2] = {.limit = 1, .packets = gh_make_rate(1'000, 50)};
   }
   bool passes(const char* source = "100.64.0.1") { return send(segment(source, kLimited)) == GH_FORWARDED; }
   int passing(int packets) {

@@ -46,7 +46,7 @@ const Row kKeys[] = {
      "site.toml:2: unknown key \"lisener\" in the file; did you mean \"listener\"?"},
     {"SectionUnlikeAny", "[x-tracing-x]\n",
      "site.toml:1: unknown key \"x-tracing-x\" in the file; known: site, vip, l4_host, node, ring, probe, "
-     "control, workers, "
+     "control, workers, protection, prefix_list, source_limit, "
      "listener, route, pool, access_log"},
     {"KeyMisspelled", "[ring]\nslot = 251\n",
      "site.toml:2: unknown key \"slot\" in [ring]; did you mean \"slots\"?"},
