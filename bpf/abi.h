@@ -184,6 +184,9 @@ enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
   GH_VERDICT(NODE_DELIVERED, GH_PASS, "node_delivered", "node: decapsulated, no earlier owner left") \
   GH_VERDICT(NODE_OWNED, GH_PASS, "node_owned", "node: decapsulated, the flow is here or opens")    \
   GH_VERDICT(NODE_SENT_ON, GH_TRANSMIT, "node_sent_on", "node: to an earlier owner of the slot")    \
+  GH_VERDICT(NODE_COOKIE_SENT, GH_TRANSMIT, "node_cookie_sent", "node: SYN answered with a cookie, before a socket exists") \
+  GH_VERDICT(NODE_COOKIE_BAD, GH_DROP, "node_cookie_bad", "node: under a SYN flood, of no connection and with no cookie of ours") \
+  GH_VERDICT(NODE_COOKIE_LOST, GH_DROP, "node_cookie_lost", "node: no room for the answer to a SYN") \
   GH_VERDICT(NODE_HOP_UNKNOWN, GH_PASS, "node_hop_unknown", "node: no address for the next hop, delivered here") \
   GH_VERDICT(NODE_CONGESTED, GH_DROP, "node_congested", "node: met congestion, and its flow takes no marks (RFC 6040)")
 

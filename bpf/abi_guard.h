@@ -119,6 +119,19 @@ struct gh_guard {
 };
 GH_STATIC_ASSERT(sizeof(struct gh_guard) == 96, "gh_guard");
 
+/* ---- On a node: SYN cookies (syn_cookie.h) ---- */
+struct gh_cookies {
+  __u64 last;        /* tick at which the programs made the last one; 0: never */
+  __u64 valid_ticks; /* for how long a cookie is good */
+  __u16 segment_v4;  /* largest segment that listeners want */
+  __u16 segment_v6;
+  __u8 scale;          /* of the window that the kernel will have offered */
+  __u8 has_timestamps; /* the kernel's have no secret offset (tcp_timestamps 2), so that we can make them */
+  __u8 is_on;
+  __u8 reserved[9];
+};
+GH_STATIC_ASSERT(sizeof(struct gh_cookies) == 32, "gh_cookies");
+
 /* ---- Names of lists: what an adopted plane must know to go on ---- */
 struct gh_prefix_list {
   char name[64];   /* NUL-terminated; empty: free */

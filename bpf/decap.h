@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/forward.h"
+#include "bpf/syn_cookie.h"
 
 struct gh_tunnel {
   struct gh_address source;
@@ -166,7 +167,9 @@ static inline enum gh_verdict gh_decapsulate_uncounted(struct gh_tables *tables,
     verdict = gh_belongs_here(packet, &tunnel, type) ? GH_NODE_OWNED : GH_NODE_HOP_UNKNOWN;
     if (verdict == GH_NODE_HOP_UNKNOWN && gh_send_on(tables, state, packet, &tunnel, next) == 0) return GH_NODE_SENT_ON;
   }
-  return gh_strip(packet, &tunnel, type, verdict);
+  verdict = gh_strip(packet, &tunnel, type, verdict);
+  if (verdict != GH_NODE_DELIVERED && verdict != GH_NODE_OWNED) return verdict;
+  return gh_screen(tables, packet, tunnel.link_length, type == GH_ETHERTYPE_IPV4, verdict);
 }
 
 static inline enum gh_verdict gh_decapsulate(struct gh_tables *tables, struct gh_packet *packet) {

@@ -38,10 +38,6 @@ static inline struct gh_sketch_line *gh_get_sketch_line(struct gh_tables *tables
   (void)tables;
   return (struct gh_sketch_line *)bpf_map_lookup_elem(&sketch_lines, &place);
 }
-static inline __u64 gh_get_ticks(struct gh_tables *tables) {
-  (void)tables;
-  return bpf_jiffies64();
-}
 
 /* Global functions: the verifier proves them once, not for each way that leads to them. */
 __attribute__((noinline)) __u32 gh_probe_rule_in_maps(__u64 high, __u64 low, __u64 length) {

@@ -44,6 +44,19 @@ static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide
 static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct gh_rate *rate, __u64 now); /* gh_charge() */
 static inline __u64 gh_get_ticks(struct gh_tables *tables); /* a clock that costs nothing to read: gh_guard.tick */
 
+/* On a node, of SYN cookies (syn_cookie.h). `header` is a copy of the SYN's TCP header, of `length` bytes; the cookie, or a negative
+ * number when there is none to be had. */
+struct gh_cookies;
+static inline struct gh_cookies *gh_get_cookies(struct gh_tables *tables);
+static inline __s64 gh_make_cookie(struct gh_packet *packet, __u8 *ip, __u8 *header, __u32 length, int is_v4);
+static inline __u32 gh_get_tcp_clock(void); /* ms, as the kernel's own TCP timestamps count */
+
+/* Calls step(0, context) and so on, at most `count` times, until one returns non-zero. A loop that the verifier need not follow. */
+static inline void gh_repeat(__u32 count, long (*step)(__u32, void *), void *context);
+
+/* Copies `length` bytes from `offset` on; non-zero when they are not all there. */
+static inline int gh_read(const struct gh_packet *packet, __u64 offset, void *to, __u32 length);
+
 /* Counters of this CPU. */
 static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict verdict);
 static inline void gh_count_vip(struct gh_tables *tables, __u32 vip, __u32 bytes);

@@ -44,6 +44,11 @@ static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict ve
   if (count) ++*count;
 }
 
+static inline __u64 gh_get_ticks(struct gh_tables *tables) {
+  (void)tables;
+  return bpf_jiffies64();
+}
+
 static inline int gh_move_start(struct gh_packet *packet, int bytes) {
   struct xdp_md *context = (struct xdp_md *)packet->context;
   if (bpf_xdp_adjust_head(context, bytes)) return -1;

@@ -14,7 +14,7 @@ static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index) {
 static inline void gh_count_vip(struct gh_tables *tables, __u32 vip, __u32 bytes) { (void)tables, (void)vip, (void)bytes; }
 static inline void gh_count_node(struct gh_tables *tables, __u32 id, __u32 bytes) { (void)tables, (void)id, (void)bytes; }
 
-/* Of protection. */
+/* Of protection; a node has cookies of its own (node_cookies.h). */
 #define GH_NO_TABLE(type, name)                                     \
   static inline type *name(struct gh_tables *tables, __u32 index) { \
     (void)tables, (void)index;                                      \
@@ -29,10 +29,6 @@ GH_NO_TABLE(struct gh_bucket_line, gh_get_bucket_line)
 GH_NO_TABLE(struct gh_sketch_line, gh_get_sketch_line)
 #undef GH_NO_TABLE
 static inline const struct gh_guard *gh_get_guard(struct gh_tables *tables) {
-  (void)tables;
-  return 0;
-}
-static inline __u64 gh_get_ticks(struct gh_tables *tables) {
   (void)tables;
   return 0;
 }

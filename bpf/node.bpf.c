@@ -1,11 +1,13 @@
 /* A node's programs: `decapsulate` (XDP) takes packets out of the tunnel or sends them on, `steer` (sk_lookup) gives each
  * new connection of a VIP to one worker's listening socket. The VIP table of `decapsulate` holds the fleet: who may send
  * tunnel packets. */
+#include "bpf/abi_guard.h"
 #include "bpf/maps.h"
 
 enum { GH_SOCKETS = GH_MAX_LISTENERS * GH_MAX_WORKERS };
 
 GH_ARRAY(listener_lines, struct gh_vip_line, 2 * GH_VIP_LINES);
+GH_ARRAY(cookies, struct gh_cookies, 1);
 
 struct {
   __uint(type, BPF_MAP_TYPE_SOCKMAP);
@@ -47,6 +49,8 @@ static inline int gh_owns_flow(struct gh_packet *packet, __u8 *ip, __u8 *tcp, in
   bpf_sk_release(socket);
   return owns;
 }
+
+#include "bpf/node_cookies.h"
 
 #include "bpf/no_forward.h"
 

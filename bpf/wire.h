@@ -5,6 +5,7 @@
 #include "bpf/abi.h"
 
 enum {
+  GH_LONGEST_LINK = 18, /* Ethernet with a tag */
   GH_ETHERTYPE_IPV4 = 0x0800,
   GH_ETHERTYPE_IPV6 = 0x86dd,
   GH_ETHERTYPE_VLAN = 0x8100,
@@ -15,7 +16,9 @@ enum {
   GH_PROTOCOL_IPV6 = 41,
   GH_PROTOCOL_FRAGMENT = 44,
   GH_PROTOCOL_ICMPV6 = 58,
+  GH_TCP_FIN = 0x01,
   GH_TCP_SYN = 0x02,
+  GH_TCP_RST = 0x04,
   GH_TCP_ACK = 0x10,
   /* The low two bits of the traffic class (RFC 3168): no marks wanted is 0. */
   GH_CONGESTION_MASK = 3,

@@ -30,6 +30,7 @@ struct GuardTables {
   std::span<gh_bucket_line> bucket_lines;   // a power of two
   std::span<gh_sketch_line> sketch_lines;   // cpus * GH_SKETCH_LINES; the user-space build takes the first region
   std::uint32_t ticks_per_second = 1'000;   // of the clock that the plane's packets go by
+  gh_cookies* cookies = nullptr;            // a node's
   std::uint64_t ticks = 0;                  // that clock, for the user-space build: set before packets are handled
 };
 

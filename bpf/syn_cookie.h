@@ -1,0 +1,128 @@
+/* A node under a flood of SYNs: what the kernel would do at the end of its path, for a tenth of the price, before a socket or a
+ * packet buffer exists. The kernel decides when, listener by listener: it makes a cookie while that listener's queue of handshakes is
+ * full (tcp_syncookies 1), or always (2). The cookie is the kernel's own, so that it takes the ACK as if it had answered itself, and
+ * an earlier owner of a slot knows its own cookies.
+ *
+ * For as long as cookies may be under way, ACKs for which there is neither a socket nor a cookie are dropped here as well. */
+#pragma once
+
+#include "bpf/route.h"
+#include "bpf/syn_ack.h"
+
+/* What is kept of the packet while it becomes its answer. */
+struct gh_handshake {
+  struct gh_syn syn;
+  __u16 addresses[16]; /* source, destination */
+  __u8 link[GH_LONGEST_LINK];
+};
+
+/* Whether cookies may be under way: one was made within the time that the kernel takes them. */
+static inline int gh_is_flooded(struct gh_tables *tables, const struct gh_cookies *cookies) {
+  const __u64 last = *(const volatile __u64 *)&cookies->last;
+  return last != 0 && gh_get_ticks(tables) - last < cookies->valid_ticks;
+}
+
+static inline void gh_note_cookie(struct gh_tables *tables, struct gh_cookies *cookies) {
+  const __u64 now = gh_get_ticks(tables);
+  if (*(volatile __u64 *)&cookies->last != now) *(volatile __u64 *)&cookies->last = now; /* once a tick: all CPUs read it */
+}
+
+static inline void gh_write_ip_v4(__u8 *to, const __u16 *addresses, __u32 tcp_length) {
+  struct gh_ipv4 *ip = (struct gh_ipv4 *)to;
+  __builtin_memset(ip, 0, sizeof(*ip));
+  ip->version_length = 0x45;
+  ip->total_length = gh_be16((__u16)(sizeof(*ip) + tcp_length));
+  ip->fragment = gh_be16(0x4000);
+  ip->ttl = 64;
+  ip->protocol = GH_PROTOCOL_TCP;
+  __builtin_memcpy(ip->source, addresses + 2, sizeof(ip->source));
+  __builtin_memcpy(ip->destination, addresses, sizeof(ip->destination));
+  ip->checksum = gh_ipv4_checksum(ip);
+}
+
+static inline void gh_write_ip_v6(__u8 *to, const __u16 *addresses, __u32 tcp_length) {
+  struct gh_ipv6 *ip = (struct gh_ipv6 *)to;
+  ip->version_class_flow[0] = gh_be16(0x6000);
+  ip->version_class_flow[1] = 0;
+  ip->payload_length = gh_be16((__u16)tcp_length);
+  ip->next_header = GH_PROTOCOL_TCP;
+  ip->hop_limit = 64;
+  __builtin_memcpy(ip->source, addresses + 8, sizeof(ip->source));
+  __builtin_memcpy(ip->destination, addresses, sizeof(ip->destination));
+}
+
+/* Makes the packet as long as its answer and writes that, back by the way it came. */
+static inline enum gh_verdict gh_send_syn_ack(struct gh_packet *packet, const struct gh_handshake *handshake, __u64 link_length,
+                                              const struct gh_syn_ack *reply, int is_v4) {
+  const __u64 ip_length = is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6);
+  const __u64 length = link_length + ip_length + reply->length;
+  __u8 *ip, *tcp;
+  if (gh_move_start(packet, (int)(packet->end - packet->start) - (int)length)) return GH_NODE_COOKIE_LOST;
+  if (packet->start + GH_LONGEST_LINK > packet->end) return GH_NODE_COOKIE_LOST;
+  __builtin_memcpy(packet->start, handshake->link + 6, 6);
+  __builtin_memcpy(packet->start + 6, handshake->link, 6);
+  __builtin_memcpy(packet->start + 12, handshake->link + 12, 2);
+  if (link_length > sizeof(struct gh_ethernet)) __builtin_memcpy(packet->start + 14, handshake->link + 14, 4);
+  ip = packet->start + link_length;
+  tcp = ip + ip_length;
+  if (tcp + 24 > packet->end) return GH_NODE_COOKIE_LOST;
+  if (is_v4) {
+    gh_write_ip_v4(ip, handshake->addresses, reply->length);
+  } else {
+    gh_write_ip_v6(ip, handshake->addresses, reply->length);
+  }
+  __builtin_memcpy(tcp, reply->words, 24);
+  if (reply->length > 24 && tcp + 36 <= packet->end) __builtin_memcpy(tcp + 24, reply->words + 12, 12);
+  if (reply->length > 36 && tcp + 40 <= packet->end) __builtin_memcpy(tcp + 36, reply->words + 18, 4);
+  return GH_NODE_COOKIE_SENT;
+}
+
+/* `ip` and `tcp` have been checked to be readable for the size of their structs. */
+static inline enum gh_verdict gh_answer_syn(struct gh_tables *tables, struct gh_packet *packet, struct gh_cookies *cookies, __u8 *ip,
+                                            __u8 *tcp, __u64 link_length, int is_v4, enum gh_verdict verdict) {
+  const __u32 length = (__u32)(((struct gh_tcp *)tcp)->offset >> 4) * 4;
+  struct gh_handshake handshake;
+  struct gh_syn_ack reply;
+  struct gh_syn *syn = &handshake.syn;
+  __s64 cookie;
+  __builtin_memset(&handshake, 0, sizeof(handshake));
+  if (length < GH_TCP_SHORTEST_HEADER || gh_read(packet, (__u64)(tcp - packet->start), syn->header, length)) return verdict;
+  if (packet->start + GH_LONGEST_LINK > packet->end) return verdict;
+  __builtin_memcpy(handshake.link, packet->start, GH_LONGEST_LINK);
+  if (is_v4) {
+    __builtin_memcpy(handshake.addresses, ((struct gh_ipv4 *)ip)->source, 8);
+  } else {
+    __builtin_memcpy(handshake.addresses, ((struct gh_ipv6 *)ip)->source, 32);
+  }
+  cookie = gh_make_cookie(packet, ip, syn->header, length, is_v4);
+  if (cookie < 0) return verdict; /* nobody listens, or the listener is not in need */
+  gh_note_cookie(tables, cookies);
+  syn->length = length;
+  gh_begin_options(syn);
+  gh_repeat(GH_TCP_LONGEST_HEADER - GH_TCP_SHORTEST_HEADER, gh_take_option, syn);
+  gh_write_syn_ack(&reply, syn, cookies, (__u32)cookie, gh_get_tcp_clock(), is_v4);
+  gh_finish_syn_ack(&reply, handshake.addresses, is_v4 ? 4 : 16);
+  return gh_send_syn_ack(packet, &handshake, link_length, &reply, is_v4);
+}
+
+/* A packet that is out of its tunnel and would be delivered by `verdict`. */
+static inline enum gh_verdict gh_screen(struct gh_tables *tables, struct gh_packet *packet, __u64 link_length, int is_v4,
+                                        enum gh_verdict verdict) {
+  struct gh_cookies *cookies = gh_get_cookies(tables);
+  __u8 *ip = packet->start + link_length;
+  __u8 *tcp = ip + (is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6));
+  __u8 flags;
+  if (!cookies || !cookies->is_on || tcp + sizeof(struct gh_tcp) > packet->end) return verdict;
+  /* Options and extensions before the TCP header are too rare to follow: the kernel does. */
+  if (is_v4) {
+    const struct gh_ipv4 *v4 = (const struct gh_ipv4 *)ip;
+    if (v4->version_length != 0x45 || v4->protocol != GH_PROTOCOL_TCP || (v4->fragment & gh_be16(0x3fff))) return verdict;
+  } else if (((const struct gh_ipv6 *)ip)->next_header != GH_PROTOCOL_TCP) {
+    return verdict;
+  }
+  flags = ((const struct gh_tcp *)tcp)->flags & (GH_TCP_FIN | GH_TCP_SYN | GH_TCP_RST | GH_TCP_ACK);
+  if (flags == GH_TCP_SYN) return gh_answer_syn(tables, packet, cookies, ip, tcp, link_length, is_v4, verdict);
+  /* What was found to be of a flow here has had the question already. */
+  if (verdict != GH_NODE_DELIVERED || !gh_is_flooded(tables, cookies)) return verdict;
+  return gh_owns_flow(packet, ip, tcp, is_v4) ? GH_NODE_OWNED : GH_NODE_COOKIE_BAD;
+}
