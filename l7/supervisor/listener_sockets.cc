@@ -28,17 +28,15 @@ WantedSocket steered(const Steering& steering, const std::string& listener, bool
   return {listener, "vips of " + listener + ", place " + steering.place_of(listener, is_v4), true, {loopback, 0}};
 }
 
-// What clients may send at most so that a packet with its tunnel headers fits the fabric. The outer header may be of either
-// family: the larger one counts.
-void limit_segment(const Fd& socket, bool is_v4, const config::Config& config) {
+}  // namespace
+
+// The outer header may be of either family: the larger one counts.
+int largest_segment(const config::Config& config, bool is_v4) {
   const bool has_v6_nodes = std::any_of(config.nodes.begin(), config.nodes.end(), [](const auto& node) { return !node.address.is_v4(); });
   const int outer = has_v6_nodes ? 60 : 40;
   const int inner = is_v4 ? 40 : 60;
-  const int most = static_cast<int>(config.site.fabric_mtu) - outer - inner;
-  if (most < (is_v4 ? kUsualMssV4 : kUsualMssV6)) set_option(socket, IPPROTO_TCP, TCP_MAXSEG, most);
+  return std::min(static_cast<int>(config.site.fabric_mtu) - outer - inner, is_v4 ? kUsualMssV4 : kUsualMssV6);
 }
-
-}  // namespace
 
 std::vector<WantedSocket> wanted_sockets(const config::Config& config, const Steering* steering) {
   std::vector<WantedSocket> wanted;
@@ -62,7 +60,9 @@ Result<Fd> make_listener_socket(const WantedSocket& wanted, const config::Config
   set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
   if (!wanted.is_steered) set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
   if (storage.ss_family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  if (wanted.is_steered) limit_segment(socket, wanted.address.address.is_v4(), config);
+  const bool is_v4 = wanted.address.address.is_v4();
+  const int segment = largest_segment(config, is_v4);
+  if (wanted.is_steered && segment < (is_v4 ? kUsualMssV4 : kUsualMssV6)) set_option(socket, IPPROTO_TCP, TCP_MAXSEG, segment);
   if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 || listen(socket.get(), kBacklog) != 0) {
     return system_error("[[listener]] \"" + wanted.listener + "\" cannot listen on " + to_string(wanted.address));
   }

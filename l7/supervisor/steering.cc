@@ -19,6 +19,7 @@
 #include "common/bpf_object.h"
 #include "common/check.h"
 #include "l7/runtime.h"
+#include "l7/supervisor/steering_cookies.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -111,7 +112,8 @@ Status Steering::map_tables() {
     return {};
   };
   for (const Status& status : {map(maps.state, state_), map(maps.vip_lines, fleet_lines_), map(maps.nodes, nodes_),
-                               map(maps.listener_lines, listener_lines_), map(maps.verdicts, verdicts_)}) {
+                               map(maps.listener_lines, listener_lines_), map(maps.verdicts, verdicts_),
+                               map(maps.cookies, cookies_)}) {
     if (!status) return status;
   }
   verdict_count_ = bpf_map__max_entries(maps.verdicts);
@@ -132,6 +134,7 @@ Status Steering::set_config(const config::Config& config, std::uint32_t workers)
   state_->mtu = config.site.fabric_mtu;
   const gh_address self = to_table_address(options_.node.address);
   (options_.node.address.is_v4() ? state_->source_v4 : state_->source_v6) = self;
+  write_cookies(*cookies_, config, read_tcp_settings(), cookie_mode_);
   std::atomic_ref<__u32>(state_->workers).store(workers, std::memory_order_release);
   return {};
 }

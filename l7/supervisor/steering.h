@@ -16,6 +16,7 @@
 struct gh_state;
 struct gh_vip_line;
 struct gh_node;
+struct gh_cookies;
 
 namespace gatehouse::l7 {
 
@@ -62,6 +63,8 @@ class Steering {
   gh_vip_line* fleet_lines_ = nullptr;
   gh_vip_line* listener_lines_ = nullptr;
   gh_node* nodes_ = nullptr;
+  gh_cookies* cookies_ = nullptr;
+  std::string cookie_mode_;
   const std::uint64_t* verdicts_ = nullptr;
   std::size_t verdict_count_ = 0;
   Numbers numbers_;
