@@ -5,9 +5,11 @@
  * stores, and the same layout serves the user-space data plane and the tests. What has to change as a whole is
  * prepared beside the live part and switched by one aligned store:
  *   - the VIP table has two halves; gh_state.vip_half names the live one;
- *   - a ring is written to an idle area of the slot table; one 64-bit store to gh_group.ring switches to it.
+ *   - a new ring is written to an idle area of the slot table; one 64-bit store to gh_group.ring switches to it.
  *   - a node has two destinations; gh_node.live names the one in use.
  * An idle part is reused only after a grace period (DataPlane::wait_for_readers).
+ * A slot is one word, and a packet looks at one slot: the slots of a live ring change where they are, each by one store. What
+ * does not change stays in the caches of the CPUs that forward.
  */
 #pragma once
 
@@ -26,7 +28,7 @@ enum { GH_LAYOUT = 2 };
 enum {
   GH_MAX_NODES = 4096,     /* node ids are 1..GH_MAX_NODES-1; 0 means "none" */
   GH_MAX_VIPS = 512,       /* VIP numbers are 0..GH_MAX_VIPS-1 */
-  GH_MAX_GROUPS = 64,      /* sets of nodes that VIPs share: one ring each */
+  GH_MAX_GROUPS = 1024,    /* sets of nodes that VIPs share: one ring each */
   GH_VIP_LINES = 1024,     /* lines in one half of the VIP table; a power of two */
   GH_HOPS = 4,             /* the owner and up to three owners before it */
   GH_MAX_LISTENERS = 64,
@@ -138,7 +140,8 @@ struct gh_state {
   __u32 self;               /* on a node: its id */
   __u32 workers;            /* on a node: worker places in use, 1..GH_MAX_WORKERS */
   __u32 listener_half;      /* on a node: the live half of the listener table */
-  __u32 reserved[6];
+  __u32 services;           /* bit 0: the live half of the services' tables; bit 1: some service translates addresses */
+  __u32 reserved[5];
 };
 GH_STATIC_ASSERT(sizeof(struct gh_state) == 112, "gh_state");
 
@@ -168,6 +171,7 @@ enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
   GH_VERDICT(VIP_NO_RING, GH_DROP, "vip_no_ring", "the VIP has no ring, or its slot no node")       \
   GH_VERDICT(VIP_TOO_BIG, GH_DROP, "vip_too_big", "longer than the fabric's MTU with its tunnel")   \
   GH_VERDICT(NO_HEADROOM, GH_DROP, "no_headroom", "the driver left no room for the outer header")   \
+  GH_VERDICT(TRANSLATED_BACK, GH_TRANSMIT, "translated_back", "from a server: its source is the VIP again") \
   /* Protection of guarded VIPs: guard.h. */                                                         \
   GH_VERDICT(GUARD_DENIED, GH_DROP, "guard_denied", "the source's longest prefix rule says deny")   \
   GH_VERDICT(GUARD_PACKET_RATE, GH_DROP, "guard_packet_rate", "more packets than the source's prefix may send") \

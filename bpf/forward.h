@@ -4,6 +4,7 @@
 
 #include "bpf/guard.h"
 #include "bpf/icmp.h"
+#include "bpf/nat.h"
 #include "bpf/service.h"
 
 /* Packets without ports are ours to name only when they go to a VIP's address. */
@@ -36,7 +37,7 @@ static inline enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, str
   if (outcome != GH_PARSED_PORTS) return gh_judge_portless(tables, state, packet, &parsed, outcome);
 
   vip = gh_find_vip(tables, state, &parsed.destination, parsed.destination_port, parsed.protocol);
-  if (!vip) return GH_NOT_VIP;
+  if (!vip) return gh_translate_back(tables, state, packet, &parsed);
   vip_number = vip->vip;
   if (vip->flags & GH_VIP_GUARDED) {
     verdict = gh_guard(tables, vip, packet, &parsed);
@@ -50,7 +51,11 @@ static inline enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, str
   owner = gh_slot_hop(routed.slot, 0);
   if (gh_find_node(tables, owner, &node)) return GH_VIP_NO_RING;
 
-  verdict = gh_encapsulate(packet, state, &node, &parsed, &routed);
+  if (vip->encapsulation == GH_ENCAPSULATE_NAT) {
+    verdict = gh_translate_to_server(tables, packet, &parsed, owner, &node);
+  } else {
+    verdict = gh_encapsulate(packet, state, &node, &parsed, &routed);
+  }
   if (verdict == GH_FORWARDED) {
     gh_count_vip(tables, vip_number, parsed.ip_length);
     gh_count_node(tables, owner, parsed.ip_length);

@@ -4,6 +4,7 @@
 
 #include "bpf/guard_maps.h"
 #include "bpf/maps.h"
+#include "bpf/service_maps.h"
 
 GH_ARRAY(groups, struct gh_group, GH_MAX_GROUPS);
 GH_ARRAY(slots, __u64, 1);

@@ -5,6 +5,7 @@
  * Every table function returns NULL for an index outside the table. */
 #pragma once
 
+#include "bpf/abi_service.h"
 #include "bpf/wire.h"
 
 struct gh_tables;
@@ -21,6 +22,17 @@ static inline const struct gh_vip_line *gh_get_vip_line(struct gh_tables *tables
 static inline const struct gh_group *gh_get_group(struct gh_tables *tables, __u32 index);
 static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index);
 static inline const struct gh_node *gh_get_node(struct gh_tables *tables, __u32 id);
+
+/* Of services (abi_service.h, service.h). */
+static inline const struct gh_service *gh_get_service(struct gh_tables *tables, __u32 index);
+static inline const struct gh_server *gh_get_server(struct gh_tables *tables, __u32 id);
+static inline const struct gh_vip_line *gh_get_service_line(struct gh_tables *tables, __u32 index);
+static inline const struct gh_vip_place *gh_get_vip_place(struct gh_tables *tables, __u32 index);
+static inline const struct gh_quic *gh_get_quic(struct gh_tables *tables, __u32 index);
+static inline const struct gh_aes *gh_get_aes(struct gh_tables *tables, __u32 direction);
+static inline struct gh_flow_line *gh_get_flow_line(struct gh_tables *tables, __u32 index);
+static inline __u64 gh_get_ticks(struct gh_tables *tables); /* a clock that costs nothing to read */
+static inline void gh_count_service(struct gh_tables *tables, __u32 service, enum gh_service_count count);
 
 /* Of protection (abi_guard.h, guard.h). */
 struct gh_guard;
@@ -42,7 +54,6 @@ static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low
 static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide *address, int is_v4,
                                   __u32 wanted); /* gh_search_rules() */
 static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct gh_rate *rate, __u64 now); /* gh_charge() */
-static inline __u64 gh_get_ticks(struct gh_tables *tables); /* a clock that costs nothing to read: gh_guard.tick */
 
 /* On a node, of SYN cookies (syn_cookie.h). `header` is a copy of the SYN's TCP header, of `length` bytes; the cookie, or a negative
  * number when there is none to be had. */

@@ -44,6 +44,7 @@ static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict ve
   if (count) ++*count;
 }
 
+/* The clock of flows, limits and cookies. */
 static inline __u64 gh_get_ticks(struct gh_tables *tables) {
   (void)tables;
   return bpf_jiffies64();

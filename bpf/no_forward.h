@@ -14,12 +14,24 @@ static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index) {
 static inline void gh_count_vip(struct gh_tables *tables, __u32 vip, __u32 bytes) { (void)tables, (void)vip, (void)bytes; }
 static inline void gh_count_node(struct gh_tables *tables, __u32 id, __u32 bytes) { (void)tables, (void)id, (void)bytes; }
 
-/* Of protection; a node has cookies of its own (node_cookies.h). */
-#define GH_NO_TABLE(type, name)                                     \
-  static inline type *name(struct gh_tables *tables, __u32 index) { \
-    (void)tables, (void)index;                                      \
-    return 0;                                                       \
+/* Of services. */
+#define GH_NO_TABLE(type, name)                                         \
+  static inline type *name(struct gh_tables *tables, __u32 index) {     \
+    (void)tables, (void)index;                                          \
+    return 0;                                                           \
   }
+GH_NO_TABLE(const struct gh_service, gh_get_service)
+GH_NO_TABLE(const struct gh_server, gh_get_server)
+GH_NO_TABLE(const struct gh_vip_line, gh_get_service_line)
+GH_NO_TABLE(const struct gh_vip_place, gh_get_vip_place)
+GH_NO_TABLE(const struct gh_quic, gh_get_quic)
+GH_NO_TABLE(const struct gh_aes, gh_get_aes)
+GH_NO_TABLE(struct gh_flow_line, gh_get_flow_line)
+static inline void gh_count_service(struct gh_tables *tables, __u32 service, enum gh_service_count count) {
+  (void)tables, (void)service, (void)count;
+}
+
+/* Of protection; a node has cookies of its own (node_cookies.h). */
 GH_NO_TABLE(const struct gh_policy, gh_get_policy)
 GH_NO_TABLE(const struct gh_prefix_line, gh_get_prefix_line)
 GH_NO_TABLE(const __u64, gh_get_v4_filter)

@@ -122,3 +122,10 @@ static inline enum gh_parse_outcome gh_parse(const struct gh_packet *packet, str
   if (type == 0) return GH_PARSED_TRUNCATED;
   return gh_parse_ip(packet->start + parsed->link_length, packet->end, type, parsed);
 }
+
+/* The transport header of a packet that was parsed. The verifier has forgotten by then how far from the start it can be. */
+static inline __u8 *gh_transport(const struct gh_packet *packet, const struct gh_parsed *parsed) {
+  __u64 offset = parsed->link_length + parsed->transport_offset;
+  __asm__("" : "+r"(offset)); /* or the compiler, which has not, drops the mask */
+  return packet->start + (offset & 0x3ff);
+}

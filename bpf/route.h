@@ -47,12 +47,19 @@ struct gh_routed {
   __u16 epoch;
 };
 
-/* Returns 0, or non-zero when the group has no ring or the slot no owner. */
-static inline int gh_route(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip_entry *vip,
-                           const struct gh_parsed *parsed, struct gh_routed *routed) {
+/* The hash of what the VIP asks for. */
+static inline __u64 gh_hash_of(const struct gh_state *state, const struct gh_vip_entry *vip, const struct gh_parsed *parsed) {
+  const struct gh_address none = {0, 0};
   const __u64 ports = (__u64)parsed->source_port | (__u64)parsed->destination_port << 16 | (__u64)parsed->protocol << 32;
-  const __u64 hash = gh_flow_hash(state->hash_key, &parsed->source, &parsed->destination, ports);
-  const struct gh_group *group = gh_get_group(tables, vip->group);
+  const int is_source = vip->hash_fields == GH_HASH_SOURCE;
+  return gh_flow_hash(state->hash_key, &parsed->source, is_source ? &none : &parsed->destination,
+                      vip->hash_fields == GH_HASH_FLOW ? ports : 0);
+}
+
+/* Returns 0, or non-zero when the group has no ring or the slot no owner. */
+static inline int gh_route_hash(struct gh_tables *tables, const struct gh_state *state, __u32 group_number, __u64 hash,
+                                struct gh_routed *routed) {
+  const struct gh_group *group = gh_get_group(tables, group_number);
   const __u64 *slot;
   __u64 ring;
   if (!group) return -1;
@@ -65,4 +72,9 @@ static inline int gh_route(struct gh_tables *tables, const struct gh_state *stat
   routed->hash = (__u32)hash;
   routed->epoch = gh_ring_epoch(ring);
   return gh_slot_hop(routed->slot, 0) == 0;
+}
+
+static inline int gh_route(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip_entry *vip,
+                           const struct gh_parsed *parsed, struct gh_routed *routed) {
+  return gh_route_hash(tables, state, vip->group, gh_hash_of(state, vip, parsed), routed);
 }

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "common/fd.h"
@@ -122,6 +123,30 @@ class EventLoop {
   int batch_count_ = 0;
   std::vector<std::function<void()>> deferred_;
   bool is_stopped_ = false;
+};
+
+// A task for the end of the turn that its owner's end takes back.
+class Deferred {
+ public:
+  Deferred() = default;
+  Deferred(const Deferred&) = delete;
+  Deferred& operator=(const Deferred&) = delete;
+
+  // Calls (owner->*Method)() once, however often it is armed until then.
+  template <auto Method, typename Owner>
+  void arm(EventLoop& loop, Owner* owner) {
+    if (due_) return;
+    due_ = std::make_shared<char>();
+    loop.defer([this, owner, due = std::weak_ptr<char>(due_)] {
+      if (due.expired()) return;
+      due_.reset();
+      (owner->*Method)();
+    });
+  }
+  void cancel() { due_.reset(); }
+
+ private:
+  std::shared_ptr<char> due_;
 };
 
 }  // namespace gatehouse

@@ -134,13 +134,25 @@ void ControlServer::relay_drain(const Json& params, control::Reply reply) {
   const auto name = params.find("node");
   if (name == params.end() || !name->is_string()) return reply(Error{"drain: expected node and on"});
   const std::string node = name->get<std::string>();
+  if (director_.services().has_server(node)) return drain_server(node, params, std::move(reply));
   std::vector<std::string> names;
   for (const auto& [id, each] : director_.nodes()) names.push_back(each.config.name);
+  for (const config::Service& service : director_.config().services) {
+    for (const config::Server& server : service.servers) names.push_back(server.name);
+  }
   const bool is_known = std::find(names.begin(), names.end(), node) != names.end();
   if (!is_known) return reply(Error{"there is no node \"" + node + "\"" + config::suggest(node, names)});
   control::Channel* channel = channel_of(node);
   if (!channel) return reply(Error{"node \"" + node + "\" has no link to this host: ask it by its own socket, or another L4 host"});
   channel->request("drain", params, std::move(reply));
+}
+
+// A server has no agent that could remember: this host does, and every L4 host must be told.
+void ControlServer::drain_server(const std::string& server, const Json& params, control::Reply reply) {
+  const auto is_on = params.find("on");
+  if (is_on == params.end() || !is_on->is_boolean()) return reply(Error{"drain: expected node and on"});
+  if (const Status drained = director_.services().drain(server, is_on->get<bool>()); !drained) return reply(drained.error());
+  reply(Json::object());
 }
 
 // Routes are the nodes' business: any of them knows.
@@ -172,9 +184,10 @@ void ControlServer::reload(control::Reply reply) {
   if (after == loaded.config.l4_hosts.end()) return reply(Error{loaded.config.file + ": there is no [[l4_host]] \"" + options_.host + "\" any more"});
   const bool is_moved = after->address != before->address || after->interfaces != before->interfaces || after->control != before->control;
   const config::Protection &room = loaded.config.protection, &old_room = old.protection;
-  const bool is_resized = loaded.config.ring.slots != old.ring.slots || room.prefixes != old_room.prefixes || room.sources != old_room.sources;
+  const bool is_resized = loaded.config.ring.slots != old.ring.slots || flow_lines_of(loaded.config) != flow_lines_of(old) ||
+                          room.prefixes != old_room.prefixes || room.sources != old_room.sources;
   if (is_moved || is_resized) {
-    return reply(Error{loaded.config.file + ": ring.slots, protection.prefixes and sources, and address, interface and control of this L4 host change only with a restart"});
+    return reply(Error{loaded.config.file + ": ring.slots, flow_cache.flows, protection.prefixes and sources, and address, interface and control of this L4 host change only with a restart"});
   }
   if (const Status set = director_.set_config(loaded.config); !set) return reply(set.error());
   log_info("config {:016x} is in use", loaded.config.digest);

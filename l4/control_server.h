@@ -30,6 +30,7 @@ class ControlServer {
   void on_node_request(control::Channel& channel, std::string_view method, const control::Json& params, control::Reply reply);
   void on_node_notify(control::Channel& channel, std::string_view method, const control::Json& params);
   Status check_hello(const control::Channel& channel, const control::Hello& hello) const;
+  void drain_server(const std::string& server, const control::Json& params, control::Reply reply);
   void relay_drain(const control::Json& params, control::Reply reply);
   void relay_explain(const control::Json& params, control::Reply reply);
   void capture(const control::Json& params, control::Reply reply);

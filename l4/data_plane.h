@@ -11,6 +11,7 @@
 #include "bpf/abi.h"
 #include "common/result.h"
 #include "l4/guard_tables.h"
+#include "l4/service_tables.h"
 
 namespace gatehouse::l4 {
 
@@ -23,6 +24,7 @@ struct Tables {
   std::span<std::uint64_t> verdicts;  // cpus * GH_VERDICT_STRIDE
   std::span<gh_traffic> vip_traffic;  // cpus * GH_MAX_VIPS
   std::span<gh_traffic> node_traffic; // cpus * GH_MAX_NODES
+  ServiceTables services;
   GuardTables guard;
 };
 
@@ -38,6 +40,9 @@ class DataPlane {
   virtual const Tables& tables() = 0;
   // Returns when no packet that started before the call is still being processed.
   virtual void wait_for_readers() = 0;
+  // What gh_get_ticks() says to the packet core, and how many seconds that is, times 2^32.
+  virtual std::uint64_t ticks() = 0;
+  virtual std::uint32_t tick_multiplier() const = 0;
   // True when the tables were found in use (pinned by an earlier process) and forward already.
   virtual bool was_adopted() const = 0;
   virtual std::vector<Port> ports() const { return {}; }

@@ -9,16 +9,14 @@
 #include <ctime>
 #include <fstream>
 #include <iterator>
-#include <set>
 #include <sstream>
 
 #include "common/log.h"
-#include "l4/user_tables.h"
+#include "l4/rosters.h"
 
 namespace gatehouse::l4 {
 namespace {
 
-constexpr std::uint16_t kGroup = 0;  // all VIPs share one set of nodes
 // A site that starts: nodes come up one after the other, and each alone would make a generation.
 constexpr Duration kFirstWait{3'000};
 constexpr Duration kForgetInterval{1'000};
@@ -26,9 +24,6 @@ constexpr Duration kForgetInterval{1'000};
 constexpr Duration kLastArrivals{3'000};
 
 std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
-
-std::string vip_key(const config::Vip& vip) { return to_string(Endpoint{vip.address, vip.port}) + "/" + vip.protocol; }
-std::uint8_t protocol_of(const config::Vip& vip) { return vip.protocol == "udp" ? IPPROTO_UDP : IPPROTO_TCP; }
 
 }  // namespace
 
@@ -51,7 +46,13 @@ Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]) {
 }
 
 Director::Director(EventLoop& loop, DataPlane& plane, Options options)
-    : loop_(loop), plane_(plane), writer_(plane), guard_(loop, plane), options_(std::move(options)) {}
+    : loop_(loop),
+      plane_(plane),
+      writer_(plane),
+      guard_(loop, plane),
+      options_(std::move(options)),
+      services_(loop, plane, writer_, {options_.host, options_.drain_file}),
+      rings_(plane) {}
 
 Status Director::start(const config::Config& config) {
   auto membership = Membership::load(options_.membership_file);
@@ -62,28 +63,36 @@ Status Director::start(const config::Config& config) {
   } else {
     membership_ = std::move(*membership);
   }
-  compiler_ = std::make_unique<RingCompiler>(config.ring.slots);
+  if (const Status read = services_.start(); !read) log_warn("{}", read.error().message);
   if (const Status read = read_flow_key(config.site.secret_file, flow_key_); !read) return read;
   if (const Status set = set_config(config); !set) return set;
   on_forget_time();
-  // What an earlier daemon's log says goes on until there is other evidence.
-  return membership_.generations().empty() ? Status() : write_ring();
+  return {};
 }
 
 Status Director::set_config(const config::Config& config) {
   // The steps that can fail come first.
   if (const Status good = check_flow_key(config); !good) return good;
-  const auto guard = guard_.prepare(config);
+  const auto& generations = membership_.generations();
+  const auto rosters = rosters_of(config, generations.empty() ? nullptr : generations.back().rosters.get());
+  if (const Status good = rings_.check(membership_, *rosters, vips_of(config)); !good) return good;
+  const auto numbers = rings_.number_vips(vips_of(config));
+  if (!numbers) return numbers.error();
+  const auto number_of = [&numbers](const config::Vip& vip) { return numbers->at(vip_key(vip)); };
+  auto guard = guard_.prepare(config);
   if (!guard) return guard.error();
-  if (const Status written = write_vips(config, guard->vip_flags); !written) return written;
-  guard_.commit(*guard, config_.file.empty());
+  if (const Status good = services_.prepare(config, number_of); !good) return good;
+  guard_.commit(std::move(*guard), config_.file.empty());
   write_nodes(config);
   write_identity(config);
   const bool is_same_probe = config_.probe == config.probe;
   config_ = config;
+  rosters_ = rosters;
   update_nodes(is_same_probe);
   judge();
-  change_soon();
+  change_.cancel();
+  change();
+  services_.finish();
   return {};
 }
 
@@ -109,34 +118,14 @@ void Director::write_nodes(const config::Config& config) {
   for (const config::Node& node : config.nodes) writer_.set_node(node.id, node.address);
 }
 
-std::uint16_t Director::vip_number(const config::Vip& vip) const {
-  const auto known = vip_numbers_.find(vip_key(vip));
-  return known == vip_numbers_.end() ? 0 : known->second;
-}
+std::uint16_t Director::vip_number(const config::Vip& vip) const { return rings_.vip_number(vip_key(vip)); }
 
-// A VIP keeps its number, and with it its counters, for as long as it is in the table, whoever wrote it there.
-Status Director::write_vips(const config::Config& config, const std::vector<std::uint16_t>& flags) {
-  const Tables& tables = plane_.tables();
-  std::map<std::string, std::uint16_t> numbers;
-  std::set<std::uint16_t> taken;
-  for (const config::Vip& vip : config.vips) {
-    const auto explained = explain_packet(const_cast<Tables&>(tables), {vip.address, 0}, {vip.address, vip.port}, protocol_of(vip));
-    if (explained && taken.insert(explained->vip).second) numbers[vip_key(vip)] = explained->vip;
-  }
+std::vector<VipEntry> Director::vips_of(const config::Config& config) const {
   std::vector<VipEntry> entries;
-  std::uint16_t next = 0;
   for (const config::Vip& vip : config.vips) {
-    const auto [number, is_new] = numbers.emplace(vip_key(vip), 0);
-    if (is_new) {
-      while (taken.contains(next)) ++next;
-      taken.insert(number->second = next);
-      for (std::size_t at = next; at < tables.vip_traffic.size(); at += GH_MAX_VIPS) tables.vip_traffic[at] = {};
-    }
-    entries.push_back({vip.address, vip.port, protocol_of(vip), number->second, kGroup, flags[entries.size()]});
+    services_.describe(vip, entries.emplace_back(VipEntry{vip.address, vip.port, protocol_of(vip)}));
   }
-  if (const Status written = writer_.set_vips(entries); !written) return written;
-  vip_numbers_ = std::move(numbers);
-  return {};
+  return entries;
 }
 
 std::unique_ptr<NodeProbe> Director::make_probe(std::uint16_t id, bool is_up) {
@@ -160,19 +149,23 @@ void Director::update_nodes(bool is_same_probe) {
       continue;
     }
     entry.config = node;
-    // Without other evidence a node is what the log says it was.
-    if (!membership_.generations().empty()) {
-      for (const Member& member : membership_.generations().back().members) {
-        if (member.id != node.id || known != nodes_.end()) continue;
-        entry.has_joined = member.state != MemberState::kDown;
-        entry.report.is_draining = member.state == MemberState::kDraining;
-        entry.report.connections = 1;
-      }
-    }
+    if (known == nodes_.end()) recall(entry);
     entry.probe = make_probe(node.id, entry.has_joined);
     entry.is_up = entry.has_joined;
   }
   nodes_ = std::move(nodes);
+}
+
+// Without other evidence a node is what the log says it was; one that has another address since is another machine.
+void Director::recall(Node& node) const {
+  if (membership_.generations().empty()) return;
+  for (const Member& member : membership_.generations().back().members) {
+    const bool is_same = member.address.is_unspecified() || member.address == node.config.address;
+    if (member.id != node.config.id || !is_same) continue;
+    node.has_joined = member.state != MemberState::kDown;
+    node.report.is_draining = member.state == MemberState::kDraining;
+    node.report.connections = 1;
+  }
 }
 
 const Director::Node* Director::find_node(std::uint16_t id) const {
@@ -199,21 +192,27 @@ void Director::on_report(const control::NodeReport& report) {
 // host that has lost its network, and it must not come back with rings of its own.
 void Director::judge() {
   judge_.arm<&Director::judge>(loop_, config_.probe.interval, this);
+  const std::vector<std::uint16_t> proven = proofs();
   for (auto& [id, node] : nodes_) {
-    const bool is_up = node.probe->is_up() || (node.is_up && !is_path_proven(id));
+    const bool is_path_proven = std::any_of(proven.begin(), proven.end(), [id = id](std::uint16_t other) { return other != id; });
+    const bool is_up = node.probe->is_up() || (node.is_up && !is_path_proven);
     if (is_up == node.is_up) continue;
     node.is_up = is_up;
     change_soon();
   }
 }
 
-bool Director::is_path_proven(std::uint16_t except) const {
+// Nodes whose probes have been answered for long enough: two at most, one of which is not the node in question.
+std::vector<std::uint16_t> Director::proofs() const {
   const config::Probe& probe = config_.probe;
   const auto long_enough = loop_.now() - probe.interval * (probe.rise + probe.fall);
-  return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& entry) {
-    const auto clean_since = entry.second.probe->clean_since();
-    return entry.first != except && clean_since && *clean_since < long_enough;
-  });
+  std::vector<std::uint16_t> proven;
+  for (const auto& [id, node] : nodes_) {
+    const auto clean_since = node.probe->clean_since();
+    if (clean_since && *clean_since < long_enough) proven.push_back(id);
+    if (proven.size() == 2) break;
+  }
+  return proven;
 }
 
 MemberState Director::state_of(const Node& node) const {
@@ -222,11 +221,8 @@ MemberState Director::state_of(const Node& node) const {
 }
 
 void Director::change_soon() {
-  if (std::exchange(is_change_due_, true)) return;
-  loop_.defer([this] {
-    is_change_due_ = false;
-    change();
-  });
+  if (!change_due_since_) change_due_since_ = std::chrono::steady_clock::now();
+  change_.arm<&Director::change>(loop_, this);
 }
 
 // nullopt: too early to say.
@@ -239,7 +235,7 @@ std::optional<std::vector<Member>> Director::members() {
     // Nobody needs to ask a draining node that has nothing left, once what was on its way to it has arrived.
     const bool is_empty = node.empty_since && loop_.now() - *node.empty_since >= kLastArrivals;
     if (state == MemberState::kDraining && is_empty) state = MemberState::kDown;
-    members.push_back({id, node.config.weight, state});
+    members.push_back({id, node.config.weight, state, Member::kNeutral, node.config.address});
   }
   const bool is_first = membership_.generations().empty();
   if (is_first && up == 0) return std::nullopt;
@@ -255,37 +251,55 @@ void Director::on_first_wait_over() {
   change();
 }
 
+// The log is written before the tables: whoever finds them later knows who owned what. A disk may take its time: that it has
+// the log, for the host's next life, nobody waits for.
 void Director::change() {
-  auto next = members();
-  if (!next) return;
-  const bool has_takeable = std::any_of(next->begin(), next->end(), [](const Member& member) { return member.state != MemberState::kDown; });
-  if (!has_takeable && !next->empty()) return log_warn("no node is up: the ring stays as it is");
-  if (!membership_.append(std::move(*next), seconds_now())) return;
-  if (const Status written = write_ring(); !written) return log_error("ring: {}", written.error().message);
-  if (const Status saved = membership_.save(options_.membership_file); !saved) log_error("{}", saved.error().message);
+  const auto begin = change_due_since_.value_or(std::chrono::steady_clock::now());
+  change_due_since_.reset();
+  const bool is_new = decide();
+  if (const Status brought = bring_tables(); !brought) log_error("rings: {}", brought.error().message);
+  if (!is_new) return;
+  last_change_ = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+  say_change();
+  if (const Status synced = Membership::sync(options_.membership_file); !synced) log_error("{}", synced.error().message);
 }
 
-Status Director::write_ring() {
-  const Generation& newest = membership_.generations().back();
-  const std::vector<std::uint64_t> ring = compiler_->compile(membership_.generations());
-  digest_ = ring_digest(ring);
-  std::map<std::uint16_t, std::uint64_t> owned;
-  for (const std::uint64_t slot : ring) ++owned[gh_slot_hop(slot, 0)];
-  std::string shares;
-  for (auto& [id, node] : nodes_) {
-    node.share = static_cast<double>(owned[id]) / static_cast<double>(ring.size());
-    shares += fmt::format(" {}={} {:.1f}%", node.config.name, to_string(state_of(node)), 100 * node.share);
+// Whether there is a new generation.
+bool Director::decide() {
+  auto next = members();
+  if (!next) return false;
+  const bool has_takeable = std::any_of(next->begin(), next->end(), [](const Member& member) { return member.state != MemberState::kDown; });
+  if (!has_takeable && !next->empty()) {
+    log_warn("no node is up: the rings stay as they are");
+    return false;
   }
-  log_info("generation {}:{}", newest.epoch, shares);
-  return writer_.set_ring(kGroup, ring, newest.epoch);
+  if (!membership_.append(std::move(*next), seconds_now(), rosters_)) return false;
+  if (const Status saved = membership_.save(options_.membership_file); !saved) log_error("{}", saved.error().message);
+  return true;
+}
+
+Status Director::bring_tables() {
+  std::vector<VipEntry> vips = vips_of(config_);
+  for (std::size_t i = 0; i < vips.size(); ++i) vips[i].flags |= guard_.vip_flags(i);
+  return rings_.follow(membership_, *rosters_, std::move(vips));
+}
+
+void Director::say_change() {
+  std::string states;
+  for (const auto& [id, node] : nodes_) {
+    const std::string state(to_string(state_of(node)));
+    if (std::exchange(said_[id], state) != state) states += " " + node.config.name + " " + state;
+  }
+  log_info("generation {}:{}; {} slots of {} rings written in {} us", membership_.generations().back().epoch,
+           states.empty() ? " weights or VIPs" : states, rings_.changed_slots(), rings_.ring_count(), last_change_.count());
 }
 
 void Director::on_forget_time() {
   forget_.arm<&Director::on_forget_time>(loop_, kForgetInterval, this);
   const auto deadline = std::chrono::duration_cast<std::chrono::seconds>(config_.ring.hop_deadline).count();
   if (!membership_.forget_older_than(deadline, seconds_now())) return;
-  if (const Status written = write_ring(); !written) log_error("ring: {}", written.error().message);
   if (const Status saved = membership_.save(options_.membership_file); !saved) log_error("{}", saved.error().message);
+  if (const Status brought = bring_tables(); !brought) log_error("rings: {}", brought.error().message);
 }
 
 }  // namespace gatehouse::l4

@@ -3,6 +3,7 @@
 // connection changes nothing. Every change makes a generation; rings follow from the generations (ring_compiler.h).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,7 +19,8 @@
 #include "l4/guard_control.h"
 #include "l4/membership.h"
 #include "l4/node_probe.h"
-#include "l4/ring_compiler.h"
+#include "l4/ring_keeper.h"
+#include "l4/service_director.h"
 #include "l4/table_writer.h"
 
 namespace gatehouse::l4 {
@@ -28,6 +30,7 @@ class Director {
   struct Options {
     config::L4Host host;
     std::string membership_file;
+    std::string drain_file;  // of services' servers
   };
   // `plane` outlives the director.
   Director(EventLoop& loop, DataPlane& plane, Options options);
@@ -50,31 +53,36 @@ class Director {
     bool has_report = false;
     // Since when it drains and reports no connection.
     std::optional<EventLoop::Clock::time_point> empty_since;
-    double share = 0;             // of the ring's slots
   };
   const Node* find_node(std::uint16_t id) const;
   const std::map<std::uint16_t, Node>& nodes() const { return nodes_; }
   MemberState state_of(const Node& node) const;
   const config::Config& config() const { return config_; }
   const Membership& membership() const { return membership_; }
-  std::uint64_t digest() const { return digest_; }
+  RingKeeper& rings() { return rings_; }
   std::uint16_t vip_number(const config::Vip& vip) const;
+  // From the last evidence that changed anything to the last slot that was written for it.
+  std::chrono::microseconds last_change() const { return last_change_; }
   DataPlane& plane() { return plane_; }
+  ServiceDirector& services() { return services_; }
   GuardControl& guard() { return guard_; }
 
  private:
   Status check_flow_key(const config::Config& config) const;
   void write_identity(const config::Config& config);
   void write_nodes(const config::Config& config);
-  Status write_vips(const config::Config& config, const std::vector<std::uint16_t>& flags);
+  std::vector<VipEntry> vips_of(const config::Config& config) const;
   void update_nodes(bool is_same_probe);
+  void recall(Node& node) const;
   std::unique_ptr<NodeProbe> make_probe(std::uint16_t id, bool is_up);
   void judge();
-  bool is_path_proven(std::uint16_t except) const;
+  std::vector<std::uint16_t> proofs() const;
   void change_soon();
   void change();
+  bool decide();
   std::optional<std::vector<Member>> members();
-  Status write_ring();
+  Status bring_tables();
+  void say_change();
   void on_first_wait_over();
   void on_forget_time();
 
@@ -83,14 +91,17 @@ class Director {
   TableWriter writer_;
   GuardControl guard_;
   Options options_;
+  ServiceDirector services_;
   config::Config config_;
   Membership membership_;
-  std::unique_ptr<RingCompiler> compiler_;
+  RingKeeper rings_;
+  std::shared_ptr<const Rosters> rosters_;
   std::map<std::uint16_t, Node> nodes_;
-  std::map<std::string, std::uint16_t> vip_numbers_;  // "address:port/protocol" → number
   std::uint64_t flow_key_[4] = {};
-  std::uint64_t digest_ = 0;
-  bool is_change_due_ = false;
+  std::optional<std::chrono::steady_clock::time_point> change_due_since_;
+  std::chrono::microseconds last_change_{0};
+  Deferred change_;
+  std::map<std::uint16_t, std::string> said_;  // states, in the log
   bool is_first_wait_over_ = false;
   Timer judge_;
   Timer first_wait_;

@@ -53,12 +53,13 @@ GuardControl::GuardControl(EventLoop& loop, DataPlane& plane)
 Result<GuardControl::Prepared> GuardControl::prepare(const config::Config& config) {
   auto plan = lists_.plan(config);
   if (!plan) return plan.error();
-  auto flags = write_policies(plane_.tables(), config, plan->masks());
+  auto flags = write_policies(plane_.tables(), config, plan->masks(), vip_flags_);
   if (!flags) return flags.error();
   return Prepared{std::move(*plan), std::move(*flags)};
 }
 
-void GuardControl::commit(const Prepared& prepared, bool is_restart) {
+void GuardControl::commit(Prepared prepared, bool is_restart) {
+  vip_flags_ = std::move(prepared.vip_flags);
   lists_.apply(prepared.lists, is_restart);
   tighten_soon();
 }

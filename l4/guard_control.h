@@ -22,11 +22,12 @@ class GuardControl {
   // What a config wants, checked. Packets do not see any of it yet; an Error changes nothing.
   struct Prepared {
     PrefixLists::Plan lists;
-    std::vector<std::uint16_t> vip_flags;  // of the entries of config.vips
+    std::vector<std::uint16_t> vip_flags;
   };
   Result<Prepared> prepare(const config::Config& config);
-  // After VIP entries with the prepared flags have been published.
-  void commit(const Prepared& prepared, bool is_restart);
+  // The config is in use: from now on its VIPs' entries are to have these flags.
+  void commit(Prepared prepared, bool is_restart);
+  std::uint16_t vip_flags(std::size_t vip) const { return vip_flags_[vip]; }  // of config.vips[vip]
 
   // A request of `gatehouse prefix`.
   Result<Json> request(const Json& params);
@@ -44,6 +45,7 @@ class GuardControl {
   EventLoop& loop_;
   DataPlane& plane_;
   PrefixLists lists_;
+  std::vector<std::uint16_t> vip_flags_;
   std::vector<std::uint64_t> buckets_before_;
   Timer tighten_;
   Timer forget_;

@@ -27,7 +27,6 @@ static inline gh_bucket_line* gh_get_bucket_line(gh_tables* tables, __u32 index)
 static inline gh_sketch_line* gh_get_sketch_line(gh_tables* tables, __u32 index) {
   return at(tables->in.guard.sketch_lines, index);
 }
-static inline __u64 gh_get_ticks(gh_tables* tables) { return tables->in.guard.ticks; }
 
 static inline __u32 gh_find_rule(gh_tables* tables, __u64 high, __u64 low, __u64 length) {
   return gh_probe_rule(tables, tables->in.guard.guard, high, low, length);

@@ -36,8 +36,9 @@ gh_rate rate_of(std::uint32_t per_second, std::uint32_t burst) { return gh_make_
 // A window is about a tenth of a second.
 void set_window(gh_policy& policy, const GuardTables& tables, std::uint32_t packets_per_second) {
   const std::size_t cpus = tables.sketch_lines.size() / GH_SKETCH_LINES;
-  policy.window_shift = static_cast<std::uint8_t>(std::bit_width(tables.ticks_per_second / 8) - 1);
-  const std::uint64_t in_window = (std::uint64_t{packets_per_second} << policy.window_shift) / tables.ticks_per_second;
+  const std::uint64_t ticks_per_second = (std::uint64_t{GH_BUCKET_UNITS} << 24) / tables.guard->tick;
+  policy.window_shift = static_cast<std::uint8_t>(std::bit_width(std::max<std::uint64_t>(ticks_per_second / 8, 1)) - 1);
+  const std::uint64_t in_window = (std::uint64_t{packets_per_second} << policy.window_shift) / ticks_per_second;
   policy.free_packets = static_cast<std::uint32_t>(std::min<std::uint64_t>(in_window / GH_SKETCH_SHARE / cpus, GH_SKETCH_MOST));
   policy.sketch_key = tables.guard->key[0] ^ std::uint64_t{policy.limit} << 1;
 }
@@ -51,8 +52,11 @@ void set_limit(gh_policy& policy, const GuardTables& tables, const config::Sourc
   set_window(policy, tables, limit.packets_per_second);
 }
 
-PolicyNumbers numbers_in_use(const Tables& tables) {
+PolicyNumbers numbers_in_use(const Tables& tables, std::span<const std::uint16_t> pending) {
   PolicyNumbers used;
+  for (const std::uint16_t flags : pending) {
+    if (flags & GH_VIP_GUARDED) used.set(gh_policy_number(flags));
+  }
   const auto half = tables.vip_lines.subspan((tables.state->vip_half & 1) * GH_VIP_LINES, GH_VIP_LINES);
   for (const gh_vip_line& line : half) {
     for (const gh_vip_entry& entry : line.entry) {
@@ -81,9 +85,10 @@ std::optional<gh_policy> policy_of(const GuardTables& tables, const config::Conf
 }
 
 Result<std::vector<std::uint16_t>> write_policies(const Tables& tables, const config::Config& config,
-                                                  const std::map<std::string, std::uint32_t>& lists) {
+                                                  const std::map<std::string, std::uint32_t>& lists,
+                                                  std::span<const std::uint16_t> pending) {
   const auto policies = tables.guard.policies;
-  PolicyNumbers taken = numbers_in_use(tables);
+  PolicyNumbers taken = numbers_in_use(tables, pending);
   PolicyNumbers chosen;  // of this config
   std::vector<std::uint16_t> flags;
   for (const config::Vip& vip : config.vips) {

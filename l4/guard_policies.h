@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,10 @@ namespace gatehouse::l4 {
 std::optional<gh_policy> policy_of(const GuardTables& tables, const config::Config& config, const config::Vip& vip,
                                    const std::map<std::string, std::uint32_t>& lists);
 
-// Writes the policies of all VIPs where no VIP of the live table looks, and returns the flags that their entries are to have, in the
-// order of config.vips. Nothing changes for packets until those entries are published.
+// Writes the policies of all VIPs where no VIP of the live table looks, nor one with `pending` flags that are still to be published.
+// Returns the flags that the VIPs' entries are to have, in the order of config.vips: nothing changes for packets until these are.
 Result<std::vector<std::uint16_t>> write_policies(const Tables& tables, const config::Config& config,
-                                                  const std::map<std::string, std::uint32_t>& lists);
+                                                  const std::map<std::string, std::uint32_t>& lists,
+                                                  std::span<const std::uint16_t> pending = {});
 
 }  // namespace gatehouse::l4

@@ -16,7 +16,7 @@ std::uint32_t GuardSizes::bucket_lines() const { return std::bit_ceil(std::max(s
 // Sixteen bits for every rule: one address in sixteen, of those that no rule concerns, looks further for nothing.
 std::uint32_t GuardSizes::v6_filter_words() const { return GH_V6_EXACT_WORDS + std::max(prefix_lines() / 4, 1'024u); }
 
-void prepare_guard(GuardTables& tables) {
+void prepare_guard(const GuardTables& tables, std::uint32_t tick_multiplier) {
   gh_guard& guard = *tables.guard;
   GH_CHECK(std::has_single_bit(tables.prefix_lines.size()) && std::has_single_bit(tables.bucket_lines.size()));
   GH_CHECK(std::has_single_bit(tables.v6_filter.size() - GH_V6_EXACT_WORDS));
@@ -25,7 +25,7 @@ void prepare_guard(GuardTables& tables) {
   guard.prefix_mask = static_cast<std::uint32_t>(tables.prefix_lines.size() - 1);
   guard.bucket_mask = static_cast<std::uint32_t>(tables.bucket_lines.size() - 1);
   guard.v6_filter_shift = static_cast<std::uint32_t>(std::countl_zero(tables.v6_filter.size() - GH_V6_EXACT_WORDS) - 5);
-  guard.tick = static_cast<std::uint64_t>(GH_BUCKET_UNITS) / tables.ticks_per_second << 24;
+  guard.tick = (std::uint64_t{GH_BUCKET_UNITS} * tick_multiplier + (1u << 31)) >> 32 << 24;
 }
 
 struct GuardMemory::Memory {
@@ -43,12 +43,12 @@ struct GuardMemory::Memory {
   std::vector<gh_sketch_line> sketch_lines = std::vector<gh_sketch_line>(GH_SKETCH_LINES);
 };
 
-GuardMemory::GuardMemory(const GuardSizes& sizes) : memory_(std::make_unique<Memory>(sizes)) {
+GuardMemory::GuardMemory(const GuardSizes& sizes, std::uint32_t tick_multiplier) : memory_(std::make_unique<Memory>(sizes)) {
   Memory& memory = *memory_;
   tables_ = {&memory.guard,     memory.policies,   memory.lists,     memory.prefix_lines,
              memory.v4_filter,  memory.v4_lengths, memory.v6_filter, memory.bucket_lines,
              memory.sketch_lines};
-  prepare_guard(tables_);
+  prepare_guard(tables_, tick_multiplier);
 }
 
 GuardMemory::~GuardMemory() = default;

@@ -29,18 +29,16 @@ struct GuardTables {
   std::span<std::uint64_t> v6_filter;       // GH_V6_EXACT_WORDS, and a power of two behind them
   std::span<gh_bucket_line> bucket_lines;   // a power of two
   std::span<gh_sketch_line> sketch_lines;   // cpus * GH_SKETCH_LINES; the user-space build takes the first region
-  std::uint32_t ticks_per_second = 1'000;   // of the clock that the plane's packets go by
   gh_cookies* cookies = nullptr;            // a node's
-  std::uint64_t ticks = 0;                  // that clock, for the user-space build: set before packets are handled
 };
 
-// Brings gh_guard in accord with the sizes of the tables; a new one gets a key of its own.
-void prepare_guard(GuardTables& tables);
+// Brings gh_guard in accord with the sizes of the tables and with the plane's clock; a new one gets a key of its own.
+void prepare_guard(const GuardTables& tables, std::uint32_t tick_multiplier);
 
 // Plain memory for them.
 class GuardMemory {
  public:
-  explicit GuardMemory(const GuardSizes& sizes);
+  GuardMemory(const GuardSizes& sizes, std::uint32_t tick_multiplier);
   ~GuardMemory();
   const GuardTables& tables() const { return tables_; }
 

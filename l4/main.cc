@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "l4/control_server.h"
 #include "l4/director.h"
+#include "l4/rosters.h"
 #include "l4/xdp_data_plane.h"
 
 namespace {
@@ -60,7 +61,10 @@ Status run(const Options& options) {
   if (!host) return host.error();
   const config::Protection& protection = loaded.config.protection;
   const l4::XdpDataPlane::Options plane_options{options.pin_folder, host->interfaces, loaded.config.ring.slots, mode_of(*host),
-                                                host->next_program, {protection.prefixes, protection.sources}};
+                                                host->next_program,
+                                                l4::ring_areas_for(loaded.config) + l4::service_room_of(loaded.config),
+                                                l4::flow_lines_of(loaded.config),
+                                                {protection.prefixes, protection.sources}};
   if (options.is_detach) {
     l4::XdpDataPlane::detach(plane_options);
     return {};
@@ -72,7 +76,7 @@ Status run(const Options& options) {
   auto plane = l4::XdpDataPlane::open(plane_options);
   if (!plane) return plane.error();
   EventLoop loop;
-  l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json"});
+  l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
   l4::ControlServer server(loop, director, {options.config_file, options.state_folder + "/control.sock", host->name});
   DaemonSignals signals(
       loop, [&loop] { loop.stop(); },

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "l4/service_status.h"
 #include "l4/user_tables.h"
 
 namespace gatehouse::l4 {
@@ -51,6 +52,7 @@ Json workers_of(const control::NodeReport& report) {
     workers.push_back({{"index", worker.index}, {"pid", worker.pid}, {"restarts", worker.restarts},
                        {"connections", worker.connections}, {"accepted", worker.accepted},
                        {"requests", worker.requests}, {"responses_5xx", worker.responses_5xx}});
+    for (const auto& [name, count] : worker.counts) workers.back()[name] = count;
   }
   return workers;
 }
@@ -69,7 +71,7 @@ Json nodes_of(Director& director, const std::vector<std::uint16_t>& connected) {
     nodes.push_back({{"id", id}, {"name", node.config.name}, {"address", to_string(node.config.address)},
                      {"state", to_string(director.state_of(node))}, {"is_connected", is_connected},
                      {"is_probe_ok", node.probe->is_up()}, {"reason", reason_of(node, is_connected)},
-                     {"weight", node.config.weight}, {"share", node.share}, {"packets", traffic.packets},
+                     {"weight", node.config.weight}, {"share", director.rings().share_of(id)}, {"packets", traffic.packets},
                      {"bytes", traffic.bytes}, {"connections", node.has_report ? node.report.connections : 0},
                      {"config_digest", node.report.config_digest}, {"workers", workers_of(node.report)}});
   }
@@ -113,7 +115,9 @@ Json site_status(Director& director, const std::string& host, const std::vector<
   const Json ring = {{"epoch", generations.empty() ? 0 : generations.back().epoch},
                      {"slots", config.ring.slots},
                      {"generations", generations.size()},
-                     {"digest", director.digest()}};
+                     {"rings", director.rings().ring_count()},
+                     {"last_change_us", director.last_change().count()},
+                     {"digest", director.rings().digest()}};
   return {{"host", host},
           {"tier", "l4"},
           {"version", GATEHOUSE_VERSION},
@@ -124,6 +128,7 @@ Json site_status(Director& director, const std::string& host, const std::vector<
           {"verdicts", verdicts_of(director.plane().tables())},
           {"prefix_lists", director.guard().status(config)},
           {"nodes", nodes_of(director, connected)},
+          {"services", services_status(director)},
           {"pools", pools_of(director)}};
 }
 
@@ -136,13 +141,11 @@ Result<Json> explain_flow(Director& director, const Json& params) {
   if (wanted != "tcp" && wanted != "udp") return Error{"protocol: expected tcp or udp"};
   const auto protocol = wanted.get<std::string>();
   Tables tables = director.plane().tables();
+  tables.services.ticks = director.plane().ticks();
   const auto explained = explain_packet(tables, *source, *vip, protocol == "udp" ? IPPROTO_UDP : IPPROTO_TCP);
   if (!explained) return Error{to_string(*vip) + "/" + protocol + " is not a VIP: such packets are left to this host untouched"};
   Json hops = Json::array();
-  for (const std::uint16_t id : explained->hops) {
-    const Director::Node* node = director.find_node(id);
-    hops.push_back({{"id", id}, {"name", node ? node->config.name : "?"}, {"address", node ? to_string(node->config.address) : ""}});
-  }
+  for (const std::uint16_t id : explained->hops) hops.push_back(hop_status(director, id));
   std::string name;
   for (const config::Vip& each : director.config().vips) {
     if (each.address == vip->address && each.port == vip->port && each.protocol == protocol) name = each.name;
@@ -152,6 +155,7 @@ Result<Json> explain_flow(Director& director, const Json& params) {
     why = "slot " + std::to_string(explained->slot) + " belongs to " + hops[0]["name"].get<std::string>();
     if (hops.size() > 1) why += "; packets of connections that it does not know go on to the owners before it";
   }
+  if (explained->is_remembered) why = "the flow cache remembers " + hops[0]["name"].get<std::string>() + " for this flow";
   return Json{{"vip", name}, {"group", explained->group}, {"slot", explained->slot}, {"epoch", explained->epoch},
               {"node", hops.empty() ? Json() : hops[0]["name"]}, {"hops", std::move(hops)}, {"why", why}};
 }

@@ -2,9 +2,14 @@
 
 #include <cstring>
 
+#include "bpf/hooks.h"
+#include "l4/quic_cid.h"
+#include "l4/service_hooks.h"
 #include "l4/user_hooks.h"
 
 // The hooks of the packet core over l4::Tables.
+static inline const gatehouse::l4::ServiceTables& gh_services_of(gh_tables* tables) { return tables->in.services; }
+
 static inline const gh_state* gh_get_state(gh_tables* tables) { return tables->in.state; }
 static inline const gh_vip_line* gh_get_vip_line(gh_tables* tables, __u32 index) { return at(tables->in.vip_lines, index); }
 static inline const gh_group* gh_get_group(gh_tables* tables, __u32 index) { return at(tables->in.groups, index); }
@@ -38,7 +43,9 @@ static inline int gh_move_start(gh_packet* packet, int bytes) {
   packet->start = buffer->memory.data() + buffer->start;
   return 0;
 }
-static inline int gh_owns_flow(gh_packet*, __u8*, __u8*, int) { return 0; }
+static inline int gh_owns_flow(gh_packet* packet, __u8*, __u8*, int) {
+  return static_cast<gatehouse::l4::PacketBuffer*>(packet->context)->is_flow_here;
+}
 
 #include "l4/guard_hooks.h"
 
@@ -47,7 +54,7 @@ static inline int gh_owns_flow(gh_packet*, __u8*, __u8*, int) { return 0; }
 namespace gatehouse::l4 {
 
 struct MemoryPlane::Memory {
-  explicit Memory(const GuardSizes& guard_sizes) : guard(guard_sizes) {}
+  Memory(const GuardSizes& guard_sizes, std::uint32_t tick_multiplier) : guard(guard_sizes, tick_multiplier) {}
   gh_state state{};
   std::vector<gh_vip_line> vip_lines = std::vector<gh_vip_line>(2 * GH_VIP_LINES);
   std::vector<gh_group> groups = std::vector<gh_group>(GH_MAX_GROUPS);
@@ -57,14 +64,27 @@ struct MemoryPlane::Memory {
   std::vector<gh_traffic> vip_traffic = std::vector<gh_traffic>(GH_MAX_VIPS);
   std::vector<gh_traffic> node_traffic = std::vector<gh_traffic>(GH_MAX_NODES);
   GuardMemory guard;
+  std::vector<gh_service> services = std::vector<gh_service>(2 * GH_MAX_SERVICES);
+  std::vector<gh_server> servers = std::vector<gh_server>(GH_MAX_NODES);
+  std::vector<gh_vip_line> service_lines = std::vector<gh_vip_line>(2 * GH_VIP_LINES);
+  std::vector<gh_vip_place> vip_places = std::vector<gh_vip_place>(2 * GH_MAX_VIPS);
+  std::vector<gh_quic> quic = std::vector<gh_quic>(2 * GH_MAX_SERVICES * GH_QUIC_CONFIGS);
+  std::vector<gh_aes> aes = std::vector<gh_aes>(GH_AES_DIRECTIONS);
+  std::vector<gh_flow_line> flow_lines;
+  std::vector<gh_service_counts> service_counts = std::vector<gh_service_counts>(GH_MAX_SERVICES);
 };
 
-MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, const GuardSizes& guard_sizes)
-    : memory_(std::make_unique<Memory>(guard_sizes)) {
+MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines, const GuardSizes& guard_sizes)
+    : memory_(std::make_unique<Memory>(guard_sizes, tick_multiplier())) {
   memory_->state.slots = ring_slots;
   memory_->slots.resize(std::size_t{ring_slots} * ring_areas);
   tables_ = {&memory_->state, memory_->vip_lines, memory_->groups, memory_->slots,
-             memory_->nodes,  memory_->verdicts,  memory_->vip_traffic, memory_->node_traffic, memory_->guard.tables()};
+             memory_->nodes,  memory_->verdicts,  memory_->vip_traffic, memory_->node_traffic, {}, {}};
+  tables_.guard = memory_->guard.tables();
+  memory_->flow_lines.resize(flow_lines);
+  fill_aes_tables(memory_->aes);
+  tables_.services = {memory_->services, memory_->servers,    memory_->service_lines, memory_->vip_places, memory_->quic,
+                      memory_->aes,      memory_->flow_lines, memory_->service_counts};
 }
 
 MemoryPlane::~MemoryPlane() = default;
@@ -113,6 +133,32 @@ std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& sour
   return gh_find_lists(&hooks, &wide, is_v4, wanted);
 }
 
+std::optional<gh_vip_entry> find_vip_entry(Tables& tables, const Endpoint& vip, std::uint8_t protocol) {
+  gh_tables hooks{tables};
+  const gh_address address = to_table_address(vip.address);
+  const gh_vip_entry* entry = gh_find_vip(&hooks, tables.state, &address, gh_be16(vip.port), protocol);
+  return entry ? std::optional(*entry) : std::nullopt;
+}
+
+namespace {
+
+// As gh_recall_flow() for a packet that opens nothing, but without a trace.
+std::uint16_t recall(gh_tables& hooks, const gh_vip_entry& entry, const gh_parsed& parsed) {
+  const gh_state& state = *hooks.in.state;
+  const gh_service* service =
+      gh_get_service(&hooks, (state.services & GH_SERVICES_HALF) * GH_MAX_SERVICES + entry.service % GH_MAX_SERVICES);
+  if (!(entry.flags & GH_VIP_SERVICE) || !service || !service->has_flow_cache) return 0;
+  gh_flow flow;
+  __u64 word = 0;
+  gh_describe_flow(&flow, &hooks, service, &entry, gh_hash_of(&state, &entry, &parsed), parsed.protocol, 0);
+  if (!flow.line || !gh_find_flow(flow.line, flow.tag, &word)) return 0;
+  if (gh_is_flow_over(word, flow.now, flow.idle)) return 0;
+  const auto server = static_cast<std::uint16_t>(word & GH_FLOW_SERVER);
+  return gh_is_usable(&hooks, entry.service, server) ? server : 0;
+}
+
+}  // namespace
+
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,
                                           std::uint8_t protocol) {
   gh_tables hooks{tables};
@@ -130,6 +176,10 @@ std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source
   explanation.has_ring = gh_route(&hooks, tables.state, entry, &parsed, &routed) == 0;
   explanation.slot = routed.slot_index;
   explanation.epoch = routed.epoch;
+  if (const std::uint16_t server = recall(hooks, *entry, parsed)) {
+    explanation.is_remembered = true;
+    routed.slot = gh_slot(server, 0, 0, 0);
+  }
   for (int place = 0; place < GH_HOPS; ++place) {
     if (const std::uint16_t node = gh_slot_hop(routed.slot, place)) explanation.hops.push_back(node);
   }

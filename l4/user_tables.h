@@ -17,10 +17,16 @@ namespace gatehouse::l4 {
 // A data plane in this process's memory.
 class MemoryPlane final : public DataPlane {
  public:
-  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, const GuardSizes& guard_sizes = {});
+  // `flow_lines`: of the flow cache, a power of two.
+  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines = 64,
+              const GuardSizes& guard_sizes = {});
   ~MemoryPlane() override;
   const Tables& tables() override { return tables_; }
   void wait_for_readers() override {}
+  std::uint64_t ticks() override { return tables_.services.ticks; }
+  static constexpr std::uint64_t kTicksPerSecond = 1'024;
+  std::uint32_t tick_multiplier() const override { return static_cast<std::uint32_t>((1ull << 32) / kTicksPerSecond); }
+  void set_seconds(std::uint64_t seconds) { tables_.services.ticks = kTicksPerSecond * seconds; }
   bool was_adopted() const override { return false; }
 
  private:
@@ -34,11 +40,11 @@ struct PacketBuffer {
   std::span<std::uint8_t> memory;
   std::size_t start = 0;
   std::size_t length = 0;
+  bool is_flow_here = false;  // for decapsulate(): what a node's kernel would say of an established flow
 };
 
 // Both count into CPU 0's region.
 gh_verdict balance(Tables& tables, PacketBuffer& packet);
-// No socket of this process owns a flow: packets with hops left go on, but for those that open a connection.
 gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);
 
 gh_address to_table_address(const IpAddress& address);
@@ -46,6 +52,8 @@ IpAddress from_table_address(const gh_address& address);
 
 // The lists among `wanted` that have the longest prefix of `source` that any of them has: as gh_guard() asks.
 std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& source, std::uint32_t wanted);
+// The VIP that takes packets to `vip`; nullopt: none.
+std::optional<gh_vip_entry> find_vip_entry(Tables& tables, const Endpoint& vip, std::uint8_t protocol);
 
 // What the front door would do with a packet of this flow, from the very tables that forward. Counts nothing.
 struct Explanation {
@@ -54,7 +62,8 @@ struct Explanation {
   bool has_ring = false;
   std::uint32_t slot = 0;
   std::uint16_t epoch = 0;
-  std::vector<std::uint16_t> hops;  // node ids, the owner first
+  std::vector<std::uint16_t> hops;  // ids of nodes or servers, the owner first
+  bool is_remembered = false;       // by the flow cache: the slot may belong to another one by now
 };
 // nullopt: not a VIP.
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,

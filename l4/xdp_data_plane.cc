@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "bpf/capture.skel.h"
 #include "bpf/probe.skel.h"
@@ -14,6 +15,7 @@
 #include "common/bpf_object.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "l4/quic_cid.h"
 
 namespace gatehouse::l4 {
 namespace {
@@ -44,13 +46,6 @@ Status map_table(const bpf_map* map, std::span<T>& table) {
   return {};
 }
 
-// The tick of the clock that the XDP program reads (jiffies) is the resolution of the kernel's coarse clocks.
-std::uint32_t kernel_ticks_per_second() {
-  timespec tick{};
-  GH_CHECK(clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0 && tick.tv_sec == 0 && tick.tv_nsec > 0);
-  return static_cast<std::uint32_t>((1'000'000'000 + tick.tv_nsec / 2) / tick.tv_nsec);
-}
-
 }  // namespace
 
 struct XdpDataPlane::Programs {
@@ -74,8 +69,9 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   programs.xdp = xdp_bpf__open();
   if (!programs.xdp) return system_error("cannot open the XDP program");
   auto& maps = programs.xdp->maps;
-  bpf_map__set_max_entries(maps.slots, options.ring_slots * kRingAreas);
-  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic, maps.sketch_lines}) size_per_cpu(map);
+  bpf_map__set_max_entries(maps.slots, options.ring_slots * options.ring_areas);
+  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic, maps.service_counts, maps.sketch_lines}) size_per_cpu(map);
+  bpf_map__set_max_entries(maps.flow_lines, options.flow_lines);
   bpf_map__set_max_entries(maps.prefix_lines, options.guard.prefix_lines());
   bpf_map__set_max_entries(maps.v6_filter, options.guard.v6_filter_words());
   bpf_map__set_max_entries(maps.bucket_lines, options.guard.bucket_lines());
@@ -102,11 +98,20 @@ Status XdpDataPlane::map_tables() {
       map_table(maps.verdicts, tables_.verdicts),
       map_table(maps.vip_traffic, tables_.vip_traffic),
       map_table(maps.node_traffic, tables_.node_traffic),
+      map_table(maps.services, tables_.services.services),
+      map_table(maps.servers, tables_.services.servers),
+      map_table(maps.service_lines, tables_.services.lines),
+      map_table(maps.vip_places, tables_.services.places),
+      map_table(maps.quic_configs, tables_.services.quic),
+      map_table(maps.aes, tables_.services.aes),
+      map_table(maps.flow_lines, tables_.services.flow_lines),
+      map_table(maps.service_counts, tables_.services.counts),
   };
   for (const Status& result : results) {
     if (!result) return result.error();
   }
   tables_.state = state.data();
+  fill_aes_tables(tables_.services.aes);
   return map_guard();
 }
 
@@ -129,8 +134,7 @@ Status XdpDataPlane::map_guard() {
     if (!result) return result.error();
   }
   tables.guard = guard.data();
-  tables.ticks_per_second = kernel_ticks_per_second();
-  prepare_guard(tables);
+  prepare_guard(tables, tick_multiplier());
   return {};
 }
 
@@ -240,6 +244,20 @@ void XdpDataPlane::detach(const Options& options) {
 }
 
 void XdpDataPlane::wait_for_readers() { wait_for_bpf_readers(); }
+
+std::uint64_t XdpDataPlane::ticks() {
+  std::uint64_t clock = 0;
+  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &clock, .ctx_size_in = sizeof clock);
+  GH_CHECK(bpf_prog_test_run_opts(bpf_program__fd(programs_->xdp->progs.read_clock), &run) == 0);
+  return clock;
+}
+
+// A tick is a jiffy: what the coarse clocks advance by.
+std::uint32_t XdpDataPlane::tick_multiplier() const {
+  timespec jiffy{};
+  clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
+  return static_cast<std::uint32_t>((static_cast<std::uint64_t>(jiffy.tv_nsec) << 32) / 1'000'000'000);
+}
 
 int XdpDataPlane::program_fd() const { return bpf_program__fd(programs_->xdp->progs.balance); }
 

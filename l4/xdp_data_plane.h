@@ -22,10 +22,10 @@ class XdpDataPlane final : public DataPlane {
     std::uint32_t ring_slots = 65537;
     XdpMode mode = XdpMode::kAuto;
     std::string next_program;  // pinned; empty: what is in the place stays
+    std::uint32_t ring_areas = 8;  // rings that there is room for
+    std::uint32_t flow_lines = 1;  // of the flow cache, a power of two
     GuardSizes guard;
   };
-  // Rings that may be live at once, and one more to write the next into.
-  static constexpr std::uint32_t kRingAreas = 8;
 
   // Opens, adopts or makes the maps, loads. Nothing is attached yet: fill the tables, then attach().
   static Result<std::unique_ptr<XdpDataPlane>> open(const Options& options);
@@ -40,6 +40,8 @@ class XdpDataPlane final : public DataPlane {
 
   const Tables& tables() override { return tables_; }
   void wait_for_readers() override;
+  std::uint64_t ticks() override;
+  std::uint32_t tick_multiplier() const override;
   bool was_adopted() const override { return pins_.are_adopted; }
   std::vector<Port> ports() const override;
 

@@ -68,10 +68,7 @@ void append_json_text(std::string& out, std::string_view text) {
 
 void AccessLog::add(const AccessRecord& record) {
   if (!is_on()) return;
-  if (lines_.empty()) loop_.defer([this] { flush(); });
-  lines_ += "{\"time\":\"";
-  lines_ += record.time;
-  lines_ += '"';
+  begin_line(record.time);
   add_text(lines_, "request_id", record.request_id);
   add_text(lines_, "client", record.client);
   add_text(lines_, "method", record.method);
@@ -87,6 +84,30 @@ void AccessLog::add(const AccessRecord& record) {
   add_number(lines_, "bytes", record.bytes);
   if (!record.error.empty()) add_text(lines_, "error", record.error);
   lines_ += "}\n";
+}
+
+void AccessLog::add_relay(const RelayRecord& record) {
+  if (!is_on()) return;
+  begin_line(record.time);
+  add_text(lines_, "client", record.client);
+  add_text(lines_, "listener", record.listener);
+  if (!record.server_name.empty()) add_text(lines_, "server_name", record.server_name);
+  add_text(lines_, "pool", record.pool);
+  add_text(lines_, "backend", record.backend);
+  add_text(lines_, "node", record.node);
+  add_number(lines_, "worker", record.worker);
+  add_number(lines_, "duration_us", record.duration_us);
+  add_number(lines_, "bytes_in", record.bytes_in);
+  add_number(lines_, "bytes_out", record.bytes_out);
+  if (!record.reason.empty()) add_text(lines_, "reason", record.reason);
+  lines_ += "}\n";
+}
+
+void AccessLog::begin_line(std::string_view time) {
+  if (lines_.empty()) loop_.defer([this] { flush(); });
+  lines_ += "{\"time\":\"";
+  lines_ += time;
+  lines_ += '"';
 }
 
 void AccessLog::flush() {

@@ -1,4 +1,4 @@
-// The access log: one JSON object per exchange and line. Lines are gathered in memory and written once per turn of the
+// The access log: one JSON object and line per exchange, or per connection that was relayed. Lines are gathered in memory and written once per turn of the
 // loop, each write a whole number of lines, to a file opened for appending: workers share it.
 #pragma once
 
@@ -29,6 +29,22 @@ struct AccessRecord {
   std::uint64_t bytes = 0;       // of the response body
 };
 
+// Of a connection that was passed through.
+struct RelayRecord {
+  std::string_view time;
+  std::string_view client;
+  std::string_view listener;
+  std::string_view server_name;
+  std::string_view pool;
+  std::string_view backend;
+  std::string_view node;
+  std::string_view reason;       // why it ended; empty: both sides were done
+  std::uint32_t worker = 0;
+  std::uint64_t duration_us = 0;
+  std::uint64_t bytes_in = 0;    // of the client
+  std::uint64_t bytes_out = 0;   // to the client
+};
+
 class AccessLog {
  public:
   explicit AccessLog(EventLoop& loop) : loop_(loop) {}
@@ -36,9 +52,12 @@ class AccessLog {
   void set_file(Fd file) { file_ = std::move(file); }
   bool is_on() const { return file_.is_open(); }
   void add(const AccessRecord& record);
+  void add_relay(const RelayRecord& record);
   void flush();
 
  private:
+  void begin_line(std::string_view time);
+
   EventLoop& loop_;
   Fd file_;
   std::string lines_;

@@ -11,7 +11,7 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6402;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6403;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   std::array<WorkerCell, kMaxWorkers> workers;
@@ -84,6 +84,7 @@ void Board::clear_worker(std::uint32_t index) {
   for (auto* count : {&cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx}) {
     count->store(0, std::memory_order_relaxed);
   }
+  for (const WorkerCount& count : kWorkerCounts) (cell.*count.place).store(0, std::memory_order_relaxed);
   cell.pid.store(0, std::memory_order_relaxed);
   for (BackendCell& backend : layout_->backends) backend.in_flight[index].store(0, std::memory_order_relaxed);
 }

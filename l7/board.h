@@ -31,6 +31,28 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> accepted;
   std::atomic<std::uint64_t> requests;
   std::atomic<std::uint64_t> responses_5xx;
+  std::atomic<std::uint64_t> relays;             // connections passed through without HTTP
+  std::atomic<std::uint64_t> failed_relays;      // that reached no backend
+  std::atomic<std::uint64_t> refused_clients;    // that had their share of connections
+  std::atomic<std::uint64_t> refused_headers;    // PROXY headers: not trusted, malformed or late
+  std::atomic<std::uint64_t> refused_hellos;     // ClientHellos: malformed, late, or of a name that no route has
+  std::atomic<std::uint64_t> accept_pauses;
+  std::atomic<std::uint64_t> paused_listeners;   // now
+};
+
+// The counts that have a name in status and metrics; all others are named where they are reported.
+struct WorkerCount {
+  const char* name;
+  std::atomic<std::uint64_t> WorkerCell::*place;
+};
+inline constexpr WorkerCount kWorkerCounts[] = {
+    {"relays", &WorkerCell::relays},
+    {"failed_relays", &WorkerCell::failed_relays},
+    {"refused_clients", &WorkerCell::refused_clients},
+    {"refused_headers", &WorkerCell::refused_headers},
+    {"refused_hellos", &WorkerCell::refused_hellos},
+    {"accept_pauses", &WorkerCell::accept_pauses},
+    {"paused_listeners", &WorkerCell::paused_listeners},
 };
 
 struct alignas(64) BackendCell {

@@ -19,9 +19,9 @@ constexpr std::size_t kMostUnread = BufferPool::kSmall / 2;  // of answers, befo
 
 }  // namespace
 
-ClientConnection::ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, const Endpoint& peer)
-    : context_(context), listener_name_(std::move(listener)), wire_(context.buffers, std::move(stream)), peer_(peer),
-      address_(to_string(peer.address)), deadline_(context.loop, *this), exchange_(context, *this) {
+ClientConnection::ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, Arrival arrival)
+    : context_(context), listener_name_(std::move(listener)), arrival_(std::move(arrival)), wire_(context.buffers, std::move(stream)),
+      address_(to_string(arrival_.client.address)), deadline_(context.loop, *this), exchange_(context, *this) {
   take_runtime();
   count_connection(1);
   if (!listener_->is_probe) context_.board.worker(context_.index).accepted.fetch_add(1, std::memory_order_relaxed);
@@ -46,7 +46,7 @@ void ClientConnection::take_runtime() {
   runtime_ = context_.runtime;
   listener_ = listener;
   const auto& trusted = listener_->config.trusted_proxies;
-  is_trusted_ = std::find(trusted.begin(), trusted.end(), peer_.address) != trusted.end();
+  is_trusted_ = std::any_of(trusted.begin(), trusted.end(), [this](const IpPrefix& proxy) { return proxy.contains(arrival_.client.address); });
 }
 
 void ClientConnection::on_event(std::uint32_t events) {
@@ -78,7 +78,7 @@ bool ClientConnection::shake_hands() {
     case StreamStatus::kBlocked: return false;
     case StreamStatus::kDone: return enter(Phase::kRequest);
     default:
-      log_debug("{}: no TLS connection: {}", to_string(peer_), wire_.failure());
+      log_debug("{}: no TLS connection: {}", to_string(arrival_.client), wire_.failure());
       leave();
       return false;
   }

@@ -7,14 +7,14 @@
 #include <string>
 #include <string_view>
 
-#include "common/address.h"
+#include "l7/arrival.h"
 #include "l7/exchange.h"
 
 namespace gatehouse::l7 {
 
 class ClientConnection {
  public:
-  ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, const Endpoint& peer);
+  ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, Arrival arrival);
   ~ClientConnection();
 
   void advance();
@@ -27,6 +27,7 @@ class ClientConnection {
   const Runtime& runtime() const { return *runtime_; }
   const Runtime::Listener& listener() const { return *listener_; }
   std::string_view address() const { return address_; }  // of the client, without port
+  const Arrival& arrival() const { return arrival_; }
   bool is_trusted() const { return is_trusted_; }
 
   std::size_t place = 0;      // in WorkerContext::clients
@@ -56,8 +57,8 @@ class ClientConnection {
   std::string listener_name_;
   std::shared_ptr<const Runtime> runtime_;
   const Runtime::Listener* listener_ = nullptr;
+  Arrival arrival_;
   Wire wire_;
-  Endpoint peer_;
   std::string address_;
   bool is_trusted_ = false;
   Phase phase_ = Phase::kHandshake;

@@ -63,7 +63,8 @@ Exchange::Outcome Exchange::start(std::size_t length) {
   status_ = 0;
   is_request_done_ = request_reader_.is_done();
   is_response_begun_ = is_response_done_ = is_backend_reusable_ = false;
-  is_keep_alive_ = request.is_keep_alive && !context_.is_draining;
+  const std::uint32_t most = client_.listener().config.max_requests;
+  is_keep_alive_ = request.is_keep_alive && !context_.is_draining && (most == 0 || served_ + 1 < most);
   is_head_request_ = request.method == "HEAD";
   is_idempotent_ = is_idempotent_method(request.method);
   is_minor_version_0_ = request.minor_version == 0;
@@ -144,14 +145,13 @@ Exchange::Next Exchange::choose_backend() {
 }
 
 Exchange::Next Exchange::lease() {
-  if (!must_connect_) backend_ = chosen_->take_idle(*this);
+  const bool is_shared = pool_->proxy_version() == ProxyVersion::kNone;  // else each is of one client (proxy-protocol.txt §2)
+  if (!must_connect_ && is_shared) backend_ = chosen_->take_idle(*this);
   if (!backend_) backend_ = chosen_->connect(*this);
   if (!backend_) {
     const int code = errno;
     const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
-    // Short of descriptors or ports: no other backend would be nearer.
-    const bool is_ours = code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM || code == EADDRNOTAVAIL;
-    return is_ours ? answer(503, "this node has too many connections", why) : try_another_backend(502, why);
+    return is_shortage(code) ? answer(503, "this node has too many connections", why) : try_another_backend(502, why);
   }
   chosen_->count_request();
   deadline_.set(pool_->config().connect_timeout);
@@ -179,6 +179,10 @@ Exchange::Next Exchange::try_another_backend(std::uint16_t status, std::string_v
 
 Exchange::Next Exchange::send() {
   Buffer& output = backend_->wire().output();
+  if (pool_->proxy_version() != ProxyVersion::kNone) {
+    char header[kMostProxyHeader];
+    output.append({header, write_proxy_header(pool_->proxy_version(), client_.arrival(), client_.wire(), header)});
+  }
   if (output.room() < head_.size()) output.grow();
   GH_CHECK(output.append(head_.view()) == head_.size());
   // Of a repeated request with an empty chunked body: its end went with the connection before.
@@ -253,7 +257,7 @@ Exchange::Next Exchange::finish() {
   head_.release();
   deadline_.clear();
   step_ = kIdle;
-  has_served_ = true;
+  ++served_;
   return Next::kDone;
 }
 
@@ -261,7 +265,7 @@ void Exchange::release_backend(bool is_reusable) {
   Backend& owner = backend_->backend();
   backend_->wire().input().prefer_large(false);
   backend_->wire().output().prefer_large(false);
-  const bool is_clean = is_reusable && backend_->wire().output().is_empty() && !backend_->wire().is_at_end();
+  const bool is_clean = is_reusable && pool_->proxy_version() == ProxyVersion::kNone && backend_->wire().output().is_empty() && !backend_->wire().is_at_end();
   owner.give_back(std::move(backend_), is_clean, pool_->config().max_idle, pool_->config().idle_timeout);
 }
 

@@ -45,7 +45,7 @@ class Exchange {
   bool is_active() const { return step_ != kIdle; }
   bool is_keep_alive() const { return is_keep_alive_; }
   bool has_unread_body() const { return !is_request_done_; }
-  bool has_served() const { return has_served_; }
+  bool has_served() const { return served_ > 0; }
   void on_backend_event();
 
  private:
@@ -127,7 +127,7 @@ class Exchange {
   bool is_head_request_ = false;
   bool is_idempotent_ = false;
   bool is_minor_version_0_ = false;
-  bool has_served_ = false;  // an exchange before
+  std::uint32_t served_ = 0;  // exchanges before
 
   RequestId own_id_;
   std::string request_id_;  // only when it is the client's own

@@ -43,7 +43,24 @@ Status check_certificates(const config::Config& config, const Certificates& cert
   return {};
 }
 
-Runtime::Runtime(config::Config config) : config_(std::move(config)), router_(config_.routes) {}
+namespace {
+
+// A server name is a host, and a path that any prefix takes stands for the lack of one.
+std::vector<config::Route> as_routes(const std::vector<config::TlsRoute>& tls_routes) {
+  std::vector<config::Route> routes;
+  for (const config::TlsRoute& route : tls_routes) routes.push_back({route.name, route.hosts, "", "", route.pool});
+  return routes;
+}
+
+Runtime::Mode mode_of(const config::Listener& listener) {
+  if (listener.mode == "tcp") return Runtime::Mode::kTcp;
+  return listener.mode == "tls-passthrough" ? Runtime::Mode::kPassthrough : Runtime::Mode::kHttp;
+}
+
+}  // namespace
+
+Runtime::Runtime(config::Config config)
+    : config_(std::move(config)), router_(config_.routes), tls_router_(as_routes(config_.tls_routes)) {}
 Runtime::~Runtime() = default;
 
 Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, const Certificates& certificates,
@@ -51,21 +68,17 @@ Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, con
   std::shared_ptr<Runtime> runtime(new Runtime(std::move(config)));
   const config::Config& own = runtime->config_;
   if (certificates.size() != own.listeners.size()) return Error{"certificates do not belong to this config"};
+  for (const config::Pool& pool : own.pools) {
+    runtime->pools_.push_back(std::make_unique<Pool>(pool, context.backends, context.index));
+  }
   for (std::size_t i = 0; i < own.listeners.size(); ++i) {
     if (const Status added = runtime->add_listener(own.listeners[i], certificates[i]); !added) return added.error();
   }
   config::Listener probe;
   probe.name = kProbeListener;
   if (const Status added = runtime->add_listener(probe, {}); !added) return added.error();
-  for (const config::Pool& pool : own.pools) {
-    runtime->pools_.push_back(std::make_unique<Pool>(pool, context.backends, context.index));
-  }
-  for (const config::Route& route : own.routes) {
-    for (const auto& pool : runtime->pools_) {
-      if (pool->config().name == route.pool) runtime->pool_of_route_.push_back(pool.get());
-    }
-  }
-  GH_CHECK(runtime->pool_of_route_.size() == own.routes.size());
+  for (const config::Route& route : own.routes) runtime->pool_of_route_.push_back(runtime->find_pool(route.pool));
+  for (const config::TlsRoute& route : own.tls_routes) runtime->pool_of_tls_route_.push_back(runtime->find_pool(route.pool));
   return std::shared_ptr<const Runtime>(std::move(runtime));
 }
 
@@ -74,6 +87,8 @@ Status Runtime::add_listener(const config::Listener& listener, const std::vector
   added->config = listener;
   added->limits = {listener.max_header.bytes, listener.max_uri.bytes, listener.max_header_fields};
   added->is_probe = listener.name == kProbeListener;
+  added->mode = mode_of(listener);
+  if (!listener.pool.empty()) added->pool = find_pool(listener.pool);
   if (!pairs.empty()) {
     auto tls = TlsContext::make(listener.name, pairs);
     if (!tls) return tls.error();
@@ -81,6 +96,19 @@ Status Runtime::add_listener(const config::Listener& listener, const std::vector
   }
   listeners_.push_back(std::move(added));
   return {};
+}
+
+// Config names no pool that it does not have.
+Pool* Runtime::find_pool(std::string_view name) const {
+  for (const auto& pool : pools_) {
+    if (pool->config().name == name) return pool.get();
+  }
+  GH_CHECK(false);
+}
+
+Pool* Runtime::pool_for(const Listener& listener, std::string_view server_name) const {
+  const std::size_t route = server_name.empty() ? Router::kNoRoute : tls_router_.match(server_name, "/");
+  return route == Router::kNoRoute ? listener.pool : pool_of_tls_route_[route];
 }
 
 const Runtime::Listener* Runtime::find_listener(std::string_view name) const {

@@ -37,11 +37,14 @@ inline constexpr std::string_view kProbeListener = "(probe)";
 
 class Runtime {
  public:
+  enum class Mode : std::uint8_t { kHttp, kTcp, kPassthrough };
   struct Listener {
     config::Listener config;
     std::unique_ptr<TlsContext> tls;  // nullptr: clear text
     http::HeadLimits limits;
     bool is_probe = false;
+    Mode mode = Mode::kHttp;
+    Pool* pool = nullptr;             // of relays; nullptr: none, or by route alone
   };
 
   // Fails with the reason when a certificate or key is not usable; the caller keeps the snapshot that it has.
@@ -54,16 +57,22 @@ class Runtime {
   const Listener* find_listener(std::string_view name) const;
   // The pool of a route. Its choices have state: pools belong to the worker, not to the snapshot's readers.
   Pool& pool_of(std::size_t route) const { return *pool_of_route_[route]; }
+  // Where a passthrough connection goes; nullptr: nowhere.
+  Pool* pool_for(const Listener& listener, std::string_view server_name) const;
 
  private:
   explicit Runtime(config::Config config);
   Status add_listener(const config::Listener& listener, const std::vector<KeyPair>& pairs);
 
+  Pool* find_pool(std::string_view name) const;
+
   config::Config config_;
   Router router_;
+  Router tls_router_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Pool>> pools_;
   std::vector<Pool*> pool_of_route_;
+  std::vector<Pool*> pool_of_tls_route_;
 };
 
 }  // namespace gatehouse::l7

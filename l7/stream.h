@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/fd.h"
 
@@ -23,6 +24,14 @@ struct StreamResult {
   bool waits_for_write = false;  // of a read that is blocked: by a full socket, not an empty one
 };
 
+// What the handshake came to; all empty when there was none. The texts live as long as the stream.
+struct TlsDetails {
+  std::string_view version;      // "TLSv1.3"
+  std::string_view cipher;
+  std::string_view server_name;  // that the peer asked for
+  std::string_view protocol;     // ALPN
+};
+
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -32,9 +41,13 @@ class Stream {
   virtual StreamResult write(const char* data, std::size_t size) = 0;
   virtual void close_output() = 0;  // says that no more follows; reading goes on
   virtual std::string failure() const = 0;
+  virtual TlsDetails tls() const { return {}; }
 };
 
 // `is_connecting`: connect() was called and has not finished.
 std::unique_ptr<Stream> make_tcp_stream(Fd socket, bool is_connecting);
+
+// Closing the socket will break the connection off, so that the peer does not take what it has for the whole.
+void reset_on_close(int fd);
 
 }  // namespace gatehouse::l7

@@ -60,4 +60,9 @@ std::unique_ptr<Stream> make_tcp_stream(Fd socket, bool is_connecting) {
   return std::make_unique<TcpStream>(std::move(socket), is_connecting);
 }
 
+void reset_on_close(int fd) {
+  const linger now{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 }  // namespace gatehouse::l7

@@ -98,6 +98,14 @@ class TlsStream final : public Stream {
     shutdown(fd(), SHUT_WR);
   }
   std::string failure() const override { return failure_; }
+  TlsDetails tls() const override {
+    const unsigned char* protocol = nullptr;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(ssl_, &protocol, &length);
+    const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+    return {SSL_get_version(ssl_), SSL_get_cipher_name(ssl_), name ? name : "",
+            {reinterpret_cast<const char*>(protocol), length}};
+  }
 
  private:
   StreamStatus translate(int result) {

@@ -1,6 +1,9 @@
 #include "l7/wire.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
+
+#include <cerrno>
 
 namespace gatehouse::l7 {
 
@@ -11,20 +14,20 @@ void Wire::note(std::uint32_t events) {
   if (events & (EPOLLHUP | EPOLLERR)) is_hung_up_ = true;
 }
 
-bool Wire::fill() {
+bool Wire::fill(Buffer& to) {
   if (!is_readable_ || is_at_end_ || has_read_failed_) return false;
-  const std::size_t room = input_.room();
+  const std::size_t room = to.room();
   if (room == 0) return false;
-  const StreamResult result = stream_->read(input_.tail(), room);
+  const StreamResult result = stream_->read(to.tail(), room);
   if (result.status == StreamStatus::kDone) {
-    input_.commit(result.bytes);
+    to.commit(result.bytes);
     if (result.is_drained && !may_end_) is_readable_ = false;
     return true;
   }
   if (result.status == StreamStatus::kBlocked) is_readable_ = result.waits_for_write;
   if (result.status == StreamStatus::kClosed) is_at_end_ = true;
   if (result.status == StreamStatus::kFailed) has_read_failed_ = true;
-  if (input_.is_empty()) input_.release();
+  if (to.is_empty()) to.release();
   return false;
 }
 
@@ -39,10 +42,38 @@ bool Wire::flush() {
       continue;
     }
     if (result.status == StreamStatus::kBlocked) is_writable_ = false;
-    // What the peer sent before it went is still there to be read, and its event may not have come yet.
-    if (result.status != StreamStatus::kBlocked) has_write_failed_ = is_readable_ = may_end_ = true;
+    if (result.status != StreamStatus::kBlocked) note_write_failure();
   }
   return has_progress;
+}
+
+// What the peer sent before it went is still there to be read, and its event may not have come yet.
+void Wire::note_write_failure() { has_write_failed_ = is_readable_ = may_end_ = true; }
+
+std::size_t Wire::splice_to(int pipe, std::size_t most) {
+  if (!is_readable_ || is_at_end_ || has_read_failed_) return 0;
+  const ssize_t count = splice(fd(), nullptr, pipe, nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (count > 0) return static_cast<std::size_t>(count);
+  if (count == 0) {
+    is_at_end_ = true;
+  } else if (errno == EAGAIN) {
+    is_readable_ = false;  // the socket is what blocks: the pipe is empty
+  } else {
+    has_read_failed_ = true;
+  }
+  return 0;
+}
+
+std::size_t Wire::splice_from(int pipe, std::size_t most) {
+  if (!is_writable_ || has_write_failed_) return 0;
+  const ssize_t count = splice(pipe, nullptr, fd(), nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (count > 0) return static_cast<std::size_t>(count);
+  if (errno == EAGAIN) {
+    is_writable_ = false;
+  } else {
+    note_write_failure();
+  }
+  return 0;
 }
 
 }  // namespace gatehouse::l7

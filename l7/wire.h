@@ -23,18 +23,29 @@ class Wire {
   Buffer& input() { return input_; }
   Buffer& output() { return output_; }
   // Reads once into the input's room. False when nothing came: blocked, no room, at_end() or has_failed().
-  bool fill();
+  bool fill() { return fill(input_); }
+  // The same into another wire's output: for bytes that nobody looks at on their way.
+  bool fill(Buffer& to);
   // Writes what the output has. False when nothing left.
   bool flush();
+  // Without a copy, of clear streams only: from the socket into a pipe that is empty, and from a pipe to the socket. Return
+  // how many bytes; 0 is as false of fill() and flush().
+  std::size_t splice_to(int pipe, std::size_t most);
+  std::size_t splice_from(int pipe, std::size_t most);
   void close_output() { stream_->close_output(); }
 
+  bool is_readable() const { return is_readable_; }   // as far as is known
   bool is_at_end() const { return is_at_end_; }       // the peer will send nothing more
   bool has_failed() const { return has_read_failed_ || has_write_failed_; }
+  bool has_read_failed() const { return has_read_failed_; }
   bool has_write_failed() const { return has_write_failed_; }
   bool is_hung_up() const { return is_hung_up_; }     // reset, or closed in both directions
   std::string failure() const { return stream_->failure(); }
+  TlsDetails tls() const { return stream_->tls(); }
 
  private:
+  void note_write_failure();
+
   Buffer input_;
   Buffer output_;
   std::unique_ptr<Stream> stream_;

@@ -3,17 +3,22 @@
 #include <algorithm>
 
 #include "l7/client_connection.h"
+#include "l7/intake.h"
 #include "l7/listener.h"
+#include "l7/tcp/relay.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
 
 WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name)
     : loop(event_loop), board(shared_board), index(worker_index), node(std::move(node_name)),
-      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), access_log(event_loop), backends(*this) {}
+      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), access_log(event_loop), backends(*this),
+      admission(event_loop, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop) {}
 
 // Connections use the rest of the context: they go first.
 WorkerContext::~WorkerContext() {
+  intakes.clear();
+  relays.clear();
   clients.clear();
   retired_clients_.clear();
   retired_backends_.clear();
@@ -99,7 +104,8 @@ class Worker::Impl {
     for (std::size_t i = context.clients.size(); i > 0; --i) {
       if (i <= context.clients.size()) context.clients[i - 1]->drain();
     }
-    const bool is_done = std::all_of(context.clients.begin(), context.clients.end(),
+    const bool has_others = !context.intakes.is_empty() || !context.relays.is_empty();
+    const bool is_done = !has_others && std::all_of(context.clients.begin(), context.clients.end(),
                                      [](const auto& client) { return client->listener().is_probe; });
     if (is_done) return on_timeout();
     check_.arm<&Impl::check>(context.loop, kCheck, this);
@@ -124,6 +130,7 @@ Result<std::uint64_t> Worker::set_config(config::Config config, const Certificat
   if (!runtime) return runtime.error();
   impl_->context.runtime = std::move(*runtime);
   impl_->context.backends.sweep();
+  impl_->context.admission.wake_all();  // limits may have been raised
   return impl_->context.runtime->config().digest;
 }
 

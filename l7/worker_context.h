@@ -7,17 +7,25 @@
 
 #include "common/event_loop.h"
 #include "l7/access_log.h"
+#include "l7/admission.h"
 #include "l7/backend/backend.h"
 #include "l7/board.h"
 #include "l7/buffer.h"
 #include "l7/http/message.h"
+#include "l7/refusal_log.h"
 #include "l7/request_id.h"
+#include "l7/roster.h"
+#include "l7/tcp/pipes.h"
 #include "l7/wall_clock.h"
 
 namespace gatehouse::l7 {
 
 class ClientConnection;
+class Intake;
 class Runtime;
+namespace tcp {
+class Relay;
+}
 
 struct WorkerContext {
   WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name);
@@ -42,6 +50,11 @@ struct WorkerContext {
   BackendSet backends;
   std::shared_ptr<const Runtime> runtime;
   bool is_draining = false;
+  Admission admission;
+  RefusalLog refusals;
+  tcp::PipePool pipes;
+  Roster<Intake> intakes;      // connections that are not known well enough to be served
+  Roster<tcp::Relay> relays;
   std::vector<std::unique_ptr<ClientConnection>> clients;
   // Where heads are parsed to: one at a time, used up before anything else is read.
   http::Request request;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -47,6 +48,28 @@ constexpr Column kNodeColumns[] = {{"NODE", "name", Kind::kText, true},
                                    {"CONNECTIONS", "connections", Kind::kNumber},
                                    {"CONFIG", "config_digest", Kind::kDigest},
                                    {"REASON", "reason"}};
+constexpr Column kServiceColumns[] = {{"SERVICE", "name", Kind::kText, true},
+                                      {"FLOWS", "flows", Kind::kNumber},
+                                      {"REMEMBERED", "remembered", Kind::kCounter},
+                                      {"CHOSEN", "chosen", Kind::kCounter},
+                                      {"MOVED", "moved", Kind::kCounter},
+                                      {"REPLACED", "replaced", Kind::kCounter},
+                                      {"QUIC", "quic_routed", Kind::kCounter},
+                                      {"QUIC FIRST", "quic_first", Kind::kCounter},
+                                      {"QUIC UNKNOWN", "quic_unknown", Kind::kCounter}};
+constexpr Column kServerColumns[] = {{"SERVICE", "service", Kind::kText, true},
+                                     {"SERVER", "name", Kind::kText, true},
+                                     {"ID", "id", Kind::kNumber},
+                                     {"ADDRESS", "address"},
+                                     {"STATE", "state"},
+                                     {"SHARE", "share", Kind::kShare},
+                                     {"WEIGHT", "weight", Kind::kNumber},
+                                     {"CHECK", "is_check_ok", Kind::kHealth},
+                                     {"FLOWS", "flows", Kind::kNumber},
+                                     {"PACKETS", "packets", Kind::kCounter},
+                                     {"PACKETS/S", "packets_per_second", Kind::kRate},
+                                     {"BYTES", "bytes", Kind::kByteCounter},
+                                     {"REASON", "reason"}};
 constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"WORKER", "index", Kind::kNumber, true},
                                      {"PID", "pid", Kind::kNumber},
@@ -55,7 +78,10 @@ constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"ACCEPTED", "accepted", Kind::kCounter},
                                      {"REQUESTS", "requests", Kind::kCounter},
                                      {"REQUESTS/S", "requests_per_second", Kind::kRate},
-                                     {"5XX", "responses_5xx", Kind::kCounter}};
+                                     {"5XX", "responses_5xx", Kind::kCounter},
+                                     {"RELAYS", "relays", Kind::kCounter},
+                                     {"REFUSED", "refused", Kind::kCounter},
+                                     {"PAUSED", "paused_listeners", Kind::kNumber}};
 constexpr Column kBackendColumns[] = {
     {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
     {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
@@ -181,7 +207,19 @@ std::vector<Json> inner_rows(const Json& status, const char* outer, const char* 
   return rows;
 }
 
-std::vector<Json> workers_of(const Json& status) { return inner_rows(status, "nodes", "workers", "node"); }
+// One number for every reason to refuse a connection; --json tells them apart.
+std::vector<Json> workers_of(const Json& status) {
+  std::vector<Json> rows = inner_rows(status, "nodes", "workers", "node");
+  for (Json& row : rows) {
+    std::optional<double> refused;
+    for (const auto& [key, count] : row.items()) {
+      if (key.starts_with("refused_")) refused = refused.value_or(0) + number_of(count).value_or(0);
+    }
+    if (refused) row["refused"] = static_cast<std::uint64_t>(*refused);
+  }
+  return rows;
+}
+std::vector<Json> servers_of(const Json& status) { return inner_rows(status, "services", "servers", "service"); }
 std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
 
 // Those that happened.
@@ -229,6 +267,8 @@ const StatusTable kStatusTables[] = {
     {kNodeColumns, [](const Json& status) { return rows_of(status, "nodes"); }},
     {kWorkerColumns, workers_of},
     {kBackendColumns, backends_of},
+    {kServiceColumns, [](const Json& status) { return rows_of(status, "services"); }},
+    {kServerColumns, servers_of},
     {kPrefixListColumns, [](const Json& status) { return rows_of(status, "prefix_lists"); }},
     {kVerdictColumns, verdicts_of}};
 

@@ -5,6 +5,7 @@
 #include "common/config/fields_http.h"
 #include "common/config/fields_protection.h"
 #include "common/config/fields_routes.h"
+#include "common/config/fields_service.h"
 #include "common/config/fields_site.h"
 
 namespace gatehouse::config {
@@ -16,6 +17,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("l4_host", &Config::l4_hosts, "A host that runs gatehouse-l4."),
     field("node", &Config::nodes, "A host that runs gatehouse-l7 behind the L4 hosts."),
     field("ring", &Config::ring, "The Maglev rings."),
+    field("balance", &Config::balance, "Weights that follow the load of the nodes."),
     field("probe", &Config::probe, "Probes of the nodes through the tunnel."),
     field("control", &Config::control, "Mutual TLS of the control protocol between hosts."),
     field("workers", &Config::workers, "Worker processes of a node."),
@@ -24,8 +26,11 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("source_limit", &Config::source_limits, "How many packets and SYNs a source may send."),
     field("listener", &Config::listeners, "Where requests enter."),
     field("route", &Config::routes, "What a request matches. Most specific first, never by file order."),
+    field("tls_route", &Config::tls_routes, "Where a TLS connection goes undecrypted, by its server name (SNI). Most specific first."),
     field("pool", &Config::pools, "A named set of servers of one service."),
     field("access_log", &Config::access_log, "One line per exchange."),
+    field("service", &Config::services, "VIPs whose servers run nothing of ours: DNS, databases, mail."),
+    field("flow_cache", &Config::flow_cache, "The memory of flows that services share."),
 };
 
 // Calls visit(field) for each option of T.

@@ -17,7 +17,15 @@ inline constexpr auto kFields<Listener> = std::tuple{
     field("vips", &Listener::vips, "VIPs whose connections it takes (on nodes of a site)."),
     field("addresses", &Listener::addresses, "address:port to bind directly (without an L4 tier)."),
     field("certificates", &Listener::certificates, "Certificates, chosen by SNI, the first is the default; none: clear text."),
-    field("trusted_proxies", &Listener::trusted_proxies, "Addresses whose X-Forwarded-* and Forwarded fields are believed."),
+    field("trusted_proxies", &Listener::trusted_proxies, "Addresses and prefixes whose X-Forwarded-* and Forwarded fields are believed; only they may send PROXY headers."),
+    field("mode", &Listener::mode, "\"http\"; \"tcp\": bytes as they come, to `pool`; \"tls-passthrough\": TLS undecrypted, by [[tls_route]]."),
+    field("pool", &Listener::pool, "Pool of mode \"tcp\"; of \"tls-passthrough\": of connections that match no [[tls_route]]."),
+    field("proxy_protocol", &Listener::proxy_protocol, "Every connection begins with a PROXY header (v1 or v2) of one of the trusted_proxies."),
+    field("max_connections", &Listener::max_connections, "Open at once, per worker: further ones wait in the kernel's queue; 0: as many as there are descriptors for.",
+          kOptional, 0, 10'000'000),
+    field("max_connections_per_client", &Listener::max_connections_per_client,
+          "Open at once from one address (IPv6: one /64), per worker: further ones are reset; 0: no limit.", kOptional, 0, 10'000'000),
+    field("max_requests", &Listener::max_requests, "Requests on one connection, which then ends; 0: no limit.", kOptional, 0, 1'000'000'000),
     field("max_header", &Listener::max_header, "Request line and fields together; beyond: 431.", kOptional, 1024, 65536),
     field("max_uri", &Listener::max_uri, "Request target; beyond: 414.", kOptional, 256, 65536),
     field("max_header_fields", &Listener::max_header_fields, "Number of header fields; beyond: 431.", kOptional, 8, 128),
@@ -55,6 +63,7 @@ inline constexpr auto kFields<Pool> = std::tuple{
           kOptional, 10, kDay),
     field("max_idle", &Pool::max_idle, "Idle connections kept to a backend, per worker.", kOptional, 0, 100'000),
     field("idle_timeout", &Pool::idle_timeout, "An idle connection is closed after this.", kOptional, 100, kDay),
+    field("proxy_protocol", &Pool::proxy_protocol, "\"v1\" or \"v2\": its connections begin with a PROXY header, each is of one client only."),
 };
 
 template <>

@@ -15,4 +15,11 @@ inline constexpr auto kFields<Route> = std::tuple{
     field("priority", &Route::priority, "Higher ones are tried first, before specificity.", kOptional, -1000, 1000),
 };
 
+template <>
+inline constexpr auto kFields<TlsRoute> = std::tuple{
+    field("name", &TlsRoute::name, "Name of the route; default: that of its pool."),
+    field("hosts", &TlsRoute::hosts, "Server names, exact or \"*.suffix\".", kRequired),
+    field("pool", &TlsRoute::pool, "Pool whose backends get the connection.", kRequired),
+};
+
 }  // namespace gatehouse::config

@@ -14,11 +14,18 @@ inline constexpr auto kFields<Site> = std::tuple{
 };
 
 template <>
+inline constexpr auto kFields<VipNode> = std::tuple{
+    field("name", &VipNode::name, "Name of a [[node]].", kRequired),
+    field("weight", &VipNode::weight, "Share of this VIP's new connections, instead of the node's weight.", kAuto, 0, 10'000),
+};
+
+template <>
 inline constexpr auto kFields<Vip> = std::tuple{
     field("name", &Vip::name, "Name that listeners refer to.", kRequired),
     field("address", &Vip::address, "IPv4 or IPv6 address that clients connect to.", kRequired),
     field("port", &Vip::port, "Port that clients connect to.", kOptional, 1, 65535),
     field("protocol", &Vip::protocol, "\"tcp\" or \"udp\"."),
+    field("nodes", &Vip::nodes, "Nodes that serve it: names, or tables with name and weight; none: all nodes."),
 };
 
 template <>
@@ -48,6 +55,16 @@ inline constexpr auto kFields<Ring> = std::tuple{
     field("slots", &Ring::slots, "Slots of a Maglev ring: a prime, a hundred times the nodes or more.", kOptional, 251, 1'000'003),
     field("hop_deadline", &Ring::hop_deadline, "How long an earlier owner of a slot stays in its hop list.", kOptional, 1'000,
           30 * kDay),
+    field("groups", &Ring::groups, "Rings that there is room for, 8 bytes a slot each; \"auto\": twice what the VIPs need, 8 at least.",
+          kAuto, 0, 1'024),
+};
+
+template <>
+inline constexpr auto kFields<Balance> = std::tuple{
+    field("load_feedback", &Balance::load_feedback, "Weights follow the CPU use that nodes report, towards even use."),
+    field("interval", &Balance::interval, "Time between two steps.", kOptional, 1'000, 3'600'000),
+    field("step", &Balance::step, "Percent by which a weight changes in one step, at most.", kOptional, 1, 50),
+    field("range", &Balance::range, "A weight stays between the configured one divided by this and multiplied by this.", kOptional, 1, 10),
 };
 
 template <>

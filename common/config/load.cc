@@ -18,6 +18,9 @@ void fill_defaults(Config& config) {
   for (Route& route : config.routes) {
     if (route.name.empty()) route.name = route.pool;
   }
+  for (TlsRoute& route : config.tls_routes) {
+    if (route.name.empty()) route.name = route.pool;
+  }
 }
 
 Loaded refused(const std::string& text) {

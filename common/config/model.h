@@ -8,6 +8,7 @@
 #include "common/config/model_http.h"
 #include "common/config/model_protection.h"
 #include "common/config/model_routes.h"
+#include "common/config/model_service.h"
 #include "common/config/model_site.h"
 
 namespace gatehouse::config {
@@ -18,6 +19,7 @@ struct Config {
   std::vector<L4Host> l4_hosts;
   std::vector<Node> nodes;
   Ring ring;
+  Balance balance;
   Probe probe;
   Control control;
   Workers workers;
@@ -26,8 +28,11 @@ struct Config {
   std::vector<SourceLimit> source_limits;
   std::vector<Listener> listeners;
   std::vector<Route> routes;
+  std::vector<TlsRoute> tls_routes;
   std::vector<Pool> pools;
   AccessLog access_log;
+  std::vector<Service> services;
+  FlowCache flow_cache;
 
   std::string text;      // the file as it was read: what is sent to other hosts
   std::string file;      // for messages only

@@ -21,7 +21,13 @@ struct Listener {
   std::vector<std::string> vips;        // steered from these VIPs, or
   std::vector<Endpoint> addresses;      // bound directly
   std::vector<Certificate> certificates;  // none: clear text
-  std::vector<IpAddress> trusted_proxies;  // whose X-Forwarded-* are believed
+  std::vector<IpPrefix> trusted_proxies;  // whose X-Forwarded-* and PROXY headers are believed
+  std::string mode = "http";            // http | tcp | tls-passthrough
+  std::string pool;                     // of tcp, and of a passthrough that matches no tls_route
+  bool proxy_protocol = false;          // every connection begins with a PROXY header
+  std::uint32_t max_connections = 0;    // open at once, per worker; 0: as many as there are descriptors for
+  std::uint32_t max_connections_per_client = 0;  // per address (IPv6: per /64) and worker; 0: no limit
+  std::uint32_t max_requests = 0;       // per connection; 0: no limit
   ByteSize max_header{16 * 1024};       // request line + header fields; beyond: 431
   ByteSize max_uri{8 * 1024};           // beyond: 414
   std::uint32_t max_header_fields = 100;  // beyond: 431
@@ -54,6 +60,7 @@ struct Pool {
   Duration response_timeout{30'000};    // to the first byte of the response, then 504; also a stalled body
   std::uint32_t max_idle = 64;          // idle keep-alive connections to a backend, per worker
   Duration idle_timeout{50'000};        // an idle connection is closed after this
+  std::string proxy_protocol;           // v1 | v2: connections begin with a PROXY header; empty: they do not
 };
 
 struct AccessLog {

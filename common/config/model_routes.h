@@ -20,4 +20,11 @@ struct Route {
   std::int32_t priority = 0;            // higher first, before specificity
 };
 
+// Where a connection of a passthrough listener goes, by the server name of its ClientHello.
+struct TlsRoute {
+  std::string name;
+  std::vector<std::string> hosts;       // exact or "*.suffix"
+  std::string pool;
+};
+
 }  // namespace gatehouse::config

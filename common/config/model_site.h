@@ -18,12 +18,19 @@ struct Site {
                                     // that nodes advertise
 };
 
+// A node that a VIP's connections go to.
+struct VipNode {
+  std::string name;
+  std::uint32_t weight = 0;  // for this VIP; 0: "auto", the node's own
+};
+
 // A virtual address + protocol + port that clients connect to (DESIGN.md §1).
 struct Vip {
   std::string name;
   IpAddress address;
   std::uint16_t port = 443;
   std::string protocol = "tcp";  // tcp | udp
+  std::vector<VipNode> nodes;    // none: all
 };
 
 struct L4Host {
@@ -47,6 +54,15 @@ struct Node {
 struct Ring {
   std::uint32_t slots = 65537;            // a prime
   Duration hop_deadline{3'600'000};       // after this an earlier owner leaves the hop list
+  std::uint32_t groups = 0;               // rings that there is room for; 0: "auto", twice what the VIPs need, 8 at least
+};
+
+// Weights that follow the load of the nodes.
+struct Balance {
+  bool load_feedback = false;
+  Duration interval{5'000};    // between two steps
+  std::uint32_t step = 10;     // percent by which a weight changes in one step, at most
+  std::uint32_t range = 4;     // a weight stays between the node's divided by this and the node's times this
 };
 
 // Data-path probe of the nodes: a real connection through the tunnel to a worker.

@@ -158,6 +158,12 @@ class Reader {
     read_parsed(node, out.address, label, "address:port, or a table with address and weight", Endpoint::parse);
     return true;
   }
+  // A VIP's node may be just its name.
+  bool read_short_form(const toml::node& node, VipNode& out, const std::string&) {
+    if (!node.is_string()) return false;
+    out.name = *node.value<std::string>();
+    return true;
+  }
   template <typename T>
   bool read_short_form(const toml::node&, T&, const std::string&) {
     return false;

@@ -9,6 +9,7 @@ namespace {
 // The room that the tables of bpf/abi.h and the board have. One listener is the node's own, for probes.
 constexpr std::size_t kMostVips = 512;
 constexpr std::size_t kMostListeners = 63;
+constexpr std::size_t kMostServices = 63;
 constexpr std::size_t kMostSockets = 64;
 constexpr std::size_t kMostBackends = 4096;
 
@@ -22,6 +23,7 @@ class SharedValidator : Validator {
     check_section_names("node", config_.nodes);
     check_section_names("listener", config_.listeners);
     check_section_names("pool", config_.pools);
+    check_section_names("service", config_.services);
   }
 
   void check_limits() {
@@ -33,6 +35,7 @@ class SharedValidator : Validator {
     };
     check("vip", config_.vips.size(), kMostVips);
     check("listener", config_.listeners.size(), kMostListeners);
+    check("service", config_.services.size(), kMostServices);
     check_sockets();
     std::size_t backends = 0;
     for (const Pool& pool : config_.pools) backends += pool.backends.size();
@@ -65,6 +68,7 @@ void validate(const Config& config, Findings& findings) {
   validate_protection(config, findings);
   validate_http(config, findings);
   validate_routes(config, findings);
+  validate_service(config, findings);
   shared.check_limits();
 }
 

@@ -34,6 +34,28 @@ class HttpValidator : Validator {
         error(at("listener", i, "max_uri"), "[[listener]] max_uri: expected at most max_header (" +
                                                 to_string(listener.max_header) + "), found " + to_string(listener.max_uri));
       }
+      check_mode(i, listener);
+      if (listener.proxy_protocol && listener.trusted_proxies.empty()) {
+        error(at("listener", i, "proxy_protocol"), "[[listener]] proxy_protocol: expected trusted_proxies too: those that may send a PROXY header");
+      }
+    }
+  }
+  void check_mode(std::size_t index, const Listener& listener) {
+    const std::string name = "[[listener]] " + quoted(listener.name);
+    const bool is_tcp = listener.mode == "tcp", is_passthrough = listener.mode == "tls-passthrough";
+    if (!is_tcp && !is_passthrough && listener.mode != "http") {
+      error(at("listener", index, "mode"), "[[listener]] mode: expected \"http\", \"tcp\" or \"tls-passthrough\", found " + quoted(listener.mode));
+    }
+    if (!listener.pool.empty()) {
+      check_reference(at("listener", index, "pool"), "[[listener]] pool", listener.pool, config_.pools);
+      if (listener.mode == "http") error(at("listener", index, "pool"), name + " has a pool: expected mode \"tcp\" or \"tls-passthrough\" with it; HTTP goes by [[route]]");
+    } else if (is_tcp) {
+      error(at("listener", index, "mode"), name + " has mode \"tcp\": expected a pool too");
+    } else if (is_passthrough && config_.tls_routes.empty()) {
+      error(at("listener", index, "mode"), name + " passes TLS through: expected a [[tls_route]] or a pool");
+    }
+    if (is_passthrough && !listener.certificates.empty()) {
+      error(at("listener", index, "certificates"), name + " passes TLS through: expected no certificates");
     }
   }
   void check_listener_vip(std::size_t index, const std::string& name) {
@@ -60,6 +82,9 @@ class HttpValidator : Validator {
         if (address.port == 0) error(path, "[[pool]] backend " + quoted(to_string(address)) + ": expected a port from 1 to 65535");
       }
       if (!pool.backends.empty() && weight == 0) error(at("pool", i), "[[pool]] " + quoted(pool.name) + ": every backend has weight 0");
+      if (!pool.proxy_protocol.empty() && pool.proxy_protocol != "v1" && pool.proxy_protocol != "v2") {
+        error(at("pool", i, "proxy_protocol"), "[[pool]] proxy_protocol: expected \"v1\" or \"v2\", found " + quoted(pool.proxy_protocol));
+      }
       check_health(i, pool);
     }
   }

@@ -115,16 +115,39 @@ class SiteValidator : Validator {
     check_unique("vip", config_.vips, "address", [](const Vip& vip) {
       return to_string(Endpoint{vip.address, vip.port}) + "/" + vip.protocol;
     });
+    std::map<std::string, std::uint32_t> weights;
+    for (const Node& node : config_.nodes) weights[node.name] = node.weight;
     for (std::size_t i = 0; i < config_.vips.size(); ++i) {
       const Vip& vip = config_.vips[i];
       if (vip.protocol != "tcp" && vip.protocol != "udp") {
         error(at("vip", i, "protocol"), "[[vip]] protocol: expected \"tcp\" or \"udp\", found " + quoted(vip.protocol));
       }
       if (vip.address.is_unspecified()) error(at("vip", i, "address"), "[[vip]] address: expected one address, not \"any\"");
-      if (vip.protocol == "tcp" && !is_served(vip.name)) {
+      check_vip_nodes(i, weights);
+      if (vip.protocol == "tcp" && !is_served(vip.name) && !is_of_service(vip.name)) {
         warn(at("vip", i), "[[vip]] " + quoted(vip.name) + " is served by no listener: connections to it are refused");
       }
     }
+  }
+  // Sites may have a thousand nodes, and each of hundreds of VIPs may name them all.
+  void check_vip_nodes(std::size_t place, const std::map<std::string, std::uint32_t>& weights) {
+    const Vip& vip = config_.vips[place];
+    std::set<std::string> names;
+    bool has_weight = vip.nodes.empty();
+    for (std::size_t i = 0; i < vip.nodes.size(); ++i) {
+      const VipNode& node = vip.nodes[i];
+      const std::string path = at("vip", place, "nodes") + "[" + std::to_string(i) + "]";
+      const auto known = weights.find(node.name);
+      if (known == weights.end()) check_reference(path, "[[vip]] nodes: node", node.name, config_.nodes);
+      if (!names.insert(node.name).second) error(path, "[[vip]] nodes: " + quoted(node.name) + " is there twice");
+      has_weight = has_weight || node.weight != 0 || (known != weights.end() && known->second != 0);
+    }
+    if (!has_weight) error(at("vip", place, "nodes"), "[[vip]] nodes: every one has weight 0, so nobody could serve");
+  }
+  bool is_of_service(const std::string& vip) const {
+    return std::any_of(config_.services.begin(), config_.services.end(), [&](const Service& service) {
+      return std::find(service.vips.begin(), service.vips.end(), vip) != service.vips.end();
+    });
   }
   bool is_served(const std::string& vip) const {
     return std::any_of(config_.listeners.begin(), config_.listeners.end(), [&](const Listener& listener) {

@@ -57,6 +57,16 @@ class FieldReader {
       out.push_back(std::move(*item));
     }
   }
+  // None when it is missing: earlier versions do not send it.
+  void counts(const char* name, std::map<std::string, std::uint64_t>& out) {
+    const Json* value = find(name);
+    if (!value) return;
+    if (!value->is_object()) return refuse(name, "numbers by name");
+    for (const auto& [key, count] : value->items()) {
+      if (!count.is_number_unsigned()) return refuse(name, "numbers by name");
+      out[key] = count.get<std::uint64_t>();
+    }
+  }
   template <typename T>
   Result<T> finish(T value) const {
     if (!error_.empty()) return Error{error_};
@@ -88,6 +98,7 @@ Result<WorkerReport> worker_from_json(const Json& json) {
   reader.number("accepted", worker.accepted);
   reader.number("requests", worker.requests);
   reader.number("responses_5xx", worker.responses_5xx);
+  reader.counts("counts", worker.counts);
   return reader.finish(worker);
 }
 
@@ -107,7 +118,7 @@ Result<BackendReport> backend_from_json(const Json& json) {
 Json to_json(const WorkerReport& worker) {
   return {{"index", worker.index},       {"pid", worker.pid},           {"restarts", worker.restarts},
           {"connections", worker.connections}, {"accepted", worker.accepted}, {"requests", worker.requests},
-          {"responses_5xx", worker.responses_5xx}};
+          {"responses_5xx", worker.responses_5xx}, {"counts", worker.counts}};
 }
 
 Json to_json(const BackendReport& backend) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ struct WorkerReport {
   std::uint64_t accepted = 0;     // since the worker began, as all below
   std::uint64_t requests = 0;
   std::uint64_t responses_5xx = 0;
+  std::map<std::string, std::uint64_t> counts;  // of less common events, by name: "relays", "refused_clients", …
 };
 
 struct BackendReport {

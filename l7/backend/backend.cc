@@ -28,14 +28,24 @@ std::unique_ptr<BackendConnection> Backend::take_idle(Exchange& exchange) {
   return connection;
 }
 
-std::unique_ptr<BackendConnection> Backend::connect(Exchange& exchange) {
+bool is_shortage(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM || code == EADDRNOTAVAIL;
+}
+
+Fd Backend::dial() {
   sockaddr_storage storage;
   const socklen_t length = to_sockaddr(address_, storage);
   Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.is_open()) return nullptr;
+  if (!socket.is_open()) return {};
   const int on = 1;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 && errno != EINPROGRESS) return nullptr;
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 && errno != EINPROGRESS) return {};
+  return socket;
+}
+
+std::unique_ptr<BackendConnection> Backend::connect(Exchange& exchange) {
+  Fd socket = dial();
+  if (!socket.is_open()) return nullptr;
   auto connection = std::make_unique<BackendConnection>(context_.loop, *this, make_tcp_stream(std::move(socket), true), context_.buffers);
   connection->lease_to(exchange);
   count_lease(1);

@@ -17,6 +17,9 @@ namespace gatehouse::l7 {
 
 struct WorkerContext;
 
+// Of errno: this process has no descriptor, port or memory left, and no other backend would be nearer.
+bool is_shortage(int code);
+
 class Backend {
  public:
   Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell) : context_(context), address_(address), cell_(cell) {}
@@ -31,6 +34,10 @@ class Backend {
   std::unique_ptr<BackendConnection> take_idle(Exchange& exchange);
   // A new one, still connecting; nullptr with errno when not even a socket can be had.
   std::unique_ptr<BackendConnection> connect(Exchange& exchange);
+  // A socket that is connecting, for who makes a connection of it and counts it: count_lease(1), then -1. Not open, with errno,
+  // as above.
+  Fd dial();
+  void count_lease(int change);
   // Ends a lease. A connection that cannot be used again is closed.
   void give_back(std::unique_ptr<BackendConnection> connection, bool is_reusable, std::uint32_t max_idle, Duration idle_timeout);
   void drop_idle(BackendConnection& connection);
@@ -41,7 +48,6 @@ class Backend {
 
  private:
   friend class BackendPin;
-  void count_lease(int change);
 
   WorkerContext& context_;
   Endpoint address_;

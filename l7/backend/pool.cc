@@ -4,7 +4,7 @@
 
 namespace gatehouse::l7 {
 
-Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker) : config_(config) {
+Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker) : config_(config), proxy_version_(parse_proxy_version(config.proxy_protocol)) {
   members_.reserve(config.backends.size());
   for (const config::Backend& backend : config.backends) {
     members_.push_back({BackendPin(backends.find_or_add(config.name, backend.address)), backend.weight});

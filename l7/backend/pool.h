@@ -6,6 +6,7 @@
 
 #include "common/config/model.h"
 #include "l7/backend/balancer.h"
+#include "l7/proxy_protocol.h"
 
 namespace gatehouse::l7 {
 
@@ -15,12 +16,14 @@ class Pool {
   Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker);
 
   const config::Pool& config() const { return config_; }
+  ProxyVersion proxy_version() const { return proxy_version_; }  // of the header that its connections begin with
   // A healthy member that is not in `tried`; one that refused a connection lately only when there is no other. nullptr:
   // nobody is left.
   Backend* choose(std::span<Backend* const> tried);
 
  private:
   const config::Pool& config_;
+  ProxyVersion proxy_version_;
   std::vector<Member> members_;
 };
 

@@ -37,8 +37,8 @@ class HealthCheck::Answer {
 };
 
 HealthCheck::HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset,
-                         OnChange on_change)
-    : loop_(loop), buffers_(buffers), health_(health), backend_(backend), on_change_(std::move(on_change)) {
+                         OnChange on_change, ProxyVersion proxy)
+    : loop_(loop), buffers_(buffers), health_(health), backend_(backend), on_change_(std::move(on_change)), proxy_(proxy) {
   request_ = "GET " + health_.path + " HTTP/1.1\r\nHost: " + (health_.host.empty() ? to_string(backend) : health_.host) +
              "\r\nUser-Agent: gatehouse-health\r\nConnection: close\r\n\r\n";
   interval_.arm<&HealthCheck::start>(loop_, offset, this);
@@ -51,7 +51,7 @@ void HealthCheck::start() {
   auto stream = connect_to(backend_);
   if (!stream) return conclude(std::string("cannot connect: ") + std::strerror(errno));
   wire_ = std::make_unique<Wire>(buffers_, std::move(stream));
-  wire_->output().append(request_);
+  has_asked_ = false;
   answer_ = std::make_shared<Answer>();
   watch_.start<&HealthCheck::on_event>(loop_, wire_->fd(), EventLoop::kEdge, this);
 }
@@ -71,9 +71,26 @@ void HealthCheck::advance() {
     case StreamStatus::kDone: break;
     default: return conclude("cannot connect: " + wire_->failure());
   }
+  if (!std::exchange(has_asked_, true)) ask();
   wire_->flush();
   while (answer_->has_head ? read_body() : read_head()) {
   }
+}
+
+// The check is nobody's connection: LOCAL in version 2; in version 1 our own address, because UNKNOWN is not taken
+// everywhere (proxy-protocol.txt §2.1).
+void HealthCheck::ask() {
+  ProxyHeader header;
+  sockaddr_storage own{};
+  socklen_t length = sizeof own;
+  if (proxy_ == ProxyVersion::kV1 && getsockname(wire_->fd(), reinterpret_cast<sockaddr*>(&own), &length) == 0) {
+    header.names_client = true;
+    header.source = Endpoint::from_sockaddr(own);
+    header.destination = backend_;
+  }
+  char bytes[kMostProxyHeader];
+  wire_->output().append({bytes, write_proxy_header(proxy_, header, bytes)});
+  wire_->output().append(request_);
 }
 
 // Both return whether there may be more to do.

@@ -8,6 +8,7 @@
 
 #include "common/config/model.h"
 #include "common/event_loop.h"
+#include "l7/proxy_protocol.h"
 #include "l7/wire.h"
 
 namespace gatehouse::l7 {
@@ -16,8 +17,9 @@ class HealthCheck {
  public:
   using OnChange = std::function<void()>;
   // `on_change` after every change of is_healthy(). `offset`: how much later than now the first check starts, so that many
-  // do not start together.
-  HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset, OnChange on_change);
+  // do not start together. `proxy`: of the header that the pool's connections begin with.
+  HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset, OnChange on_change,
+              ProxyVersion proxy = ProxyVersion::kNone);
 
   bool is_healthy() const { return is_healthy_; }
   bool is_decided() const { return is_decided_; }  // a check has ended
@@ -28,6 +30,7 @@ class HealthCheck {
   void on_event(std::uint32_t events);
   void on_timeout();
   void advance();
+  void ask();
   bool read_head();
   bool read_body();
   void conclude(const std::string& failure);
@@ -39,7 +42,9 @@ class HealthCheck {
   config::Health health_;
   Endpoint backend_;
   OnChange on_change_;
+  ProxyVersion proxy_;
   std::string request_;
+  bool has_asked_ = false;
   std::unique_ptr<Wire> wire_;
   Watch watch_;
   Timer interval_;

@@ -9,9 +9,11 @@ namespace {
 using Json = nlohmann::json;
 
 Json to_json(const control::WorkerReport& worker) {
-  return {{"index", worker.index},       {"pid", worker.pid},           {"restarts", worker.restarts},
-          {"connections", worker.connections}, {"accepted", worker.accepted}, {"requests", worker.requests},
-          {"responses_5xx", worker.responses_5xx}};
+  Json json = {{"index", worker.index},       {"pid", worker.pid},           {"restarts", worker.restarts},
+               {"connections", worker.connections}, {"accepted", worker.accepted}, {"requests", worker.requests},
+               {"responses_5xx", worker.responses_5xx}};
+  for (const auto& [name, count] : worker.counts) json[name] = count;
+  return json;
 }
 
 Json pools_of(const config::Config& config, const control::NodeReport& report, const std::string& node) {

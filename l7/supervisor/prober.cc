@@ -5,8 +5,9 @@
 namespace gatehouse::l7 {
 namespace {
 
-std::string fingerprint_of(const config::Health& health) {
-  std::string text = health.path + "\n" + health.host + "\n" + health.body_contains;
+std::string fingerprint_of(const config::Pool& pool) {
+  const config::Health& health = pool.health;
+  std::string text = pool.proxy_protocol + "\n" + health.path + "\n" + health.host + "\n" + health.body_contains;
   for (const auto status : health.status) text += "\n" + std::to_string(status);
   for (const Duration time : {health.interval, health.timeout}) text += "\n" + to_string(time);
   return text + "\n" + std::to_string(health.rise) + "\n" + std::to_string(health.fall);
@@ -35,7 +36,7 @@ void Prober::set_config(const config::Config& config) {
   for (const config::Pool& pool : config.pools) {
     for (const config::Backend& backend : pool.backends) {
       const std::uint64_t key = backend_key(pool.name, backend.address);
-      Checked checked{pool.name, backend.address, fingerprint_of(pool.health), cell_of(key, config), nullptr};
+      Checked checked{pool.name, backend.address, fingerprint_of(pool), cell_of(key, config), nullptr};
       const auto known = checked_.find(key);
       const bool goes_on = known != checked_.end() && known->second.fingerprint == checked.fingerprint;
       if (goes_on) checked = std::move(known->second);
@@ -53,7 +54,8 @@ void Prober::start(Checked& checked, const config::Pool& pool, Duration offset) 
     return;
   }
   const std::uint64_t key = backend_key(checked.pool, checked.address);
-  checked.check = std::make_unique<HealthCheck>(loop_, buffers_, pool.health, checked.address, offset, [this, key] { publish(key); });
+  checked.check = std::make_unique<HealthCheck>(loop_, buffers_, pool.health, checked.address, offset, [this, key] { publish(key); },
+                                                parse_proxy_version(pool.proxy_protocol));
 }
 
 void Prober::publish(std::uint64_t key) {

@@ -225,6 +225,7 @@ control::NodeReport Supervisor::report() const {
     worker.accepted = cell.accepted.load();
     worker.requests = cell.requests.load();
     worker.responses_5xx = cell.responses_5xx.load();
+    for (const WorkerCount& count : kWorkerCounts) worker.counts[count.name] = (cell.*count.place).load();
     report.connections += worker.connections;
     report.workers.push_back(worker);
   }

@@ -1,6 +1,7 @@
-// gatehouse-perf-http: CPU per request and requests per second of one worker beside HAProxy and NGINX, every
+// gatehouse-perf-http: what a request, a connection, a MiB costs one worker beside HAProxy and NGINX, every
 // launch a fresh process, in alternating order. `perf/run http` calls it.
 #include <openssl/ssl.h>
+#include <regex.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/utsname.h>
@@ -19,16 +20,15 @@ namespace {
 using namespace gatehouse;
 using namespace gatehouse::perf;
 
-constexpr Load kLoads[] = {{false, 100}, {false, 10'000}, {true, 100}, {true, 10'000}};
-constexpr int kRetries = 5;  // of a launch that others disturbed
+constexpr int kRetries = 5;    // of a launch that others disturbed
+constexpr int kDiscards = 40;  // such retries in the whole run; then launches only get their mark
 
 struct Settings {
   std::string json;
+  std::string cases = ".";  // regular expression over their names
   HttpBench::Options bench;
-  int rounds = 7;
-  int discards =
-      40;  // disturbed launches that may be repeated in the whole run; then they only get their mark
-  std::vector<Proxy> proxies = {Proxy::kGatehouse, Proxy::kHaproxy, Proxy::kNginx, Proxy::kHaproxyAgain};
+  int rounds = 0;  // 0: the case's own
+  int discards = kDiscards;
 };
 
 // The client offers one version, one cipher and one group, so that every proxy uses them. Only this process
@@ -78,57 +78,85 @@ Status print_machine(HttpBench& bench) {
               first_line({"nginx", "-v"}).c_str());
   std::printf("openssl speed, sign/s and verify/s in the last columns: %s\nopenssl speed, 16 kB blocks: %s\n",
               speed({"ecdsap256"}).c_str(), speed({"-bytes", "16384", "-evp", "aes-128-gcm"}).c_str());
-  for (const Load& load : {kLoads[0], kLoads[1]}) {
-    const auto direct = bench.direct(load);
+  for (const std::uint32_t size : {128u, 10u * 1024}) {
+    const auto direct = bench.launch(Proxy::kDirect, {.body_bytes = size}, Task::kTime);
     if (!direct) return direct.error();
-    std::printf("client and backend alone, %s: %.2f us per request\n", to_string(load).c_str(),
-                direct->harness_us_per_request);
+    std::printf("client and backend alone, %u B: %.2f us per request\n", size, direct->harness_us);
   }
   std::fflush(stdout);
   return {};
 }
 
-Result<Window> launch(HttpBench& bench, Proxy proxy, const Load& load, int& discards) {
-  auto window = bench.launch(proxy, load);
+Result<Window> launch(HttpBench& bench, const Entry& entry, Task task, int& discards) {
+  auto window = bench.launch(entry.proxy, entry.load, task);
   for (int retry = 0; window && !window->is_quiet() && retry < kRetries && discards > 0;
        ++retry, --discards) {
-    window = bench.launch(proxy, load);
+    window = bench.launch(entry.proxy, entry.load, task);
   }
   return window;
 }
 
-Status measure(const Settings& settings, HttpBench& bench, Results& results) {
-  int discards = settings.discards;
-  for (const Load& load : kLoads) {
-    std::vector<Proxy> order = settings.proxies;
-    for (int round = 0; round < settings.rounds; ++round) {
-      for (const Proxy proxy : order) {
-        const auto window = launch(bench, proxy, load, discards);
-        if (!window) {
-          return Error{to_string(load) + ", " + std::string(to_string(proxy)) + ": " +
-                       window.error().message};
-        }
-        results.add(load, proxy, *window, window->is_quiet());
+// Rounds in alternating order, so that what drifts on the machine hits all entries alike.
+Result<CaseResults> measure(const Settings& settings, HttpBench& bench, const Case& subject, int& discards) {
+  CaseResults results(subject);
+  const int rounds = settings.rounds > 0 ? settings.rounds : subject.rounds;
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < subject.entries.size(); ++i) {
+      const std::size_t place = round % 2 == 0 ? i : subject.entries.size() - 1 - i;
+      if (results.is_skipped(place)) continue;
+      const Entry& entry = subject.entries[place];
+      const auto window = launch(bench, entry, subject.task, discards);
+      if (window) {
+        results.add(place, *window);
+      } else if (subject.may_lack_ours && entry.role == Entry::Role::kOurs && round == 0) {
+        std::string why = window.error().message;
+        std::replace(why.begin(), why.end(), '\n', ' ');
+        results.skip(place, why);
+      } else {
+        return Error{subject.name + ", " + entry.name + ": " + window.error().message};
       }
-      std::reverse(order.begin(), order.end());
     }
-    std::fprintf(stderr, "%s done\n", to_string(load).c_str());
   }
-  return {};
+  return results;
+}
+
+Result<std::vector<Case>> selected_cases(const std::string& expression) {
+  regex_t pattern;
+  if (regcomp(&pattern, expression.c_str(), REG_EXTENDED | REG_NOSUB) != 0) {
+    return Error{"not a regular expression: " + expression};
+  }
+  std::vector<Case> cases = all_cases();
+  std::erase_if(cases,
+                [&](const Case& one) { return regexec(&pattern, one.name.c_str(), 0, nullptr, 0) != 0; });
+  regfree(&pattern);
+  if (!cases.empty()) return cases;
+  std::string names;
+  for (const Case& one : all_cases()) names += " " + one.name;
+  return Error{"no case matches " + expression + "; there are:" + names};
 }
 
 Status run(const Settings& settings) {
+  const auto cases = selected_cases(settings.cases);
+  if (!cases) return cases.error();
   if (const Status pinned = pin_to_last_cpu(); !pinned) return pinned;
   if (const Status restricted = restrict_tls(settings.bench.folder + "/openssl.cnf"); !restricted)
     return restricted;
   HttpBench bench(settings.bench);
   if (const Status started = bench.start(); !started) return started;
   if (const Status printed = print_machine(bench); !printed) return printed;
-  Results results;
-  if (const Status measured = measure(settings, bench, results); !measured) return measured;
-  std::printf("HTTPS: %s, ECDSA P-256 certificate\n", bench.tls().c_str());
-  results.print();
-  return settings.json.empty() ? Status() : write_json(settings.json, results.measurements());
+  int discards = settings.discards;
+  std::vector<CaseResults> all;
+  std::vector<Measurement> measurements;
+  for (const Case& subject : *cases) {
+    const auto results = measure(settings, bench, subject, discards);
+    if (!results) return results.error();
+    std::printf("%s", results->table().c_str());
+    std::fflush(stdout);
+    results->append(measurements);
+    all.push_back(*results);
+  }
+  std::printf("%s\nHTTPS: %s, ECDSA P-256 certificate\n", summary(all).c_str(), bench.tls().c_str());
+  return settings.json.empty() ? Status() : write_json(settings.json, measurements);
 }
 
 void parse(int argc, char** argv, Settings& settings) {
@@ -139,22 +167,30 @@ void parse(int argc, char** argv, Settings& settings) {
     };
   };
   const auto be_quick = [&settings](std::string_view) {
-    settings.rounds = 2;
+    if (settings.rounds == 0) settings.rounds = 1;
     settings.discards = 0;
-    settings.bench.window = Duration(1'000);
+    settings.bench.warm_up = Duration(200);
+    settings.bench.window = Duration(500);
+    settings.bench.settle = Duration(500);
     settings.bench.longest_wait_for_quiet = Duration(0);
     return true;
   };
-  const auto leave_out = [&settings](std::string_view) {
-    std::erase(settings.proxies, Proxy::kGatehouse);
+  const auto take_rounds = [&settings](std::string_view value) {
+    settings.rounds = std::atoi(std::string(value).c_str());
+    return settings.rounds > 0;
+  };
+  const auto sleep = [&settings](std::string_view) {
+    settings.bench.sleeps = true;
     return true;
   };
   test::parse_flags(
       argc, argv,
-      {{"--json", "FILE", "write the figures there", text(settings.json)},
+      {{"--case", "REGEX", "only cases whose name it matches", text(settings.cases)},
+       {"--rounds", "N", "launches per entry of a case", take_rounds},
+       {"--json", "FILE", "write the figures there", text(settings.json)},
        {"--folder", "FOLDER", "an existing one for temporary files", text(settings.bench.folder)},
-       {"--quick", "", "a glance: fewer and shorter launches", be_quick},
-       {"--peers-only", "", "leave gatehouse-l7 out", leave_out}});
+       {"--quick", "", "a glance: one short launch each", be_quick},
+       {"--sleep", "", "client and backend wait in the kernel instead of spinning", sleep}});
 }
 
 }  // namespace

@@ -16,18 +16,22 @@
 namespace gatehouse::perf {
 namespace {
 
-// 0: no such process. The name in parentheses may hold anything.
-pid_t parent_of(pid_t pid) {
+// The fields of /proc/PID/stat behind the name in parentheses, which may hold anything; empty: no such
+// process.
+std::vector<std::string> stat_of(pid_t pid) {
   std::ifstream stream("/proc/" + std::to_string(pid) + "/stat");
   const std::string line((std::istreambuf_iterator<char>(stream)), {});
   const std::size_t end_of_name = line.rfind(')');
-  if (end_of_name == line.npos) return 0;
+  if (end_of_name == line.npos) return {};
   std::istringstream fields(line.substr(end_of_name + 1));
-  char state = 0;
-  pid_t parent = 0;
-  fields >> state >> parent;
-  return parent;
+  return {std::istream_iterator<std::string>(fields), {}};
 }
+
+std::uint64_t number(const std::vector<std::string>& fields, std::size_t place) {
+  return place < fields.size() ? std::strtoull(fields[place].c_str(), nullptr, 10) : 0;
+}
+
+pid_t parent_of(pid_t pid) { return static_cast<pid_t>(number(stat_of(pid), 1)); }
 
 double seconds(const timespec& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
@@ -75,6 +79,52 @@ double machine_busy_seconds() {
   double user = 0, nice = 0, system = 0, idle = 0, wait = 0, interrupts = 0, softirqs = 0, stolen = 0;
   stream >> label >> user >> nice >> system >> idle >> wait >> interrupts >> softirqs >> stolen;
   return (user + nice + system + interrupts + softirqs + stolen) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+Ticks ticks(const std::vector<pid_t>& processes) {
+  Ticks sum;
+  for (const pid_t pid : processes) {
+    const auto fields = stat_of(pid);
+    sum.user += number(fields, 11);
+    sum.system += number(fields, 12);
+  }
+  return sum;
+}
+
+std::vector<SoftirqTicks> softirq_ticks() {
+  std::vector<SoftirqTicks> cpus;
+  std::ifstream stream("/proc/stat");
+  std::string line;
+  std::getline(stream, line);  // the sum of all
+  while (std::getline(stream, line) && line.starts_with("cpu")) {
+    std::istringstream words(line);
+    const std::vector<std::string> fields{std::istream_iterator<std::string>(words), {}};
+    SoftirqTicks cpu{0, number(fields, 7)};
+    for (const std::size_t place : {1, 2, 3, 6, 7}) cpu.busy += number(fields, place);
+    cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+std::uint64_t context_switches(const std::vector<pid_t>& processes) {
+  std::uint64_t sum = 0;
+  for (const pid_t pid : processes) {
+    std::ifstream stream("/proc/" + std::to_string(pid) + "/status");
+    for (std::string line; std::getline(stream, line);) {
+      const std::size_t place = line.find("ctxt_switches:");
+      if (place != line.npos) sum += std::strtoull(line.c_str() + line.find(':') + 1, nullptr, 10);
+    }
+  }
+  return sum;
+}
+
+std::uint64_t resident_bytes(const std::vector<pid_t>& processes) {
+  std::uint64_t pages = 0;
+  for (const pid_t pid : processes) {
+    std::uint64_t size = 0, resident = 0;
+    if (std::ifstream("/proc/" + std::to_string(pid) + "/statm") >> size >> resident) pages += resident;
+  }
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::uint64_t accepted_connections() {

@@ -95,7 +95,7 @@ std::uint16_t free_port() {
 
 bool can_connect(std::uint16_t port) { return connect_to(port).is_open(); }
 
-Result<std::string> negotiated_tls(std::uint16_t port) {
+Result<NegotiatedTls> negotiated_tls(std::uint16_t port, std::string_view protocol) {
   const Fd socket = connect_to(port);
   const timeval limit{5, 0};
   setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -103,10 +103,17 @@ Result<std::string> negotiated_tls(std::uint16_t port) {
                                                                   SSL_CTX_free);
   const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(context.get()), SSL_free);
   SSL_set_fd(ssl.get(), socket.get());
+  const std::string offered = static_cast<char>(protocol.size()) + std::string(protocol);
+  SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const unsigned char*>(offered.data()),
+                      static_cast<unsigned>(offered.size()));
   if (SSL_connect(ssl.get()) != 1) return Error{"no TLS handshake with port " + std::to_string(port)};
-  const std::string text = std::string(SSL_get_version(ssl.get())) + " " + SSL_get_cipher_name(ssl.get());
+  const unsigned char* chosen = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl.get(), &chosen, &size);
+  NegotiatedTls negotiated{std::string(SSL_get_version(ssl.get())) + " " + SSL_get_cipher_name(ssl.get()),
+                           std::string(reinterpret_cast<const char*>(chosen), size)};
   SSL_shutdown(ssl.get());
-  return text;
+  return negotiated;
 }
 
 }  // namespace gatehouse::perf

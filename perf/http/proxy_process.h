@@ -34,7 +34,11 @@ class ProxyProcess {
 std::uint16_t free_port();
 bool can_connect(std::uint16_t port);
 
-// The TLS version and cipher that the server there agrees on with this process.
-Result<std::string> negotiated_tls(std::uint16_t port);
+// What the server there agrees on with this process, which offers `protocol` by ALPN.
+struct NegotiatedTls {
+  std::string cipher;    // version included
+  std::string protocol;  // empty: none
+};
+Result<NegotiatedTls> negotiated_tls(std::uint16_t port, std::string_view protocol);
 
 }  // namespace gatehouse::perf

@@ -95,7 +95,6 @@ std::string_view to_string(Family family) { return family == Family::kIpv4 ? "IP
 Status fill_tables(l4::DataPlane& plane) {
   l4::TableWriter writer(plane);
   writer.set_identity(address("10.20.1.1"), address("fd00:20:1::1"), kKey, kMtu);
-  l4::RingCompiler compiler(kRingSlots);
   std::vector<l4::VipEntry> vips;
   for (const Family family : kFamilies) {
     l4::Generation generation{1, 0, {}};
@@ -105,7 +104,7 @@ Status fill_tables(l4::DataPlane& plane) {
       generation.members.push_back({id, 100});
     }
     const auto group = static_cast<std::uint16_t>(family);
-    const auto ring = compiler.compile(std::span(&generation, 1));
+    const auto ring = l4::compile_ring(std::span(&generation, 1), kRingSlots);
     if (const Status set = writer.set_ring(group, ring, 1); !set) return set;
     vips.push_back({vip_of(family).address, vip_of(family).port, GH_PROTOCOL_TCP, group, group});
   }

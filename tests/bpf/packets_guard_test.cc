@@ -237,14 +237,14 @@ class GuardedPackets : public testing::Test {
     fill_front_door(plane_, site());
     fill_guard(plane_);
     tables_ = plane_.tables();
-    tables_.guard.ticks = 1'000'000;
+    tables_.services.ticks = 1'000'000;
   }
   gh_verdict send(const Build& packet) {
     Bytes bytes = Build().ethernet().packet(packet.build()).build();
     return run_here(l4::balance, tables_, bytes);
   }
 
-  l4::MemoryPlane plane_{kSlots, l4::XdpDataPlane::kRingAreas};
+  l4::MemoryPlane plane_{kSlots, 8};
   l4::Tables tables_;
 };
 
@@ -252,13 +252,15 @@ TEST_F(GuardedPackets, AreTreatedAsTheTableSays) {
   expect_all(tables_, [&](Bytes& packet) { return run_here(l4::balance, tables_, packet) == GH_FORWARDED ? XDP_TX : XDP_DROP; });
 }
 
-// ---- Limits over time; a tick of the user-space build is a millisecond ----
+// ---- Limits over time ----
+
+constexpr std::uint64_t kSecond = l4::MemoryPlane::kTicksPerSecond;
 
 class LimitedPackets : public GuardedPackets {
  protected:
   void SetUp() override {
     GuardedPackets::SetUp();
-    plane_.tables().guard.policies[2] = {.limit = 1, .packets = gh_make_rate(1'000, 50)};
+    plane_.tables().guard.policies[2] = {.limit = 1, .packets = gh_make_rate(kSecond, 50)};
   }
   bool passes(const char* source = "100.64.0.1") { return send(segment(source, kLimited)) == GH_FORWARDED; }
   int passing(int packets) {
@@ -270,13 +272,13 @@ class LimitedPackets : public GuardedPackets {
 
 TEST_F(LimitedPackets, PassAtTheRateAndInBursts) {
   EXPECT_EQ(passing(100), 50);
-  for (int millisecond = 0; millisecond < 1'000; ++millisecond) {
-    ++tables_.guard.ticks;
-    ASSERT_EQ(passing(3), 1) << millisecond;
+  for (std::uint64_t tick = 0; tick < kSecond; ++tick) {
+    ++tables_.services.ticks;
+    ASSERT_EQ(passing(3), 1) << tick;
   }
-  tables_.guard.ticks += 20;
+  tables_.services.ticks += 20;
   EXPECT_EQ(passing(100), 20);
-  tables_.guard.ticks += 1'000'000;
+  tables_.services.ticks += 1'000'000;
   EXPECT_EQ(passing(100), 50);  // no more than a burst, however long it was quiet
 }
 
@@ -287,9 +289,9 @@ TEST_F(LimitedPackets, AreLimitedAsTheRateSaysFromOneToAMillionASecond) {
     plane_.tables().guard.policies[2].limit = static_cast<std::uint32_t>(per_second);
     const std::uint64_t seconds = 1 + 20'000 / per_second;
     std::uint64_t passed = 0;
-    for (std::uint64_t tick = 0; tick < seconds * 1'000; tick += 10) {
+    for (std::uint64_t tick = 0; tick < seconds * kSecond; tick += 10) {
       while (passes()) ++passed;
-      tables_.guard.ticks += 10;
+      tables_.services.ticks += 10;
     }
     EXPECT_NEAR(static_cast<double>(passed), static_cast<double>(per_second * seconds + burst), 0.03 * static_cast<double>(passed) + 1);
   }
@@ -298,7 +300,7 @@ TEST_F(LimitedPackets, AreLimitedAsTheRateSaysFromOneToAMillionASecond) {
 TEST_F(LimitedPackets, ManyCpusAtOnceGetNoMoreThanOne) {
   std::atomic<std::uint64_t> passed = 0;
   constexpr std::uint64_t kBurst = 100'000;
-  plane_.tables().guard.policies[2].packets = gh_make_rate(1'000, kBurst);
+  plane_.tables().guard.policies[2].packets = gh_make_rate(kSecond, kBurst);
   ASSERT_TRUE(passes());  // the bucket is there
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
@@ -320,10 +322,10 @@ TEST_F(LimitedPackets, ManyCpusAtOnceGetNoMoreThanOne) {
 
 // But for the moments in which it would be the same time again: GuardControl takes buckets away before.
 TEST_F(LimitedPackets, AClockThatComesRoundIsNotMistakenForABorrowedBucket) {
-  constexpr std::uint64_t kRound = 1ull << 26;  // milliseconds
+  constexpr std::uint64_t kRound = (1ull << 40) / GH_BUCKET_UNITS * kSecond;
   EXPECT_EQ(passing(100), 50);
   for (const std::uint64_t away : {kRound / 2, kRound - 400, 7 * kRound / 2}) {
-    tables_.guard.ticks += away;
+    tables_.services.ticks += away;
     EXPECT_EQ(passing(100), 50) << away;
   }
 }

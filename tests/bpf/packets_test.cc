@@ -304,7 +304,7 @@ class Packets : public testing::Test {
  protected:
   void SetUp() override { fill_front_door(plane_, site()); }
 
-  l4::MemoryPlane plane_{kSlots, l4::XdpDataPlane::kRingAreas};
+  l4::MemoryPlane plane_{kSlots, 8};
   l4::Tables tables_ = plane_.tables();
 };
 

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include <string>
+#include <vector>
 
 namespace gatehouse {
 namespace {
@@ -93,6 +94,39 @@ TEST(IpAddress, IsOrderedByItsBytes) {
   EXPECT_LT(*IpAddress::parse("192.0.2.1"), *IpAddress::parse("192.0.2.2"));
   EXPECT_LT(*IpAddress::parse("::1"), *IpAddress::parse("10.0.0.1"));
   EXPECT_LT(*IpAddress::parse("10.0.0.1"), *IpAddress::parse("2001:db8::"));
+}
+
+TEST(IpPrefix, ContainsWhatBeginsLikeIt) {
+  struct Row {
+    const char* prefix;
+    std::vector<const char*> inside;
+    std::vector<const char*> outside;
+  };
+  const Row rows[] = {
+      {"10.0.0.0/8", {"10.0.0.0", "10.255.255.255"}, {"9.255.255.255", "11.0.0.0", "::a00:0", "2001:db8::1"}},
+      {"192.0.2.128/25", {"192.0.2.128", "192.0.2.255"}, {"192.0.2.127", "192.0.3.128"}},
+      {"192.0.2.1", {"192.0.2.1"}, {"192.0.2.0", "192.0.2.3"}},
+      {"192.0.2.1/32", {"192.0.2.1"}, {"192.0.2.0"}},
+      {"0.0.0.0/0", {"0.0.0.0", "255.255.255.255"}, {"::1", "2001:db8::1"}},
+      {"2001:db8::/33", {"2001:db8::1", "2001:db8:7fff::1"}, {"2001:db8:8000::", "2001:db9::", "192.0.2.1"}},
+      {"::/0", {"::1", "2001:db8::1", "192.0.2.1"}, {}},
+      {"::1/128", {"::1"}, {"::2", "::"}},
+  };
+  for (const Row& row : rows) {
+    const auto prefix = IpPrefix::parse(row.prefix);
+    ASSERT_TRUE(prefix.has_value()) << row.prefix;
+    EXPECT_EQ(IpPrefix::parse(to_string(*prefix)), prefix) << row.prefix;
+    for (const char* address : row.inside) EXPECT_TRUE(prefix->contains(*IpAddress::parse(address))) << row.prefix << " " << address;
+    for (const char* address : row.outside) EXPECT_FALSE(prefix->contains(*IpAddress::parse(address))) << row.prefix << " " << address;
+  }
+}
+
+TEST(IpPrefix, RefusesWhatIsNone) {
+  for (const std::string_view text : {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/8x",
+                                      "10.0.0.0/8/8", "10.0.0.1/8", "10.0.0.0/7.0", "2001:db8::/129", "2001:db8::1/32",
+                                      "10.0.0/8", "10.0.0.0 /8", "0.0.0.0/99999999999", "128.0.0.0/0"}) {
+    EXPECT_FALSE(IpPrefix::parse(text).has_value()) << text;
+  }
 }
 
 TEST(Endpoint, IsAnAddressAndAPort) {

@@ -137,6 +137,12 @@ TEST(Report, StatusShowsRatesBesideAnEarlierOne) {
        "n1         0   11         0         5.0", "n1         1   12"});
 }
 
+TEST(Report, StatusSumsUpWhatWorkersRefused) {
+  Json status = sample_status();
+  status["nodes"][0]["workers"][0] = {{"index", 0}, {"refused_clients", 3}, {"refused_headers", 4}, {"relays", 5}, {"paused_listeners", 1}};
+  expect_lines(status_report(status), {"NODE  WORKER  RELAYS  REFUSED  PAUSED", "n1         0       5        7       1"});
+}
+
 TEST(Report, StatusOfAnyShapeIsShownAsFarAsItGoes) {
   EXPECT_EQ(status_report(Json()), "");
   EXPECT_EQ(status_report(Json::array({1})), "");

@@ -19,6 +19,7 @@ std::string findings_of(const Loaded& loaded) {
 std::string findings_of(const std::string& toml) { return findings_of(load_text(toml, "site.toml")); }
 
 IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
+IpPrefix prefix(std::string_view text) { return IpPrefix::parse(text).value(); }
 Endpoint endpoint(std::string_view text) { return Endpoint::parse(text).value(); }
 
 struct Row {
@@ -45,16 +46,16 @@ const Row kKeys[] = {
     {"RepeatedSectionMisspelled", "\n[[lisener]]\nname = \"a\"\n",
      "site.toml:2: unknown key \"lisener\" in the file; did you mean \"listener\"?"},
     {"SectionUnlikeAny", "[x-tracing-x]\n",
-     "site.toml:1: unknown key \"x-tracing-x\" in the file; known: site, vip, l4_host, node, ring, probe, "
-     "control, workers, protection, prefix_list, source_limit, "
-     "listener, route, pool, access_log"},
+     "site.toml:1: unknown key \"x-tracing-x\" in the file; known: site, vip, l4_host, node, ring, balance, "
+     "probe, control, workers, "
+     "listener, route, tls_route, pool, access_log, service, flow_cache"},
     {"KeyMisspelled", "[ring]\nslot = 251\n",
      "site.toml:2: unknown key \"slot\" in [ring]; did you mean \"slots\"?"},
     {"KeyOfARepeatedSection",
      "[[node]]\nid = 1\nname = \"n\"\naddress = \"192.0.2.1\"\ninterface = \"eth0\"\nweigth = 3\n",
      "site.toml:6: unknown key \"weigth\" in [[node]]; did you mean \"weight\"?"},
     {"KeyUnlikeAny", "[ring]\nconsistency = 1\n",
-     "site.toml:2: unknown key \"consistency\" in [ring]; known: slots, hop_deadline"},
+     "site.toml:2: unknown key \"consistency\" in [ring]; known: slots, hop_deadline, groups"},
     {"KeyOfANestedTable", "[[pool]]\nname = \"p\"\nbackends = [\"192.0.2.1:80\"]\nhealth = { pth = \"/\" }\n",
      "site.toml:4: unknown key \"pth\" in [[pool]].health; did you mean \"path\"?"},
     {"KeyOfANestedList",
@@ -74,6 +75,8 @@ const Row kTypes[] = {
     {"TableExpectedInAList", "pool = [\n  3,\n]\n", "site.toml:2: pool: expected a table, found 3"},
     {"NestedTableExpected", "[[pool]]\nname = \"p\"\nbackends = [\"192.0.2.1:80\"]\nhealth = \"/healthz\"\n",
      "site.toml:4: [[pool]] health: expected a table, found \"/healthz\""},
+    {"TruthExpected", "[[listener]]\nname = \"l\"\nproxy_protocol = \"v2\"\n",
+     "site.toml:3: [[listener]] proxy_protocol: expected true or false, found \"v2\""},
     {"ListExpected", "[vip]\nname = \"v\"\naddress = \"192.0.2.1\"\n",
      "site.toml:1: [vip]: expected a list, found a value of type table"},
     {"NestedListExpected", "[[route]]\npool = \"p\"\nhosts = \"shop.example\"\n",
@@ -139,10 +142,10 @@ const Row kAddresses[] = {
     {"AddressWithAPort", "[probe]\naddress = \"192.0.2.1:80\"\n",
      "site.toml:2: [probe] address: expected an address such as \"192.0.2.1\" or \"2001:db8::1\", found "
      "\"192.0.2.1:80\""},
-    {"AddressInAList", "[[listener]]\nname = \"l\"\ntrusted_proxies = [\"10.0.0.0/8\"]\n",
-     "site.toml:3: [[listener]] trusted_proxies: expected an address such as \"192.0.2.1\" or "
-     "\"2001:db8::1\", found "
-     "\"10.0.0.0/8\""},
+    {"PrefixInAList", "[[listener]]\nname = \"l\"\ntrusted_proxies = [\"10.0.0.0/8\", \"10.0.0.1/8\"]\n",
+     "site.toml:3: [[listener]] trusted_proxies: expected an address or a prefix such as \"192.0.2.1\" or "
+     "\"10.0.0.0/8\", found "
+     "\"10.0.0.1/8\""},
     {"OptionalAddress",
      "[[l4_host]]\nname = \"h\"\naddress = \"192.0.2.1\"\ninterface = \"eth0\"\naddress_v6 = \"\"\n",
      "site.toml:5: [[l4_host]] address_v6: expected an address such as \"192.0.2.1\" or \"2001:db8::1\", "
@@ -242,7 +245,7 @@ TEST(LoadText, ReadsValuesOfEveryType) {
       "control = \"192.0.2.1:7000\"\n[control]\ncertificate = \"c\"\nkey = \"k\"\nca = \"a\"\n"
       "[site]\nsecret_file = \"s\"\n[ring]\nhop_deadline = \"90s\"\n[workers]\ncount = \"auto\"\n"
       "[[listener]]\nname = \"l\"\nvips = [\"v\"]\naddresses = [\"[::1]:80\"]\nmax_body = \"3MiB\"\n"
-      "trusted_proxies = [\"10.0.0.1\", \"::1\"]\n[[route]]\nhosts = [\"a.example\"]\npool = \"p\"\npriority "
+      "trusted_proxies = [\"10.0.0.1\", \"::1\", \"10.0.0.0/8\"]\n[[route]]\nhosts = [\"a.example\"]\npool = \"p\"\npriority "
       "= -7\n"
       "[[pool]]\nname = \"p\"\nbackends = [\"192.0.2.7:80\", { address = \"[::1]:81\", weight = 5 }]\n"
       "health = { path = \"/up\", status = [200, 204], interval = \"1m\" }\n",
@@ -257,7 +260,7 @@ TEST(LoadText, ReadsValuesOfEveryType) {
   EXPECT_EQ(config.workers.count, 0u) << "auto";
   EXPECT_EQ(config.listeners[0].addresses, std::vector{endpoint("[::1]:80")});
   EXPECT_EQ(config.listeners[0].max_body, ByteSize{3 << 20});
-  EXPECT_EQ(config.listeners[0].trusted_proxies, (std::vector{ip("10.0.0.1"), ip("::1")}));
+  EXPECT_EQ(config.listeners[0].trusted_proxies, (std::vector{prefix("10.0.0.1"), prefix("::1"), prefix("10.0.0.0/8")}));
   EXPECT_EQ(config.routes[0].priority, -7);
   ASSERT_EQ(config.pools[0].backends.size(), 2u);
   EXPECT_EQ(config.pools[0].backends[0].address, endpoint("192.0.2.7:80")) << "the short form";

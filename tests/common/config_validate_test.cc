@@ -152,6 +152,21 @@ const Row kVips[] = {
      "f:3: [[vip]] address: expected one address, not \"any\""},
     {"NotServed", vip("v", "198.51.100.1"),
      "f:1: warning: [[vip]] \"v\" is served by no listener: connections to it are refused"},
+    {"Nodes",
+     node("1", "192.0.2.1") + node("2", "192.0.2.2", "weight = 0\n") +
+         vip("v", "198.51.100.1", "protocol = \"udp\"\nnodes = [\"n1\", { name = \"n2\", weight = 5 }]\n") +
+         vip("w", "198.51.100.2", "protocol = \"udp\"\nnodes = [{ name = \"n2\", weight = 5 }, \"n1\"]\n"),
+     ""},
+    {"NodeMisspelled",
+     node("1", "192.0.2.1") + vip("v", "198.51.100.1", "protocol = \"udp\"\nnodes = [\"n1\", \"n7\"]\n"),
+     "f:10: [[vip]] nodes: node \"n7\" does not exist; did you mean \"n1\"?"},
+    {"NodeTwice",
+     node("1", "192.0.2.1") + vip("v", "198.51.100.1", "protocol = \"udp\"\nnodes = [\"n1\", \"n1\"]\n"),
+     "f:10: [[vip]] nodes: \"n1\" is there twice"},
+    {"NodesWithoutWeight",
+     node("1", "192.0.2.1") + node("2", "192.0.2.2", "weight = 0\n") +
+         vip("v", "198.51.100.1", "protocol = \"udp\"\nnodes = [\"n2\"]\n"),
+     "f:16: [[vip]] nodes: every one has weight 0, so nobody could serve"},
     {"UdpNeedsNoListener", vip("v", "198.51.100.1", "protocol = \"udp\"\n"), ""},
 };
 INSTANTIATE_TEST_SUITE_P(Vips, ValidatedConfig, testing::ValuesIn(kVips), name_of);

@@ -14,7 +14,7 @@ Hello hello() {
   return {kProtocolVersion, 4095, "n1", IpAddress::parse("2001:db8::21").value(), "0.1.0", kMost64, 64};
 }
 
-WorkerReport worker() { return {3, 12345, 1, 2, 3, kMost64, 5}; }
+WorkerReport worker() { return {3, 12345, 1, 2, 3, kMost64, 5, {{"relays", 6}, {"refused_clients", kMost64}}}; }
 BackendReport backend() {
   return {"shop", Endpoint::parse("[2001:db8::1]:80").value(), false, "no \"answer\"", 1, 2, kMost64};
 }
@@ -47,6 +47,7 @@ TEST(Messages, ReportComesBackAsItWas) {
   EXPECT_EQ(back->workers[0].accepted, 3u);
   EXPECT_EQ(back->workers[0].requests, kMost64);
   EXPECT_EQ(back->workers[0].responses_5xx, 5u);
+  EXPECT_EQ(back->workers[0].counts, (std::map<std::string, std::uint64_t>{{"refused_clients", kMost64}, {"relays", 6}}));
   ASSERT_EQ(back->backends.size(), 1u);
   EXPECT_EQ(back->backends[0].pool, "shop");
   EXPECT_EQ(back->backends[0].address, backend().address);
@@ -149,6 +150,17 @@ TEST(Messages, ReportNamesTheFieldThatIsMissingOrWrong) {
       {"/backends/0/in_flight", "backend.in_flight: " + up_to(kMost64), kNotNumbers},
   };
   expect_refusals(to_json(report()), fields, node_report_from_json);
+}
+
+TEST(Messages, CountsMayBeMissingAndMustBeNumbers) {
+  Json json = to_json(report());
+  json["workers"][0].erase("counts");
+  ASSERT_TRUE(node_report_from_json(json));
+  EXPECT_TRUE(node_report_from_json(json)->workers[0].counts.empty());
+  for (const Json& wrong : {Json("relays"), Json(1), Json::array({1}), Json{{"relays", -1}}, Json{{"relays", "1"}}}) {
+    json["workers"][0]["counts"] = wrong;
+    EXPECT_EQ(node_report_from_json(json).error().message, "worker.counts: expected numbers by name") << wrong;
+  }
 }
 
 TEST(Messages, EntriesOfListsAreCheckedToo) {

@@ -329,6 +329,36 @@ TEST(EventLoop, KeepsWhatADeferredTaskDefersForTheNextTurn) {
   EXPECT_EQ(inner, 1);
 }
 
+TEST(Deferred, RunsOnceAndAgainWhenItIsArmedAgain) {
+  EventLoop loop;
+  Owner owner;
+  Deferred task;
+  for (int round = 1; round <= 3; ++round) {
+    for (int i = 0; i < 5; ++i) task.arm<&Owner::on_timer>(loop, &owner);
+    loop.turn(Duration(60'000));
+    EXPECT_EQ(owner.count, round);
+  }
+}
+
+TEST(Deferred, DoesNotOutliveWhoArmedItNorRunWhenItIsCancelled) {
+  EventLoop loop;
+  Owner owner;
+  auto task = std::make_unique<Deferred>();
+  task->arm<&Owner::on_timer>(loop, &owner);
+  task->cancel();
+  loop.turn(Duration(60'000));
+  EXPECT_EQ(owner.count, 0);
+  task->arm<&Owner::on_timer>(loop, &owner);
+  task->cancel();
+  task->arm<&Owner::on_timer>(loop, &owner);
+  loop.turn(Duration(60'000));
+  EXPECT_EQ(owner.count, 1);
+  task->arm<&Owner::on_timer>(loop, &owner);
+  task.reset();
+  loop.turn(Duration(60'000));
+  EXPECT_EQ(owner.count, 1);
+}
+
 TEST(EventLoop, RunsUntilItIsStopped) {
   EventLoop loop;
   Owner owner;

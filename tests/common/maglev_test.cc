@@ -8,6 +8,8 @@
 #include <map>
 #include <random>
 
+#include "tests/support/plain_maglev.h"
+
 namespace gatehouse {
 namespace {
 
@@ -40,6 +42,22 @@ TEST(Maglev, KnowsPrimes) {
   };
   // The last one is a prime, but beyond the largest ring: a walk's position would overflow.
   for (const auto& row : rows) EXPECT_EQ(is_prime(row.number), row.is_prime) << row.number;
+}
+
+// The build leaps where the paper walks: the rings are the same.
+TEST(Maglev, AgreesWithThePaperSlotBySlot) {
+  std::mt19937_64 random(29);
+  for (const std::uint32_t slots : {2u, 3u, 5u, 7u, 61u, 251u, 1009u, 4093u, 65537u, 262147u}) {
+    for (const std::size_t count : {1u, 2u, 3u, 10u, 100u, 1000u}) {
+      for (const std::uint32_t heaviest : {1u, 7u, 5000u}) {
+        if (slots > 10'000 && (count == 2 || heaviest == 7)) continue;
+        std::vector<MaglevMember> members;
+        for (std::size_t i = 0; i < count; ++i) members.push_back({random(), static_cast<std::uint32_t>(random() % heaviest + 1)});
+        if (count > 2) members[count / 2].weight = 0;
+        ASSERT_EQ(build_maglev(members, slots), test::plain_maglev(members, slots)) << slots << " slots, " << count << " members";
+      }
+    }
+  }
 }
 
 TEST(Maglev, NobodyOwnsTheSlotsOfAnEmptyRing) {

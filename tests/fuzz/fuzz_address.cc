@@ -39,6 +39,7 @@ void check_kernel_form(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   check_round_trip(text, IpAddress::parse);
+  check_round_trip(text, IpPrefix::parse);
   check_round_trip(text, Endpoint::parse);
   check_round_trip(text, parse_duration);
   check_round_trip(text, parse_byte_size);

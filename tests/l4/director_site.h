@@ -17,10 +17,12 @@
 #include <fstream>
 #include <ctime>
 #include <cstring>
+#include <random>
 #include <set>
 
 #include "common/check.h"
 #include "l4/director.h"
+#include "l4/rosters.h"
 #include "l4/user_tables.h"
 
 namespace gatehouse::l4 {
@@ -112,7 +114,10 @@ struct DirectorSite {
     std::string name = testing::TempDir() + "gatehouse-director-XXXXXX";
     GH_CHECK(mkdtemp(name.data()));
     folder = name;
-    host = {"l4a", ip("192.0.2.11"), ip("2001:db8::11"), {"eth0"}};
+    host.name = "l4a";
+    host.address = ip("192.0.2.11");
+    host.address_v6 = ip("2001:db8::11");
+    host.interfaces = {"eth0"};
     config.l4_hosts = {host};
     config.ring.slots = kSlots;
     config.probe = {ip("127.0.0.1"), 1, Duration(60), Duration(50), 2, 3};
@@ -140,20 +145,29 @@ struct DirectorSite {
     host.address = ip("127.0.0.1");
   }
   Status start() {
-    loop.turn(Duration(0));  // what the one before has put off
     director.reset();
-    director = std::make_unique<Director>(loop, plane, Director::Options{host, membership_file()});
+    director = std::make_unique<Director>(loop, plane, Director::Options{host, membership_file(), drain_file()});
     return director->start(config);
   }
   std::string membership_file() const { return folder / "membership.json"; }
+  std::string drain_file() const { return folder / "drains.json"; }
   // As an earlier daemon left it: each generation a second after the one before, the newest `age` seconds
   // ago.
   void remember(const std::vector<std::vector<Member>>& generations, std::int64_t age = 0) {
     Membership membership;
     auto time = static_cast<std::int64_t>(std::time(nullptr)) - age -
                 static_cast<std::int64_t>(generations.size()) + 1;
-    for (const auto& members : generations) EXPECT_TRUE(membership.append(members, time++));
+    for (std::vector<Member> members : generations) {
+      for (Member& member : members) member.address = address_of(member.id);
+      EXPECT_TRUE(membership.append(members, time++, rosters_of(config)));
+    }
     EXPECT_TRUE(membership.save(membership_file()));
+  }
+  IpAddress address_of(std::uint16_t id) const {
+    for (const config::Node& node : config.nodes) {
+      if (node.id == id) return node.address;
+    }
+    return {};
   }
   static std::vector<Member> all_active(std::uint16_t nodes = 3) {
     std::vector<Member> members;
@@ -181,12 +195,18 @@ struct DirectorSite {
     return text;
   }
   // The ring that forwards now; empty when there is none.
-  std::vector<std::uint64_t> ring() {
+  std::vector<std::uint64_t> ring(std::uint16_t group = 0) {
     const Tables& tables = plane.tables();
-    if (!gh_ring_is_set(tables.groups[0].ring)) return {};
-    const auto live = tables.slots.subspan(gh_ring_base(tables.groups[0].ring), kSlots);
+    if (!gh_ring_is_set(tables.groups[group].ring)) return {};
+    const auto live = tables.slots.subspan(gh_ring_base(tables.groups[group].ring), kSlots);
     return {live.begin(), live.end()};
   }
+  // Of the tables, by which packets of the VIP go.
+  std::uint16_t group_of(const config::Vip& wanted) {
+    Tables tables = plane.tables();
+    return explain_packet(tables, {wanted.address, 1}, {wanted.address, wanted.port}, protocol_of(wanted)).value().group;
+  }
+  std::uint64_t digest() { return director->rings().digest(); }
   // The nodes that own slots.
   std::set<std::uint16_t> owners() {
     std::set<std::uint16_t> ids;
@@ -208,7 +228,7 @@ struct DirectorSite {
   }
 
   EventLoop loop;
-  MemoryPlane plane{kSlots, 2};
+  MemoryPlane plane{kSlots, 8};
   config::L4Host host;
   config::Config config;
   std::filesystem::path folder;

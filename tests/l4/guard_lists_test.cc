@@ -44,7 +44,7 @@ class GuardLists : public testing::Test {
   Names find(std::string_view source) const { return lists_->names_in(find_prefix_lists(memory_.tables(), address(source), ~0u)); }
 
   std::string folder_;
-  GuardMemory memory_{GuardSizes{.prefixes = 1024}};
+  GuardMemory memory_{GuardSizes{.prefixes = 1024}, 1u << 22};
   std::unique_ptr<PrefixLists> lists_ = std::make_unique<PrefixLists>(memory_.tables(), [] {});
 };
 
@@ -241,7 +241,7 @@ TEST_F(GuardPolicies, AVipHasTheLimitThatNamesItOrElseTheOneForTheRest) {
 TEST_F(GuardPolicies, RequestsOfOperatorsAreAnsweredAndBadOnesChangeNothing) {
   EventLoop loop;
   GuardControl control(loop, plane_);
-  const auto prepared = control.prepare(config_of(kVips + kBad + kGood));
+  auto prepared = control.prepare(config_of(kVips + kBad + kGood));
   ASSERT_TRUE(prepared) << prepared.error().message;
   control.commit(*prepared, false);
   const auto ask = [&control](const char* text) {

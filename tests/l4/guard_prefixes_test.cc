@@ -39,7 +39,7 @@ std::uint32_t longest(const Rules& rules, const IpAddress& address, std::uint32_
 class GuardPrefixes : public testing::Test {
  protected:
   void open(std::uint32_t prefixes) {
-    memory_ = std::make_unique<GuardMemory>(GuardSizes{.prefixes = prefixes});
+    memory_ = std::make_unique<GuardMemory>(GuardSizes{.prefixes = prefixes}, 1u << 22);
     table_ = std::make_unique<PrefixTable>(memory_->tables(), [this] { ++grace_periods_; });
   }
   bool add(const IpPrefix& prefix, std::uint32_t lists) { return table_->add(prefix, lists) != PrefixTable::kNowhere; }

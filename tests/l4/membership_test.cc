@@ -71,9 +71,26 @@ TEST(Membership, ComingAndGoingDoesNotPushOlderOwnersOut) {
   EXPECT_EQ(membership.generations().front().members.front(), kOne) << "the owners before the drain are still known";
 }
 
+TEST(Membership, AGenerationWithOtherRingsIsNotForgotten) {
+  Membership membership;
+  const Member two{2, 1, MemberState::kActive};
+  Member slow = two;
+  slow.factor = 900;
+  membership.append({kOne, two}, 1);
+  membership.append({kOne, slow}, 2);
+  membership.append({kOne}, 3);
+  EXPECT_EQ(membership.generations().size(), 3u);
+  membership.append({kOne, two, {3, 1, MemberState::kDown}}, 4);
+  EXPECT_EQ(membership.generations().size(), 4u) << "a new member changes the base, also when it owns nothing yet";
+  membership.append({kOne, two}, 5);
+  EXPECT_EQ(epochs_of(membership), (std::vector<std::uint16_t>{2, 3, 4, 5})) << "what the first one said";
+}
+
 TEST(Membership, KeepsTheNewestGenerations) {
-  const Membership membership = with_generations(11);
-  EXPECT_EQ(epochs_of(membership), (std::vector<std::uint16_t>{4, 5, 6, 7, 8, 9, 10, 11}));
+  const Membership membership = with_generations(Membership::kMost + 3);
+  EXPECT_EQ(membership.generations().size(), Membership::kMost);
+  EXPECT_EQ(membership.generations().front().epoch, 4);
+  EXPECT_EQ(membership.generations().back().epoch, Membership::kMost + 3);
 }
 
 TEST(Membership, EpochsGoRoundAfterTheLast) {
@@ -178,6 +195,12 @@ std::string file_with(const std::string& member) {
   return R"({"generations": [{"epoch": 1, "time": 5, "members": [)" + member + "]}]}";
 }
 
+// And a second generation with `fields`.
+std::string file_then(const std::string& fields) {
+  const std::string first = file_with(R"({"id": 1, "weight": 1, "state": "active"})");
+  return first.substr(0, first.size() - 2) + R"(, {"epoch": 2, "time": 6, )" + fields + "}]}";
+}
+
 const std::string kBroken[] = {
     "",
     "\n",
@@ -213,11 +236,27 @@ const std::string kBroken[] = {
     file_with(R"({"id": "1", "weight": 1, "state": "active"})"),
     file_with(R"({"id": 1, "weight": 1, "state": "active"}, {"id": 1, "weight": 1, "state": "active"})"),
     file_with(R"({"id": 2, "weight": 1, "state": "active"}, {"id": 1, "weight": 1, "state": "active"})"),
+    file_with(R"({"id": 1, "weight": 1, "state": "active", "factor": -1})"),
+    file_with(R"({"id": 1, "weight": 1, "state": "active", "factor": 1000001})"),
+    file_with(R"({"id": 1, "weight": 1, "state": "active", "address": "192.0.2"})"),
+    file_with(R"({"id": 1, "weight": 1, "state": "active", "address": 7})"),
+    file_then(R"("changed": [])"),
+    file_then(R"("changed": [], "gone": [2])"),
+    file_then(R"("changed": [], "gone": [-1])"),
+    file_then(R"("changed": {}, "gone": [])"),
+    file_then(R"("changed": [{"id": 1}], "gone": [])"),
+    file_then(R"("changed": [], "gone": [], "rosters": 7)"),
+    file_then(R"("changed": [], "gone": [], "rosters": [{"members": "x", "vips": []}])"),
+    file_then(R"("changed": [], "gone": [], "rosters": [{"members": "1", "vips": [7]}])"),
+    file_then(R"("changed": [], "gone": [], "rosters": [{"members": "1", "vips": ["a", "a"]}])"),
+    file_then(R"("changed": [], "gone": [], "rosters": [{"members": "1", "vips": [], "name": 7}])"),
 };
 
 TEST_F(MembershipFile, OfEveryOtherFormIsRefused) {
   write(file_with(R"({"id": 1, "weight": 1, "state": "active"})"));
   ASSERT_TRUE(Membership::load(file_)) << "the form from which the others differ";
+  write(file_then(R"("changed": [], "gone": [1])"));
+  ASSERT_TRUE(Membership::load(file_));
   for (const std::string& text : kBroken) {
     write(text);
     const auto loaded = Membership::load(file_);
@@ -238,14 +277,81 @@ TEST_F(MembershipFile, CutShortIsRefused) {
 
 TEST_F(MembershipFile, WithTooManyGenerationsGivesTheNewest) {
   std::string text = R"({"generations": [)";
-  for (int epoch = 1; epoch <= 20; ++epoch) {
+  for (std::size_t epoch = 1; epoch <= Membership::kMost + 12; ++epoch) {
     text += R"({"epoch": )" + std::to_string(epoch) + R"(, "time": 5, "members": []})" +
-            (epoch < 20 ? "," : "]}");
+            (epoch < Membership::kMost + 12 ? "," : "]}");
   }
   write(text);
   const auto loaded = Membership::load(file_);
   ASSERT_TRUE(loaded) << loaded.error().message;
-  EXPECT_EQ(epochs_of(*loaded), (std::vector<std::uint16_t>{13, 14, 15, 16, 17, 18, 19, 20}));
+  EXPECT_EQ(loaded->generations().size(), Membership::kMost);
+  EXPECT_EQ(loaded->generations().front().epoch, 13);
+}
+
+Rosters rosters_with(const std::string& vip, std::vector<Roster::Entry> entries) {
+  return {{"198.51.100.10:443/tcp", std::make_shared<const Roster>(Roster{"", {{1}, {2}, {3, 50}}})},
+          {vip, std::make_shared<const Roster>(Roster{"mail", std::move(entries)})}};
+}
+
+TEST_F(MembershipFile, KeepsAddressesFactorsAndRosters) {
+  Membership saved;
+  Member one = kOne, other = kThree;
+  one.address = *IpAddress::parse("192.0.2.21");
+  other.address = *IpAddress::parse("2001:db8::21");
+  const auto first = std::make_shared<const Rosters>(rosters_with("[2001:db8::10]:25/tcp", {{4095}}));
+  saved.append({one, kTwo}, 1, first);
+  one.factor = 1250;
+  saved.append({one, kTwo, other}, 2, std::make_shared<const Rosters>(rosters_with("[2001:db8::10]:25/tcp", {{4095}})));
+  saved.append({one, other}, 3, std::make_shared<const Rosters>(rosters_with("[2001:db8::11]:25/tcp", {{4, 0}, {7}})));
+  saved.append({one}, 4);
+  ASSERT_TRUE(saved.save(file_));
+  const auto loaded = Membership::load(file_);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->generations(), saved.generations());
+  const auto& generations = loaded->generations();
+  EXPECT_EQ(generations[0].rosters, generations[1].rosters) << "what says the same is the same object";
+  EXPECT_NE(generations[1].rosters, generations[2].rosters);
+  EXPECT_EQ(generations[3].rosters, nullptr);
+}
+
+TEST_F(MembershipFile, SaysOfLaterGenerationsWhatChanged) {
+  Membership saved;
+  std::vector<Member> members;
+  for (std::uint16_t id = 1; id <= 1000; ++id) members.push_back({id, 100, MemberState::kActive});
+  saved.append(members, 1);
+  ASSERT_TRUE(saved.save(file_));
+  const std::size_t of_one = read().size();
+  for (int i = 0; i < 20; ++i) {
+    members[static_cast<std::size_t>(i)].state = MemberState::kDown;
+    saved.append(members, 2 + i);
+  }
+  ASSERT_TRUE(saved.save(file_));
+  EXPECT_LT(read().size(), of_one + of_one / 10);
+  EXPECT_EQ(Membership::load(file_)->generations(), saved.generations());
+}
+
+TEST(RosterText, IsIdsAndWeightsThatAreNotTheMembers) {
+  const struct {
+    std::vector<Roster::Entry> entries;
+    const char* text;
+  } rows[] = {{{}, ""},
+              {{{1}}, "1"},
+              {{{1}, {2}, {3}}, "1-3"},
+              {{{1}, {3}, {4}, {4095}}, "1,3-4,4095"},
+              {{{1, 50}, {2, 50}, {3}, {4, 0}}, "1-2=50,3,4=0"}};
+  for (const auto& row : rows) {
+    EXPECT_EQ(to_string(row.entries), row.text);
+    const auto parsed = parse_entries(row.text);
+    ASSERT_TRUE(parsed) << row.text;
+    EXPECT_EQ(*parsed, row.entries) << row.text;
+  }
+}
+
+TEST(RosterText, OfAnyOtherFormIsRefused) {
+  for (const char* text : {"x", "0", "4096", "2,1", "1,1", "3-2", "1-", "-1", "1-2-3", "1=", "1==5", "1=-5", "1,", ",1", " 1", "1 ",
+                           "1-4096", "99999999999", "1=99999999999", "1-3,3"}) {
+    EXPECT_FALSE(parse_entries(text)) << text;
+  }
 }
 
 TEST_F(MembershipFile, ThatIsNoFileIsRefused) {

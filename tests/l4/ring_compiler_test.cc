@@ -3,49 +3,15 @@
 #include "l4/ring_compiler.h"
 
 #include <gtest/gtest.h>
-#include <time.h>
 
 #include <algorithm>
 #include <map>
 #include <random>
 
-#include "bpf/abi.h"
+#include "tests/l4/rings.h"
 
 namespace gatehouse::l4 {
 namespace {
-
-constexpr std::uint32_t kSlots = 65537;
-constexpr std::uint32_t kFewSlots = 251;
-
-using Ring = std::vector<std::uint64_t>;
-using Members = std::vector<Member>;
-
-Members equal_members(std::uint16_t count) {
-  Members members;
-  for (std::uint16_t id = 1; id <= count; ++id) members.push_back({id, 1, MemberState::kActive});
-  return members;
-}
-
-Generation generation(std::uint16_t epoch, Members members) { return {epoch, epoch, std::move(members)}; }
-
-Ring compile(std::uint32_t slots, std::vector<Generation> generations) {
-  return RingCompiler(slots).compile(generations);
-}
-
-std::vector<std::uint16_t> hops_of(std::uint64_t slot) {
-  std::vector<std::uint16_t> hops;
-  for (int place = 0; place < GH_HOPS; ++place) hops.push_back(gh_slot_hop(slot, place));
-  while (!hops.empty() && hops.back() == 0) hops.pop_back();
-  return hops;
-}
-
-std::uint16_t owner_of(std::uint64_t slot) { return gh_slot_hop(slot, 0); }
-
-std::map<std::uint16_t, double> shares_of(const Ring& ring) {
-  std::map<std::uint16_t, double> shares;
-  for (const std::uint64_t slot : ring) shares[owner_of(slot)] += 1;
-  return shares;
-}
 
 // ---- Balance and disruption ----
 
@@ -87,13 +53,12 @@ double moved_of_others(const Ring& before, const Ring& after, std::uint16_t id) 
 
 TEST(Ring, RemovingOneOfAHundredNodesMovesFewSlotsOfTheOthers) {
   const Members all = equal_members(100);
-  RingCompiler compiler(kSlots);
-  const Ring before = compiler.compile(std::vector{generation(1, all)});
+  const Ring before = compile(kSlots, {generation(1, all)});
   double worst = 0, sum = 0;
   for (const Member& leaving : all) {
     Members rest = all;
     std::erase(rest, leaving);
-    const Ring after = compiler.compile(std::vector{generation(2, rest)});
+    const Ring after = compile(kSlots, {generation(2, rest)});
     const double moved = moved_of_others(before, after, leaving.id);
     worst = std::max(worst, moved);
     sum += moved;
@@ -101,6 +66,23 @@ TEST(Ring, RemovingOneOfAHundredNodesMovesFewSlotsOfTheOthers) {
   RecordProperty("worst_percent", std::to_string(worst * 100));
   RecordProperty("mean_percent", std::to_string(sum));  // of a hundred removals
   EXPECT_LE(worst, 0.01) << "worst of 100 removals; the mean is " << sum / 100;
+}
+
+TEST(Ring, TheDeathOfANodeMovesItsSlotsAloneAndItsReturnMovesThemBack) {
+  for (const std::uint16_t count : {10, 100, 1000}) {
+    const Members all = equal_members(count);
+    const Ring before = compile(kSlots, {generation(1, all)});
+    for (const std::size_t place : {std::size_t{0}, std::size_t{4}, all.size() - 1}) {
+      for (const MemberState state : {MemberState::kDown, MemberState::kDraining}) {
+        Members others = all;
+        others[place].state = state;
+        const Ring without = compile(kSlots, {generation(2, others)});
+        EXPECT_EQ(moved_of_others(before, without, all[place].id), 0) << count << " nodes";
+        EXPECT_EQ(shares_of(without).size(), count - 1u);
+      }
+    }
+    EXPECT_EQ(compile(kSlots, {generation(3, all)}), before);
+  }
 }
 
 TEST(Ring, WhatMovesAwayFromOthersIsInTheirHopLists) {
@@ -190,27 +172,6 @@ TEST(HopList, FollowsTheHistory) {
 
 // ---- Hop lists by property ----
 
-Members random_members(std::mt19937& random) {
-  Members members;
-  for (std::uint16_t id = 1; id <= 9; ++id) {
-    if (random() % 5 == 0) continue;
-    const MemberState states[] = {MemberState::kActive, MemberState::kActive, MemberState::kDraining,
-                                  MemberState::kDown};
-    members.push_back({id, static_cast<std::uint32_t>(random() % 4), states[random() % 4]});
-  }
-  return members;
-}
-
-std::vector<Generation> random_history(std::mt19937& random) {
-  std::vector<Generation> generations;
-  const std::size_t count = 1 + random() % Membership::kMost;
-  while (generations.size() < count) {
-    generations.push_back(
-        generation(static_cast<std::uint16_t>(generations.size() + 1), random_members(random)));
-  }
-  return generations;
-}
-
 bool can_take(const Generation& newest, std::uint16_t id) {
   return std::any_of(newest.members.begin(), newest.members.end(), [id](const Member& member) {
     return member.id == id && member.state != MemberState::kDown;
@@ -238,30 +199,7 @@ TEST(HopList, HoldsTheDistinctTakeableOwnersNewestFirst) {
   }
 }
 
-// ---- Determinism ----
-
-TEST(RingCompiler, TwoAgreeWhateverTheySawBefore) {
-  std::mt19937 random(11);
-  RingCompiler experienced(kFewSlots);
-  for (int round = 0; round < 200; ++round) {
-    const std::vector<Generation> generations = random_history(random);
-    const Ring ring = experienced.compile(generations);
-    EXPECT_EQ(ring, compile(kFewSlots, generations)) << "round " << round;
-    EXPECT_EQ(ring_digest(ring), ring_digest(compile(kFewSlots, generations)));
-  }
-}
-
-TEST(RingCompiler, TheOrderOfMembersDoesNotMatter) {
-  std::mt19937 random(13);
-  for (int round = 0; round < 100; ++round) {
-    std::vector<Generation> generations = random_history(random);
-    const Ring ring = compile(kFewSlots, generations);
-    for (Generation& each : generations) std::shuffle(each.members.begin(), each.members.end(), random);
-    EXPECT_EQ(compile(kFewSlots, generations), ring) << "round " << round;
-  }
-}
-
-TEST(RingCompiler, DigestsTellRingsApart) {
+TEST(Ring, DigestsTellRingsApart) {
   const Ring one = compile(kFewSlots, {generation(1, equal_members(5))});
   Ring other = one;
   std::swap(other[3],
@@ -269,72 +207,6 @@ TEST(RingCompiler, DigestsTellRingsApart) {
                   other.begin()]);
   EXPECT_NE(ring_digest(one), ring_digest(other));
   EXPECT_NE(ring_digest(one), ring_digest(Ring(kFewSlots)));
-}
-
-// ---- Cost ----
-
-// Of this thread: other work on the machine does not count.
-double cpu_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
-}
-
-// The least of a few tries, each from the same state.
-double cost_of(RingCompiler& compiler, const std::vector<Generation>& generations) {
-  double least = 1e9;
-  RingCompiler after = compiler;
-  for (int attempt = 0; attempt < 4; ++attempt) {
-    after = compiler;
-    const double start = cpu_seconds();
-    after.compile(generations);
-    least = std::min(least, cpu_seconds() - start);
-  }
-  compiler = std::move(after);
-  return least;
-}
-
-// Every generation is built once: in a history that grows by a node or two at a time, in one that was read
-// from a file whole, and in one where sets of nodes come back.
-class RingCompilerCost : public testing::Test {
- protected:
-  // The node count stands for the set.
-  void append(std::uint16_t nodes) {
-    generations_.push_back(generation(++epoch_, equal_members(nodes)));
-    if (generations_.size() > Membership::kMost) generations_.erase(generations_.begin());
-  }
-  void SetUp() override {
-    for (std::uint16_t i = 0; i < Membership::kMost; ++i) append(100 + i);
-    const double all_are_new = cost_of(compiler_, generations_);
-    const double none_is_new = cost_of(compiler_, generations_);
-    ASSERT_LT(none_is_new, all_are_new);
-    limit_ = none_is_new + (all_are_new - none_is_new) / 2;
-  }
-  void expect_cheap(const std::string& step) { EXPECT_LT(cost_of(compiler_, generations_), limit_) << step; }
-
-  RingCompiler compiler_{262147};  // a build takes much longer than to read what was built
-  std::vector<Generation> generations_;
-  std::uint16_t epoch_ = 0;
-  double limit_ = 0;  // of building half of them
-};
-
-TEST_F(RingCompilerCost, OfANewGenerationIsOneBuild) {
-  std::uint16_t nodes = 200;
-  for (int step = 0; step < 12; ++step) {
-    append(nodes++);
-    expect_cheap("one generation is new, step " + std::to_string(step));
-  }
-  for (int step = 0; step < 4; ++step) {
-    append(nodes++), append(nodes++);
-    expect_cheap("two generations are new, step " + std::to_string(step));
-  }
-}
-
-TEST_F(RingCompilerCost, OfANewGenerationIsOneBuildAfterOldSetsCameBack) {
-  for (const std::uint16_t nodes : {100, 101, 102, 103, 104, 200, 201, 202, 100, 203, 204, 101}) {
-    append(nodes);
-    expect_cheap("set " + std::to_string(nodes));
-  }
 }
 
 }  // namespace

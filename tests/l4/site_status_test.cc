@@ -182,7 +182,8 @@ TEST_F(SiteStatus, ShowsTheRingAndTheHost) {
   EXPECT_EQ(answer["ring"]["epoch"], 2);
   EXPECT_EQ(answer["ring"]["generations"], 2);
   EXPECT_EQ(answer["ring"]["slots"], DirectorSite::kSlots);
-  EXPECT_EQ(answer["ring"]["digest"], ring_digest(site_.ring()));
+  EXPECT_EQ(answer["ring"]["digest"], site_.digest());
+  EXPECT_EQ(answer["ring"]["rings"], 1);
 }
 
 TEST_F(SiteStatus, CountsPacketsByVipNodeAndVerdict) {

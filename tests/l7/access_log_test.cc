@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 #include <random>
-#include <sstream>
 
+#include "tests/l7/support/log_pipe.h"
 #include "tests/l7/support/loopback_worker.h"
 
 namespace gatehouse::l7 {
@@ -19,28 +19,7 @@ nlohmann::json parsed(std::string_view text) {
   return nlohmann::json::parse(escaped + "\"", nullptr, false);
 }
 
-// The pipe that stands for the file, and the lines that were written to it so far.
-struct LogPipe {
-  LogPipe() {
-    int ends[2];
-    GH_CHECK(pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0);
-    reading = Fd(ends[0]);
-    writing = Fd(ends[1]);
-  }
-  std::vector<nlohmann::json> lines() {
-    std::string text(64 * 1024, '\0');
-    text.resize(
-        static_cast<std::size_t>(std::max<ssize_t>(read(reading.get(), text.data(), text.size()), 0)));
-    EXPECT_TRUE(text.empty() || text.back() == '\n');
-    std::istringstream stream(text);
-    std::vector<nlohmann::json> found;
-    for (std::string line; std::getline(stream, line);)
-      found.push_back(nlohmann::json::parse(line, nullptr, false));
-    return found;
-  }
-  Fd reading;
-  Fd writing;
-};
+using test::LogPipe;
 
 struct Escaped {
   std::string text;

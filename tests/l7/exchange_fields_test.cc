@@ -30,7 +30,7 @@ Crossing cross(const std::string& request, const std::string& answer_fields = ""
     crossing.request_bytes = backend.received();
     backend.send("HTTP/1.1 200 OK\r\n" + answer_fields + "Content-Length: 2\r\n\r\nok");
   });
-  if (is_trusted) site.config.listeners[0].trusted_proxies = {*IpAddress::parse("127.0.0.1")};
+  if (is_trusted) site.config.listeners[0].trusted_proxies = {*IpPrefix::parse("127.0.0.1")};
   site.apply();
   crossing.reply = site.ask(request);
   EXPECT_EQ(crossing.request.parse(crossing.request_bytes), HeadState::kDone) << crossing.request_bytes;

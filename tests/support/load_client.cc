@@ -39,8 +39,8 @@ Status LoadClient::start(std::function<void()> on_finished) {
   sweep_.arm<&LoadClient::on_sweep>(loop_, kSweep, this);
   for (std::size_t i = 0; i < options_.connections; ++i) {
     connections_.push_back(std::make_unique<LoadConnection>(*this));
-    open(*connections_.back());
   }
+  open_some();
   return {};
 }
 
@@ -65,6 +65,11 @@ Status LoadClient::make_tls() {
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  if (options_.resumes) {
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_set_app_data(context, this);
+    SSL_CTX_sess_set_new_cb(context, &LoadClient::on_new_session);
+  }
   const unsigned char protocols[] = "\x08http/1.1";
   SSL_CTX_set_alpn_protos(context, protocols, sizeof protocols - 1);
   if (!options_.verifies) return {};
@@ -75,9 +80,15 @@ Status LoadClient::make_tls() {
   return is_loaded ? Status() : Status(Error{"cannot read certificates of " + options_.ca_file});
 }
 
+int LoadClient::on_new_session(SSL* ssl, SSL_SESSION* session) {
+  static_cast<LoadClient*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->session_.reset(session);
+  return 1;  // the reference is ours now
+}
+
 Status LoadClient::start_clock() {
+  next_due_ = started_;
   const double fastest = std::max(options_.rate, options_.new_rate);
-  if (fastest <= 0) return {};
+  if (fastest <= 0 || options_.is_polled) return {};
   clock_fd_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (!clock_fd_.is_open()) return system_error("timerfd_create");
   const auto period = static_cast<long>(std::clamp(1e9 / fastest, 2e5, 9e8));
@@ -90,6 +101,12 @@ Status LoadClient::start_clock() {
 void LoadClient::open(LoadConnection& connection) {
   const Endpoint& target = options_.targets[next_target_++ % options_.targets.size()];
   connection.open(target, next_source());
+}
+
+void LoadClient::open_some() {
+  const std::size_t limit = options_.opens_at_once > 0 ? options_.opens_at_once : connections_.size();
+  while (may_begin() && next_to_open_ < std::min(connections_.size(), arrived_ + limit))
+    open(*connections_[next_to_open_++]);
 }
 
 Endpoint LoadClient::next_source() {
@@ -131,7 +148,24 @@ void LoadClient::on_clock(std::uint32_t) {
   dispatch();
 }
 
+void LoadClient::poll() {
+  std::exponential_distribution<double> gap(options_.rate);
+  for (const Clock::time_point now = Clock::now(); may_begin() && next_due_ <= now; ++begun_) {
+    due_.push_back(next_due_);
+    next_due_ += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(gap(random_)));
+  }
+  dispatch();
+}
+
 void LoadClient::dispatch() {
+  while (options_.rate == 0 && in_flight_ < options_.in_flight && may_begin() && !idle_.empty()) {
+    LoadConnection& connection = *idle_.front();
+    idle_.pop_front();
+    connection.is_queued = false;
+    if (!connection.is_idle()) continue;
+    ++begun_;
+    send_next(connection, Clock::now());
+  }
   while (!due_.empty() && !idle_.empty()) {
     LoadConnection& connection = *idle_.front();
     idle_.pop_front();
@@ -158,7 +192,10 @@ void LoadClient::on_idle(LoadConnection& connection) {
     connection.close();
     return on_ended(connection, true);
   }
-  if (options_.rate == 0 && may_begin()) {
+  if (connection.requests() == (options_.is_once ? 1 : 0)) ++arrived_;
+  if (next_to_open_ < connections_.size()) open_some();
+  if (options_.is_once && connection.requests() > 0) return check_finished();
+  if (options_.rate == 0 && options_.in_flight == 0 && may_begin()) {
     ++begun_;
     return send_next(connection, Clock::now());
   }
@@ -188,9 +225,9 @@ void LoadClient::on_ended(LoadConnection& connection, bool at_once) {
 
 void LoadClient::on_sweep() {
   const Clock::time_point now = loop_.now();
-  for (const auto& connection : connections_) {
-    connection->check_deadline(now, options_.timeout);
-    if (connection->is_closed() && may_begin()) open(*connection);
+  for (std::size_t i = 0; i < next_to_open_; ++i) {
+    connections_[i]->check_deadline(now, options_.timeout);
+    if (connections_[i]->is_closed() && may_begin()) open(*connections_[i]);
   }
   for (const auto& single : singles_) single->check_deadline(now, options_.timeout);
   while (!due_.empty() && now - due_.front() > options_.timeout) {

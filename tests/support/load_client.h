@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,12 @@ struct LoadOptions {
   std::string sni;
   std::string ca_file;  // empty: the system's
   std::size_t connections = 1;
-  double rate = 0;                            // requests per second in all; 0: closed loop
-  double new_rate = 0;                        // connections of one request each, per second, besides
-  std::uint64_t requests = 0;                 // begin no more than this in all; 0: no end
+  std::size_t opens_at_once = 0;  // connections that are on their way to their first idling; 0: all
+  double rate = 0;                // requests per second in all; 0: closed loop
+  bool is_polled = false;         // the owner calls poll() between turns; gaps are a Poisson process's
+  std::size_t in_flight = 0;      // of a closed loop: at once, over all connections in turn; 0: one each
+  double new_rate = 0;            // connections of one request each, per second, besides
+  std::uint64_t requests = 0;     // begin no more than this in all; 0: no end
   std::uint64_t requests_per_connection = 0;  // then close and open again; 0: never
   std::vector<Path> paths;                    // weighted round robin; "/" if none
   std::string host = "localhost";
@@ -41,6 +45,8 @@ struct LoadOptions {
   unsigned expected_status = 0;      // 0: any 2xx
   std::uint64_t read_rate = 0;       // bytes per second and connection; 0: unlimited
   Duration timeout{10'000};          // without any progress
+  bool is_once = false;              // a connection sends one request and then stays open
+  bool resumes = false;              // new connections resume the session of an earlier one
   std::vector<IpAddress> sources;    // taken in turn; none: the kernel's choice
   std::uint16_t source_port_base =
       0;  // connection i has port base + i, its k-th successor base + i + k * connections
@@ -56,8 +62,9 @@ class LoadClient {
   ~LoadClient();
 
   // `on_finished`: nothing is in flight after stop(), or after the last of LoadOptions::requests.
-  Status start(std::function<void()> on_finished);
+  Status start(std::function<void()> on_finished = {});
   void stop();     // begin nothing more; requests in flight go on
+  void poll();     // begins what is due by now; see LoadOptions::is_polled
   void abandon();  // counts what is still in flight as unfinished and closes everything
   LoadReport& report() { return report_; }
 
@@ -66,12 +73,18 @@ class LoadClient {
   struct FreeContext {
     void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   };
+  struct FreeSession {
+    void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
+  };
 
   // Told by connections.
   void on_idle(LoadConnection& connection);
   void on_ended(LoadConnection& connection, bool at_once);
 
+  static int on_new_session(SSL* ssl, SSL_SESSION* session);
+
   Status make_tls();
+  void open_some();
   void make_requests();
   void open(LoadConnection& connection);
   Endpoint next_source();
@@ -87,6 +100,7 @@ class LoadClient {
   LoadOptions options_;
   LoadReport report_;
   std::unique_ptr<SSL_CTX, FreeContext> tls_;
+  std::unique_ptr<SSL_SESSION, FreeSession> session_;  // the newest
   std::vector<LoadRequest> requests_;
   std::vector<std::size_t> turn_;  // one turn of the weighted round robin over requests_
   std::size_t next_in_turn_ = 0;
@@ -100,6 +114,11 @@ class LoadClient {
   Watch clock_;
   Timer sweep_;
   Clock::time_point started_{};
+  std::mt19937_64 random_{1};
+  Clock::time_point next_due_{};
+  std::size_t in_flight_ = 0;  // requests; kept by the connections
+  std::size_t next_to_open_ = 0;
+  std::size_t arrived_ = 0;  // connections that are through with their opening
   std::uint64_t begun_ = 0;
   std::uint64_t due_count_ = 0;
   std::uint64_t singles_begun_ = 0;

@@ -87,6 +87,7 @@ void LoadConnection::on_connect() {
     SSL_set_tlsext_host_name(ssl_.get(), name.c_str());
     SSL_set1_host(ssl_.get(), name.c_str());
   }
+  if (client_.session_) SSL_set_session(ssl_.get(), client_.session_.get());
   SSL_set_connect_state(ssl_.get());
   state_ = State::kHandshaking;
 }
@@ -106,6 +107,7 @@ void LoadConnection::handshake() {
 void LoadConnection::established() {
   state_ = State::kIdle;
   ++client_.report_.connections_opened;
+  if (ssl_ && SSL_session_reused(ssl_.get())) ++client_.report_.connections_resumed;
   ++client_.report_.connections_open;
   client_.on_idle(*this);
 }
@@ -113,6 +115,7 @@ void LoadConnection::established() {
 void LoadConnection::send(const LoadRequest& request, Clock::time_point since, bool is_last) {
   GH_CHECK(is_idle());
   state_ = State::kAwaiting;
+  ++client_.in_flight_;
   request_ = &request;
   since_ = since;
   last_progress_ = client_.loop_.now();
@@ -275,6 +278,7 @@ void LoadConnection::complete() {
     client_.report_.record_ok(status_, via_, backend_, Clock::now() - since_);
   }
   ++requests_;
+  --client_.in_flight_;
   has_head_ = false;
   state_ = says_close_ ? State::kLingering : State::kIdle;
   if (state_ == State::kIdle) client_.on_idle(*this);
@@ -314,6 +318,7 @@ void LoadConnection::fail(Kind kind, std::string detail) {
 void LoadConnection::close() {
   if (state_ == State::kClosed) return;
   if (state_ >= State::kIdle) --client_.report_.connections_open;
+  if (state_ == State::kAwaiting) --client_.in_flight_;
   if (ssl_ && (state_ == State::kIdle || state_ == State::kLingering)) SSL_shutdown(ssl_.get());
   ERR_clear_error();
   state_ = State::kClosed;

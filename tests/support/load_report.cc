@@ -107,6 +107,7 @@ nlohmann::json LoadReport::to_json() const {
           {"by_backend", by_backend},
           {"body_bytes", body_bytes},
           {"connections_opened", connections_opened},
+          {"connections_resumed", connections_resumed},
           {"connections_broken", connections_broken},
           {"connections_broken_idle", connections_broken_idle},
           {"connections_open", connections_open},

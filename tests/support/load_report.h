@@ -59,6 +59,7 @@ struct LoadReport {
   std::map<std::string, std::uint64_t, std::less<>> by_backend;
   std::uint64_t body_bytes = 0;
   std::uint64_t connections_opened = 0;  // handshakes included
+  std::uint64_t connections_resumed = 0;  // of these: with an earlier connection's TLS session
   std::uint64_t connections_broken = 0;  // established, and ended by the peer without `Connection: close`
   std::uint64_t connections_broken_idle = 0;  // of these: ended cleanly while nothing was in flight
   std::uint64_t connections_open = 0;         // now

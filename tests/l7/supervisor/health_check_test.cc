@@ -57,6 +57,24 @@ class Check : public testing::Test {
 const std::string kGood = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n";
 const std::string kBad = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
 
+// A backend that wants PROXY headers takes no connection without.
+TEST_F(Check, BeginsAsTheConnectionsOfItsPoolDo) {
+  for (const ProxyVersion version : {ProxyVersion::kV1, ProxyVersion::kV2}) {
+    start(std::vector<std::string>{kGood});
+    check = std::make_unique<HealthCheck>(loop, buffers, health, server->address(), Duration(0), [] {}, version);
+    ASSERT_TRUE(until([&] { return check->is_decided(); }));
+    EXPECT_TRUE(check->is_healthy());
+    ProxyHeader header;
+    const ProxyResult result = parse_proxy_header(requests.back(), header);
+    ASSERT_EQ(result.status, ProxyStatus::kDone);
+    EXPECT_EQ(requests.back().substr(result.length, 13), "GET /healthz ");
+    EXPECT_EQ(header.names_client, version == ProxyVersion::kV1);
+    if (header.names_client) {
+      EXPECT_EQ(header.destination, server->address());
+    }
+  }
+}
+
 TEST_F(Check, AsksForThePathAndTheHost) {
   health.host = "shop.example";
   start({kGood});

@@ -115,7 +115,8 @@ class LoopbackWorker {
 
   // Makes the worker serve `config`; the listener's socket is made the first time.
   void apply() {
-    const auto digest = worker->set_config(config, l7::Certificates(config.listeners.size()));
+    certificates.resize(config.listeners.size());
+    const auto digest = worker->set_config(config, certificates);
     GH_CHECK(digest.has_value());
     if (address_.port) return;
     std::vector<l7::ListenerSocket> sockets;
@@ -173,6 +174,7 @@ class LoopbackWorker {
 
   EventLoop loop;
   config::Config config;
+  l7::Certificates certificates;  // by listener; none: clear text
   std::unique_ptr<l7::Board> board;
   std::unique_ptr<l7::Worker> worker;
 
