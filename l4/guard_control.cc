@@ -86,10 +86,10 @@ Result<Json> GuardControl::change(const Json& params, bool is_addition) {
 }
 
 Result<Json> GuardControl::load(const Json& params) {
-  auto prefixes = load_prefix_list(text_of(params, "file"));
+  const auto prefixes = load_prefix_list(text_of(params, "file"));
   if (!prefixes) return prefixes.error();
   const std::string name = text_of(params, "list");
-  if (const Status replaced = lists_.replace(name, std::move(*prefixes)); !replaced) return replaced.error();
+  if (const Status replaced = lists_.replace(name, *prefixes); !replaced) return replaced.error();
   log_info("prefix list {}: {} rules from {}", name, lists_.size_of(name), text_of(params, "file"));
   tighten_soon();
   return Json{{"rules", lists_.size_of(name)}};

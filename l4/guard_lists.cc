@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bpf/hash.h"
 #include "common/config/findings.h"
 #include "common/log.h"
 #include "common/prefix_list.h"
@@ -12,18 +13,14 @@ namespace {
 
 std::string_view name_of(const gh_prefix_list& list) { return {list.name, strnlen(list.name, sizeof list.name)}; }
 
-void sort_out(std::vector<IpPrefix>& prefixes) {
-  std::sort(prefixes.begin(), prefixes.end());
-  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
-}
-
+// The order of a file is no change.
 std::uint64_t digest_of(const std::vector<IpPrefix>& prefixes) {
-  std::uint64_t digest = 14695981039346656037ull;  // FNV-1a, by words
-  const auto add = [&digest](std::uint64_t word) { digest = (digest ^ word) * 1099511628211ull; };
+  std::uint64_t digest = 1;
   for (const IpPrefix& prefix : prefixes) {
     std::uint64_t words[2];
     std::memcpy(words, prefix.address.bytes.data(), sizeof words);
-    add(words[0]), add(words[1]), add(prefix.length);
+    const std::uint64_t hash = gh_mix(gh_mix(words[0] ^ prefix.length, 0x9e3779b97f4a7c15ull) ^ words[1], 0xc2b2ae3d27d4eb4full);
+    digest += gh_mix(hash, 0x165667b19e3779f9ull);
   }
   return digest | 1;  // 0: never applied
 }
@@ -35,7 +32,6 @@ Result<std::vector<IpPrefix>> read_prefixes(const config::PrefixList& list) {
     if (!more) return more.error();
     prefixes.insert(prefixes.end(), more->begin(), more->end());
   }
-  sort_out(prefixes);
   return prefixes;
 }
 
@@ -155,10 +151,9 @@ Result<std::size_t> PrefixLists::remove(std::string_view list, const std::vector
   return before - table_.size_of_list(*number);
 }
 
-Status PrefixLists::replace(std::string_view list, std::vector<IpPrefix> prefixes) {
+Status PrefixLists::replace(std::string_view list, const std::vector<IpPrefix>& prefixes) {
   const auto number = number_of(list);
   if (!number) return number.error();
-  sort_out(prefixes);
   const std::size_t sum = size_of_all() - table_.size_of_list(*number) + prefixes.size();
   if (sum > table_.capacity()) return no_room(std::string(list), sum, table_.capacity());
   make_equal(*number, prefixes);

@@ -28,7 +28,7 @@ class PrefixLists {
       std::size_t number = 0;
       std::uint64_t digest = 0;
       bool is_operators = false;
-      std::vector<IpPrefix> prefixes;  // sorted, each once
+      std::vector<IpPrefix> prefixes;  // as they were read, repeated ones too
     };
     std::map<std::string, List> lists;
 
@@ -42,7 +42,7 @@ class PrefixLists {
   Result<std::size_t> add(std::string_view list, const std::vector<IpPrefix>& prefixes);
   Result<std::size_t> remove(std::string_view list, const std::vector<IpPrefix>& prefixes);
   // Makes the list equal to `prefixes`.
-  Status replace(std::string_view list, std::vector<IpPrefix> prefixes);
+  Status replace(std::string_view list, const std::vector<IpPrefix>& prefixes);
 
   // The rules from `place` on, `most` at once; and the place to go on from, none at the end.
   struct Page {
