@@ -76,12 +76,13 @@ Status Director::set_config(const config::Config& config) {
   const auto& generations = membership_.generations();
   const auto rosters = rosters_of(config, generations.empty() ? nullptr : generations.back().rosters.get());
   if (const Status good = rings_.check(membership_, *rosters, vips_of(config)); !good) return good;
-  const auto numbers = rings_.number_vips(vips_of(config));
+  std::vector<VipEntry> vips = vips_of(config);
+  const auto numbers = rings_.number_vips(vips);
   if (!numbers) return numbers.error();
-  const auto number_of = [&numbers](const config::Vip& vip) { return numbers->at(vip_key(vip)); };
+  for (VipEntry& vip : vips) vip.vip = numbers->at(vip_key(vip.address, vip.port, vip.protocol));
   auto guard = guard_.prepare(config);
   if (!guard) return guard.error();
-  if (const Status good = services_.prepare(config, number_of); !good) return good;
+  if (const Status prepared = services_.prepare(config, vips); !prepared) return prepared;
   guard_.commit(std::move(*guard), config_.file.empty());
   write_nodes(config);
   write_identity(config);
@@ -122,9 +123,8 @@ std::uint16_t Director::vip_number(const config::Vip& vip) const { return rings_
 
 std::vector<VipEntry> Director::vips_of(const config::Config& config) const {
   std::vector<VipEntry> entries;
-  for (const config::Vip& vip : config.vips) {
-    services_.describe(vip, entries.emplace_back(VipEntry{vip.address, vip.port, protocol_of(vip)}));
-  }
+  for (const config::Vip& vip : config.vips) entries.push_back({vip.address, vip.port, protocol_of(vip)});
+  services_.describe(config, entries);
   return entries;
 }
 
@@ -285,11 +285,15 @@ Status Director::bring_tables() {
 }
 
 void Director::say_change() {
+  constexpr int kMostNamed = 20;
   std::string states;
+  int named = 0;
   for (const auto& [id, node] : nodes_) {
     const std::string state(to_string(state_of(node)));
-    if (std::exchange(said_[id], state) != state) states += " " + node.config.name + " " + state;
+    const bool is_news = std::exchange(said_[id], state) != state;
+    if (is_news && ++named <= kMostNamed) states += " " + node.config.name + " " + state;
   }
+  if (named > kMostNamed) states += " and " + std::to_string(named - kMostNamed) + " more";
   log_info("generation {}:{}; {} slots of {} rings written in {} us", membership_.generations().back().epoch,
            states.empty() ? " weights or VIPs" : states, rings_.changed_slots(), rings_.ring_count(), last_change_.count());
 }

@@ -73,6 +73,7 @@ Status run(const Options& options) {
   const auto lock = lock_state_folder(options.state_folder);
   if (!lock) return lock.error();
 
+  raise_descriptor_limit();  // a probe and a link for each node
   auto plane = l4::XdpDataPlane::open(plane_options);
   if (!plane) return plane.error();
   EventLoop loop;

@@ -5,8 +5,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "bpf/abi.h"
+#include "common/scramble.h"
 
 namespace gatehouse::l4 {
 namespace {
@@ -22,8 +24,12 @@ NodeProbe::NodeProbe(EventLoop& loop, const config::Probe& probe, std::uint16_t 
   interval_.arm<&NodeProbe::start>(loop_, Duration(0), this);
 }
 
+// The first probe is at once, the others are where their node's number puts them within the interval: a thousand do not come
+// together.
 void NodeProbe::start() {
-  interval_.arm<&NodeProbe::start>(loop_, probe_.interval, this);
+  const bool is_first = !std::exchange(is_started_, true);
+  const auto place = probe_.interval * static_cast<std::int64_t>(scramble(node_) % 1024) / 1024;
+  interval_.arm<&NodeProbe::start>(loop_, is_first ? probe_.interval / 2 + place : probe_.interval, this);
   if (socket_.is_open()) conclude("no answer within " + to_string(probe_.interval));
   sockaddr_storage target, source;
   const socklen_t target_length = to_sockaddr({probe_.address, probe_.port}, target);

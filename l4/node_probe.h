@@ -41,6 +41,7 @@ class NodeProbe {
   Timer timeout_;
   std::string answer_;
   bool is_sent_ = false;
+  bool is_started_ = false;
   bool is_up_;
   std::uint32_t streak_ = 0;  // results in a row against the present verdict
   std::string reason_ = "not probed yet";

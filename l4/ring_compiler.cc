@@ -141,10 +141,8 @@ std::vector<SlotWord> RingCompiler::words_of(std::vector<std::uint32_t> slots) c
     auto word = words.begin();
     for (const Left& left : past->left) {
       if (!takers_[left.owner]) continue;
-      word = are_all
-                 ? words.begin() + left.slot
-                 : std::lower_bound(word, words.end(), left.slot,
-                                    [](const SlotWord& one, std::uint32_t slot) { return one.slot < slot; });
+      if (are_all) word = words.begin() + left.slot;
+      while (word != words.end() && word->slot < left.slot) ++word;
       if (word == words.end()) break;
       if (word->slot == left.slot) add_hop(word->word, left.owner);
     }
@@ -166,7 +164,6 @@ std::vector<SlotWord> RingCompiler::follow(std::span<const Step> log) {
   }
   std::vector<SlotWord> words = words_of(std::move(touched_));
   touched_ = {};
-  next_owners_ = {};
   return words;
 }
 

@@ -65,7 +65,7 @@ class RingCompiler {
   std::vector<RingMember> members_;
   BaseRing base_;
   std::vector<std::uint16_t> owners_;
-  std::vector<std::uint16_t> next_owners_;
+  std::vector<std::uint16_t> next_owners_;  // kept: to allocate it anew costs more than to fill it
   std::vector<std::uint32_t> owned_ = std::vector<std::uint32_t>(GH_MAX_NODES);
   Ids takers_;                          // who can be a hop
   std::vector<std::uint32_t> touched_;  // slots to say in this call

@@ -222,7 +222,9 @@ void RingKeeper::drop_unused(const Plan& plan) {
 
 void RingKeeper::sum_shares(const Plan& plan) {
   std::fill(shares_.begin(), shares_.end(), 0);
-  const double all = static_cast<double>(plan.vips.size()) * plane_.tables().state->slots;
+  std::size_t vips = 0;
+  for (const Planned& group : plan.groups) vips += group.vips.size();
+  const double all = static_cast<double>(vips) * plane_.tables().state->slots;
   for (const auto& [number, group] : groups_) {
     const std::vector<std::uint32_t>& owned = group.compiler.owned();
     for (std::size_t id = 1; id < owned.size(); ++id)

@@ -12,6 +12,8 @@ namespace {
 
 using Ids = std::map<std::string, std::uint16_t>;
 
+constexpr std::uint32_t kMostSpareRings = 64;
+
 Roster roster_of(const config::Vip& vip, const Ids& ids) {
   Roster roster;
   for (const config::VipNode& node : vip.nodes) {
@@ -54,8 +56,10 @@ std::shared_ptr<const Rosters> rosters_of(const config::Config& config, const Ro
 std::uint32_t ring_areas_for(const config::Config& config) {
   if (config.ring.groups != 0) return config.ring.groups;
   std::set<std::shared_ptr<const Roster>> different;
-  for (const auto& [vip, roster] : *rosters_of(config)) different.insert(roster);
-  return std::clamp<std::uint32_t>(2 * static_cast<std::uint32_t>(different.size()), 8, GH_MAX_GROUPS);
+  const auto rosters = rosters_of(config);
+  for (const auto& [vip, roster] : *rosters) different.insert(roster);
+  const auto needed = static_cast<std::uint32_t>(different.size());
+  return std::clamp<std::uint32_t>(needed + std::min(needed, kMostSpareRings), 8, GH_MAX_GROUPS);
 }
 
 }  // namespace gatehouse::l4

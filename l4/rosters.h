@@ -17,7 +17,7 @@ std::uint8_t protocol_of(const config::Vip& vip);
 // A VIP that names no nodes has all of them. Rosters that `known` has are the same objects here.
 std::shared_ptr<const Rosters> rosters_of(const config::Config& config, const Rosters* known = nullptr);
 
-// Rings that the tables need room for: VIPs whose nodes change have two for as long as hop lists lead back.
+// Rings that the tables get room for: VIPs whose nodes change have a ring of their own for as long as hop lists lead back.
 std::uint32_t ring_areas_for(const config::Config& config);
 
 }  // namespace gatehouse::l4

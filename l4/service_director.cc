@@ -1,7 +1,5 @@
 #include "l4/service_director.h"
 
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstdio>
@@ -33,6 +31,10 @@ std::uint8_t encapsulation_of(const config::Service& service) {
 std::uint8_t hash_fields_of(const config::Service& service) {
   if (service.hash == "source") return GH_HASH_SOURCE;
   return service.hash == "addresses" ? GH_HASH_ADDRESSES : GH_HASH_FLOW;
+}
+
+std::uint16_t group_of(std::uint32_t service) {
+  return static_cast<std::uint16_t>(GH_SERVICE_GROUPS + service);
 }
 
 const config::Vip* find_vip(const config::Config& config, const std::string& name) {
@@ -108,18 +110,16 @@ std::uint32_t service_room_of(const config::Config& config) {
 
 // ---- Config ----
 
-Status ServiceDirector::prepare(const config::Config& config,
-                                const std::function<std::uint16_t(const config::Vip&)>& vip_number) {
+Status ServiceDirector::prepare(const config::Config& config, std::span<const VipEntry> vips) {
   const auto numbers = choose_numbers(config);
-  const auto set = make_set(config, numbers, vip_number);
+  const auto set = make_set(config, numbers, vips);
   if (!set) return set.error();
-  const Tables& tables = plane_.tables();
-  if (tables.slots.size() / tables.state->slots < config.services.size() + 2) {
-    return Error{"there is no room for the rings of " + std::to_string(config.services.size()) +
-                 " services: that takes a restart of gatehouse-l4, which begins forwarding anew"};
-  }
+  if (const Status fits = check_room(config, numbers); !fits) return fits;
   if (!services_.empty() || !config.services.empty()) {
     if (const Status written = writer_.set(*set); !written) return written;
+  }
+  for (const config::L4Host& host : config.l4_hosts) {
+    if (host.name == options_.host.name) options_.host.address_v6 = host.address_v6;
   }
   take_over(config, numbers);
   judge();
@@ -127,8 +127,21 @@ Status ServiceDirector::prepare(const config::Config& config,
 }
 
 void ServiceDirector::finish() {
-  for (const std::uint16_t id : gone_) tables_.remove_node(id);
-  gone_.clear();
+  for (const std::uint16_t id : gone_servers_) tables_.remove_node(id);
+  for (const std::uint16_t group : gone_groups_) tables_.remove_ring(group);
+  gone_servers_.clear();
+  gone_groups_.clear();
+}
+
+Status ServiceDirector::check_room(const config::Config& config,
+                                   const std::map<std::string, std::uint16_t>& numbers) const {
+  const auto groups = const_cast<DataPlane&>(plane_).tables().groups;
+  const auto has_ring = [](const gh_group& group) { return gh_ring_is_set(group.ring); };
+  auto rings = static_cast<std::size_t>(std::count_if(groups.begin(), groups.end(), has_ring));
+  for (const auto& [name, number] : numbers) rings += has_ring(groups[group_of(number)]) ? 0 : 1;
+  if (rings <= tables_.ring_areas()) return {};
+  return Error{"there is no room for the rings of " + std::to_string(config.services.size()) +
+               " services: it is made at the start of gatehouse-l4"};
 }
 
 // Of the service that one of its VIPs has in the tables: an adopted plane goes on under the same numbers.
@@ -168,9 +181,9 @@ std::map<std::string, std::uint16_t> ServiceDirector::choose_numbers(const confi
   return numbers;
 }
 
-Result<ServiceSet> ServiceDirector::make_set(
-    const config::Config& config, const std::map<std::string, std::uint16_t>& numbers,
-    const std::function<std::uint16_t(const config::Vip&)>& vip_number) const {
+Result<ServiceSet> ServiceDirector::make_set(const config::Config& config,
+                                             const std::map<std::string, std::uint16_t>& numbers,
+                                             std::span<const VipEntry> vips) const {
   ServiceSet set;
   for (const config::Service& service : config.services) {
     const std::uint16_t number = numbers.at(service.name);
@@ -181,11 +194,10 @@ Result<ServiceSet> ServiceDirector::make_set(
     for (const config::Server& server : service.servers) {
       if (!service.quic.empty())
         set.quic_servers.push_back({parse_hex(server.quic_id).value(), server.id, number});
-      for (const std::string& name : service.vips) {
-        const config::Vip* vip = find_vip(config, name);
-        if (!vip || service.encapsulation != "nat") continue;
-        set.backs.push_back({server.address, server.port ? server.port : vip->port, protocol_of(*vip),
-                             vip_number(*vip), number, vip->address, vip->port});
+      for (const VipEntry& vip : vips) {
+        if (vip.service != number || vip.encapsulation != GH_ENCAPSULATE_NAT) continue;
+        set.backs.push_back({server.address, server.port ? server.port : vip.port, vip.protocol, vip.vip,
+                             number, vip.address, vip.port});
       }
     }
   }
@@ -196,16 +208,24 @@ Result<ServiceSet> ServiceDirector::make_set(
   return set;
 }
 
-void ServiceDirector::describe(const config::Vip& vip, VipEntry& entry) const {
-  const auto name = service_of_vip_.find(vip.name);
-  if (name == service_of_vip_.end()) return;
-  const Service& service = services_.at(name->second);
-  entry.group = static_cast<std::uint16_t>(GH_SERVICE_GROUPS + service.number);
-  entry.service = service.number;
-  entry.flags = static_cast<std::uint16_t>(entry.flags | GH_VIP_SERVICE |
-                                           (service.config.quic.empty() ? 0 : GH_VIP_QUIC));
-  entry.encapsulation = encapsulation_of(service.config);
-  entry.hash_fields = hash_fields_of(service.config);
+void ServiceDirector::describe(const config::Config& config, std::span<VipEntry> vips) const {
+  const auto numbers = choose_numbers(config);
+  std::map<std::string, const config::Service*> service_of_vip;
+  for (const config::Service& service : config.services) {
+    for (const std::string& vip : service.vips) service_of_vip[vip] = &service;
+  }
+  for (std::size_t i = 0; i < vips.size(); ++i) {
+    const auto found = service_of_vip.find(config.vips[i].name);
+    if (found == service_of_vip.end()) continue;
+    const config::Service& service = *found->second;
+    VipEntry& entry = vips[i];
+    entry.service = numbers.at(service.name);
+    entry.group = group_of(entry.service);
+    entry.flags =
+        static_cast<std::uint16_t>(entry.flags | GH_VIP_SERVICE | (service.quic.empty() ? 0 : GH_VIP_QUIC));
+    entry.encapsulation = encapsulation_of(service);
+    entry.hash_fields = hash_fields_of(service);
+  }
 }
 
 void ServiceDirector::take_over(const config::Config& config,
@@ -216,12 +236,10 @@ void ServiceDirector::take_over(const config::Config& config,
     for (auto& [id, server] : service.servers) before[id] = &server;
   }
   std::map<std::string, Service> services;
-  service_of_vip_.clear();
   for (const config::Service& each : config.services) {
     Service& service = services[each.name];
     service.config = each;
     service.number = numbers.at(each.name);
-    for (const std::string& vip : each.vips) service_of_vip_[vip] = each.name;
     if (const auto old = services_.find(each.name); old != services_.end()) service.ring = old->second.ring;
     for (const config::Server& server : each.servers) {
       const auto known = before.find(server.id);
@@ -234,7 +252,12 @@ void ServiceDirector::take_over(const config::Config& config,
   for (const auto& [id, server] : before) {
     if (ids.contains(id)) continue;
     writer_.set_server(id, 0, 0, 0, false);
-    gone_.push_back(id);
+    gone_servers_.push_back(id);
+  }
+  for (const auto& [name, service] : services_) {
+    const bool is_gone = std::none_of(numbers.begin(), numbers.end(),
+                                      [&](const auto& each) { return each.second == service.number; });
+    if (is_gone) gone_groups_.push_back(group_of(service.number));
   }
   services_ = std::move(services);
 }
@@ -354,38 +377,51 @@ void ServiceDirector::judge() {
   judge_.arm<&ServiceDirector::judge>(loop_, interval, this);
 }
 
-// Draining servers serve on when they are all that is there.
-void ServiceDirector::write(Service& service) {
-  std::vector<Member> active, others;
+// Every server has its place in the base, so that the death of one moves hardly more than its own slots.
+// Draining ones serve on when they are all that is there.
+std::vector<RingMember> ServiceDirector::members_of(const Service& service) const {
+  std::vector<RingMember> members;
+  bool has_claim = false;
   for (const auto& [id, server] : service.servers) {
-    const State state = state_of(service, server);
-    if (state == State::kActive) active.push_back({id, server.config.weight, MemberState::kActive});
-    if (state == State::kDraining || state == State::kDrained) {
-      others.push_back({id, std::max(server.config.weight, 1u), MemberState::kActive});
-    }
+    const bool is_active = state_of(service, server) == State::kActive;
+    members.push_back({id, std::max(server.config.weight, 1u), is_active ? server.config.weight : 0});
+    has_claim = has_claim || members.back().claim > 0;
   }
+  for (RingMember& member : members) {
+    if (!has_claim && service.servers.at(member.id).is_up) member.claim = member.weight;
+  }
+  return members;
+}
+
+void ServiceDirector::write(Service& service) {
   // The first ring waits for the first result of each check: flows that it is asked for would stay with
   // whoever was first.
   const bool is_early = service.ring.empty() &&
                         std::any_of(service.servers.begin(), service.servers.end(), [](const auto& each) {
                           return !each.second.is_up && !each.second.check->has_result();
                         });
-  std::vector<Member>& members = active.empty() ? others : active;
-  if (is_early) return;
-  if (members.empty()) return;  // nobody is up: the ring, and who is usable, stay as they are
+  std::vector<RingMember> members = members_of(service);
+  const bool is_anybody_up =
+      std::any_of(members.begin(), members.end(), [](const RingMember& member) { return member.claim > 0; });
+  if (is_early || !is_anybody_up) return;  // with nobody up the ring, and who is usable, stay as they are
   write_usable(service);
   if (members == service.ring) return;
-  const Generation generation{1, 0, members};
-  const std::vector<std::uint64_t> ring = compile_ring(std::span(&generation, 1), plane_.tables().state->slots);
-  if (const Status written = tables_.set_ring(static_cast<std::uint16_t>(GH_SERVICE_GROUPS + service.number), ring, 1); !written) {
+  const std::uint32_t slots = plane_.tables().state->slots;
+  std::vector<std::uint16_t> owners(slots);
+  assign_owners(build_base(members, slots), members, owners);
+  std::vector<std::uint64_t> ring;
+  std::map<std::uint16_t, std::uint32_t> owned;
+  for (const std::uint16_t owner : owners) {
+    ring.push_back(gh_slot(owner, 0, 0, 0));
+    ++owned[owner];
+  }
+  if (const Status written = tables_.set_ring(group_of(service.number), ring, 1); !written) {
     return log_error("ring of service {}: {}", service.config.name, written.error().message);
   }
-  service.ring = members;
-  std::map<std::uint16_t, std::uint64_t> owned;
-  for (const std::uint64_t slot : ring) ++owned[gh_slot_hop(slot, 0)];
+  service.ring = std::move(members);
   std::string shares;
   for (auto& [id, server] : service.servers) {
-    server.share = static_cast<double>(owned[id]) / static_cast<double>(ring.size());
+    server.share = static_cast<double>(owned[id]) / slots;
     shares += fmt::format(" {}={} {:.1f}%", server.config.name, to_string(state_of(service, server)),
                           100 * server.share);
   }

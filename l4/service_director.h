@@ -8,18 +8,18 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "common/config/model.h"
-#include "l4/ring_compiler.h"
 #include "l4/server_check.h"
 #include "l4/service_flows.h"
 #include "l4/service_writer.h"
+#include "l4/slot_owners.h"
 #include "l4/table_writer.h"
 
 namespace gatehouse::l4 {
@@ -35,13 +35,12 @@ class ServiceDirector {
 
   // Reads the drains of an earlier daemon.
   Status start();
-  // The switch to another config has two steps, between which the director switches the VIP table. prepare()
-  // may fail, changing nothing; `vip_number` says what number each VIP has.
-  Status prepare(const config::Config& config,
-                 const std::function<std::uint16_t(const config::Vip&)>& vip_number);
+  // What the entries of `config`'s VIPs, in its order, say of their services. VIPs of none are left as they are.
+  void describe(const config::Config& config, std::span<VipEntry> vips) const;
+  // The switch to another config has two steps, between which the director switches the VIP table. prepare() may fail, changing
+  // nothing; `vips` are the config's, described and numbered.
+  Status prepare(const config::Config& config, std::span<const VipEntry> vips);
   void finish();
-  // What the entry of a VIP says of its service, if it has one.
-  void describe(const config::Vip& vip, VipEntry& entry) const;
 
   bool has_server(const std::string& name) const { return find(name) != nullptr; }
   // Fails when the drain cannot be kept; it is under way then all the same.
@@ -59,7 +58,7 @@ class ServiceDirector {
     config::Service config;
     std::uint16_t number = 0;
     std::map<std::uint16_t, Server> servers;
-    std::vector<Member> ring;  // what was written last
+    std::vector<RingMember> ring;  // what was written last
   };
   const std::map<std::string, Service>& services() const { return services_; }
   State state_of(const Service& service, const Server& server) const;
@@ -69,9 +68,9 @@ class ServiceDirector {
 
  private:
   const Server* find(const std::string& name) const;
-  Result<ServiceSet> make_set(const config::Config& config,
-                              const std::map<std::string, std::uint16_t>& numbers,
-                              const std::function<std::uint16_t(const config::Vip&)>& vip_number) const;
+  Result<ServiceSet> make_set(const config::Config& config, const std::map<std::string, std::uint16_t>& numbers,
+                              std::span<const VipEntry> vips) const;
+  Status check_room(const config::Config& config, const std::map<std::string, std::uint16_t>& numbers) const;
   std::map<std::string, std::uint16_t> choose_numbers(const config::Config& config) const;
   std::optional<std::uint16_t> number_in_tables(const config::Config& config,
                                                 const config::Service& service) const;
@@ -83,6 +82,7 @@ class ServiceDirector {
   bool is_usable_in_tables(std::uint16_t id, std::uint16_t number) const;
   void judge();
   bool is_path_proven(std::uint16_t except) const;
+  std::vector<RingMember> members_of(const Service& service) const;
   void write(Service& service);
   void write_usable(const Service& service);
   bool is_draining(const config::Server& server) const {
@@ -97,8 +97,9 @@ class ServiceDirector {
   ServiceWriter writer_;
   Options options_;
   std::map<std::string, Service> services_;
-  std::map<std::string, std::string> service_of_vip_;
-  std::vector<std::uint16_t> gone_;             // servers to be taken away when the VIPs have been switched
+  // Servers and rings to be taken away when the VIPs have been switched.
+  std::vector<std::uint16_t> gone_servers_;
+  std::vector<std::uint16_t> gone_groups_;
   std::map<std::string, std::int64_t> drains_;  // by server: since when, seconds since 1970
   FlowSweep sweep_;
   Timer judge_;

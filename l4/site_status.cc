@@ -49,12 +49,15 @@ Json vips_of(Director& director) {
 Json workers_of(const control::NodeReport& report) {
   Json workers = Json::array();
   for (const control::WorkerReport& worker : report.workers) {
-    workers.push_back({{"index", worker.index}, {"pid", worker.pid}, {"restarts", worker.restarts},
-                       {"connections", worker.connections}, {"accepted", worker.accepted},
-                       {"requests", worker.requests}, {"responses_5xx", worker.responses_5xx}});
-    for (const auto& [name, count] : worker.counts) workers.back()[name] = count;
+    workers.push_back(control::status_of(worker));
   }
   return workers;
+}
+
+Json certificates_of(const control::NodeReport& report) {
+  Json certificates = Json::array();
+  for (const control::CertificateReport& certificate : report.certificates) certificates.push_back(control::to_json(certificate));
+  return certificates;
 }
 
 std::string reason_of(const Director::Node& node, bool is_connected) {
@@ -73,7 +76,8 @@ Json nodes_of(Director& director, const std::vector<std::uint16_t>& connected) {
                      {"is_probe_ok", node.probe->is_up()}, {"reason", reason_of(node, is_connected)},
                      {"weight", node.config.weight}, {"share", director.rings().share_of(id)}, {"packets", traffic.packets},
                      {"bytes", traffic.bytes}, {"connections", node.has_report ? node.report.connections : 0},
-                     {"config_digest", node.report.config_digest}, {"workers", workers_of(node.report)}});
+                     {"config_digest", node.report.config_digest}, {"workers", workers_of(node.report)},
+                     {"certificates", certificates_of(node.report)}});
   }
   return nodes;
 }

@@ -92,6 +92,7 @@ void AccessLog::add_relay(const RelayRecord& record) {
   add_text(lines_, "client", record.client);
   add_text(lines_, "listener", record.listener);
   if (!record.server_name.empty()) add_text(lines_, "server_name", record.server_name);
+  if (!record.alpn.empty()) add_text(lines_, "alpn", record.alpn);
   add_text(lines_, "pool", record.pool);
   add_text(lines_, "backend", record.backend);
   add_text(lines_, "node", record.node);

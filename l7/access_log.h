@@ -35,6 +35,7 @@ struct RelayRecord {
   std::string_view client;
   std::string_view listener;
   std::string_view server_name;
+  std::string_view alpn;
   std::string_view pool;
   std::string_view backend;
   std::string_view node;

@@ -13,6 +13,7 @@ namespace gatehouse::l7 {
 namespace {
 
 constexpr std::size_t kFirstSlots = 64;
+constexpr Duration kRetry{100};
 constexpr std::uint32_t kOwnDescriptors = 256;  // listening sockets, log, control, the pipes of relays
 
 std::uint64_t mix(std::uint64_t left, std::uint64_t right) {
@@ -85,34 +86,36 @@ void ClientTable::grow() {
   }
 }
 
-Seat::Seat(Admission& admission, ListenerCount& listener) : admission_(&admission), listener_(&listener) {
-  ++admission_->open_;
-  ++listener_->open;
+Seat::Seat(ListenerCount& listener) : listener_(&listener) {
+  ++listener.admission.open_;
+  ++listener.open;
 }
 
 Seat::Seat(Seat&& other) noexcept
-    : admission_(std::exchange(other.admission_, nullptr)),
-      listener_(other.listener_),
+    : listener_(std::exchange(other.listener_, nullptr)),
       client_(other.client_),
       counts_client_(std::exchange(other.counts_client_, false)) {}
 
 Seat::~Seat() {
-  if (!admission_) return;
-  if (counts_client_) admission_->clients_.remove(listener_->id, client_);
-  admission_->leave(*listener_);
+  if (!listener_) return;
+  Admission& admission = listener_->admission;
+  if (counts_client_) admission.clients_.remove(listener_->id, client_);
+  admission.leave(*listener_);
 }
 
 bool Seat::take_client(const IpAddress& address, std::uint32_t most) {
-  GH_CHECK(admission_ && !counts_client_);
+  GH_CHECK(listener_ && !counts_client_);
+  Admission& admission = listener_->admission;
   client_ = client_of(address);
   counts_client_ = true;
-  const std::uint32_t count = admission_->clients_.add(listener_->id, client_);
+  const std::uint32_t count = admission.clients_.add(listener_->id, client_);
   if (most == 0 || count <= most) return true;
-  admission_->cell_.refused_clients.fetch_add(1, std::memory_order_relaxed);
+  admission.cell_.refused_clients.fetch_add(1, std::memory_order_relaxed);
   return false;
 }
 
-Admission::Admission(EventLoop& loop, WorkerCell& cell) : loop_(loop), cell_(cell) {
+Admission::Admission(EventLoop& loop, const BufferPool& buffers, WorkerCell& cell)
+    : loop_(loop), buffers_(buffers), cell_(cell) {
   rlimit limit{};
   GH_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
   descriptors_ = static_cast<std::uint32_t>(std::min<rlim_t>(limit.rlim_cur, 1u << 30));
@@ -122,21 +125,26 @@ ListenerCount& Admission::count_of(std::string_view listener) {
   const auto found = listeners_.find(listener);
   if (found != listeners_.end()) return found->second;
   const auto id = static_cast<std::uint32_t>(listeners_.size());
-  return listeners_.emplace(listener, ListenerCount{id, 0}).first->second;
+  return listeners_.emplace(listener, ListenerCount{*this, id, 0}).first->second;
+}
+
+bool Admission::has_room(const ListenerCount& listener, std::uint32_t most) const {
+  return (most == 0 || listener.open < most) && !is_short();
 }
 
 // Each client may come to need a backend's connection: half of the descriptors is theirs, less what the
 // process itself has.
-bool Admission::has_room(const ListenerCount& listener, std::uint32_t most) const {
-  if (most != 0 && listener.open >= most) return false;
+bool Admission::is_short() const {
   const std::uint32_t own = std::min(kOwnDescriptors, descriptors_ / 4);
-  return 2 * (open_ + 1) + own <= descriptors_ && static_cast<std::uint32_t>(highest_) + own < descriptors_;
+  return 2 * (open_ + 1) + own > descriptors_ || in_use_ + own > descriptors_ ||
+         buffers_.lent_bytes() > most_buffered_;
 }
 
 void Admission::wait(Listener& listener) {
   waiting_.push_back(&listener);
   cell_.accept_pauses.fetch_add(1, std::memory_order_relaxed);
   count_waiting();
+  if (is_short()) retry_.arm<&Admission::wake_all>(loop_, kRetry, this);
 }
 
 void Admission::forget(Listener& listener) {
@@ -149,7 +157,6 @@ void Admission::count_waiting() { cell_.paused_listeners.store(waiting_.size(), 
 void Admission::leave(ListenerCount& listener) {
   --open_;
   --listener.open;
-  highest_ = 0;  // not known until the next one is accepted
   if (!waiting_.empty()) wake_later();
 }
 

@@ -1,7 +1,7 @@
-// How many client connections a worker takes: per listener, per client address, and never so many that no
-// descriptor is left for backends. A listener that is full pauses and is woken as soon as a connection ends;
-// a client that has its share is refused. Every open connection holds a Seat, which gives back what it counts
-// for.
+// How many client connections a worker takes: per listener, per client address, and none while descriptors or
+// buffers are short for those that are there. A listener that is full pauses and is woken as soon as a
+// connection ends; a client that has its share is refused. Every open connection holds a Seat, which gives
+// back what it counts for.
 //
 // One per worker: the counts are the worker's own. Counting allocates only while the tables grow.
 #pragma once
@@ -16,6 +16,7 @@
 #include "common/address.h"
 #include "common/event_loop.h"
 #include "l7/board.h"
+#include "l7/buffer.h"
 
 namespace gatehouse::l7 {
 
@@ -49,6 +50,7 @@ class ClientTable {
 
 // The count of one listener, kept across reloads.
 struct ListenerCount {
+  Admission& admission;
   std::uint32_t id = 0;
   std::uint32_t open = 0;
 };
@@ -56,7 +58,7 @@ struct ListenerCount {
 class Seat {
  public:
   Seat() = default;
-  Seat(Admission& admission, ListenerCount& listener);
+  explicit Seat(ListenerCount& listener);
   Seat(Seat&& other) noexcept;
   Seat& operator=(Seat&&) = delete;
   ~Seat();
@@ -66,7 +68,6 @@ class Seat {
   bool take_client(const IpAddress& address, std::uint32_t most);
 
  private:
-  Admission* admission_ = nullptr;
   ListenerCount* listener_ = nullptr;
   IpAddress client_;
   bool counts_client_ = false;
@@ -74,15 +75,16 @@ class Seat {
 
 class Admission {
  public:
-  Admission(EventLoop& loop, WorkerCell& cell);
+  Admission(EventLoop& loop, const BufferPool& buffers, WorkerCell& cell);
   Admission(const Admission&) = delete;
 
   ListenerCount& count_of(std::string_view listener);
   // Whether one more connection may be accepted. `most`: of the listener; 0: no limit of its own.
   bool has_room(const ListenerCount& listener, std::uint32_t most) const;
-  // The kernel gives out the lowest number that is free: an accepted socket's number tells how many are in
-  // use.
-  void note_descriptor(int fd) { highest_ = fd; }
+  // The kernel gives out the lowest number that is free: a new descriptor's number tells how many are in use.
+  void note_descriptor(int fd) { in_use_ = static_cast<std::uint32_t>(fd) + 1; }
+  // Bytes that buffers may take before accepting stops.
+  void set_most_buffered(std::uint64_t bytes) { most_buffered_ = bytes; }
 
   // Calls listener.resume() when there may be room again.
   void wait(Listener& listener);
@@ -91,19 +93,23 @@ class Admission {
 
  private:
   friend class Seat;
+  bool is_short() const;
   void leave(ListenerCount& listener);
   void wake_later();
   void count_waiting();
 
   EventLoop& loop_;
+  const BufferPool& buffers_;
   WorkerCell& cell_;
+  Timer retry_;  // what is short comes back without a connection's end too
   std::map<std::string, ListenerCount, std::less<>> listeners_;
   ClientTable clients_;
   std::vector<Listener*> waiting_;
   bool is_wake_due_ = false;
   std::uint32_t open_ = 0;
   std::uint32_t descriptors_ = 0;
-  int highest_ = 0;
+  std::uint32_t in_use_ = 0;  // of them, when it was last seen
+  std::uint64_t most_buffered_ = ~0ull;
 };
 
 }  // namespace gatehouse::l7

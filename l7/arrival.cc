@@ -22,8 +22,10 @@ std::size_t write_proxy_header(ProxyVersion version, const Arrival& arrival, con
   ProxyHeader header;
   header.names_client = true;
   header.source = arrival.client;
-  header.destination = arrival.destination.port ? arrival.destination : own_address(client.fd());
-  header.authority = tls.server_name.empty() ? std::string_view(arrival.server_name) : tls.server_name;
+  const Introduction* said = arrival.introduction.get();
+  header.destination = said && said->destination.port ? said->destination : own_address(client.fd());
+  if (said) header.authority = said->server_name;
+  if (!tls.server_name.empty()) header.authority = tls.server_name;
   header.alpn = tls.protocol;
   header.is_tls = !tls.version.empty();
   header.tls_version = tls.version;

@@ -2,6 +2,7 @@
 // Listener, completed by Intake from what the connection's first bytes say, kept by whoever serves it.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 
@@ -13,11 +14,17 @@ namespace gatehouse::l7 {
 
 class Wire;
 
-struct Arrival {
-  Endpoint client;          // the peer, or whom its PROXY header names
-  Endpoint destination;     // of a PROXY header; else 0, and the socket knows it
+// What the first bytes of a connection said. Few connections have that: it is kept apart.
+struct Introduction {
+  Endpoint destination;     // of a PROXY header; port 0: the socket knows it
   std::string server_name;  // of a ClientHello or PROXY header, before any TLS of ours
+  std::string alpn;         // that a ClientHello likes best
+};
+
+struct Arrival {
+  Endpoint client;  // the peer, or whom its PROXY header names
   Seat seat;
+  std::unique_ptr<Introduction> introduction;
 };
 
 // What tells a backend of it. `client`: its wire.

@@ -85,6 +85,7 @@ void Board::clear_worker(std::uint32_t index) {
     count->store(0, std::memory_order_relaxed);
   }
   for (const WorkerCount& count : kWorkerCounts) (cell.*count.place).store(0, std::memory_order_relaxed);
+  cell.handshakes.clear();
   cell.pid.store(0, std::memory_order_relaxed);
   for (BackendCell& backend : layout_->backends) backend.in_flight[index].store(0, std::memory_order_relaxed);
 }

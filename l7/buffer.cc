@@ -14,6 +14,7 @@ BufferPool::~BufferPool() {
 }
 
 char* BufferPool::take(std::size_t size) {
+  lent_bytes_ += size;
   std::vector<char*>& list = free_list(size);
   if (list.empty()) {
     char* block = static_cast<char*>(std::malloc(size));
@@ -26,6 +27,7 @@ char* BufferPool::take(std::size_t size) {
 }
 
 void BufferPool::give(char* block, std::size_t size) {
+  lent_bytes_ -= size;
   std::vector<char*>& list = free_list(size);
   if (list.size() < (size == kSmall ? kMostSmall : kMostLarge)) {
     list.push_back(block);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,7 @@ class BufferPool {
 
   char* take(std::size_t size);
   void give(char* block, std::size_t size);
+  std::uint64_t lent_bytes() const { return lent_bytes_; }
 
  private:
   static constexpr std::size_t kMostSmall = 64;  // kept for reuse
@@ -27,6 +29,7 @@ class BufferPool {
   std::vector<char*>& free_list(std::size_t size) { return size == kSmall ? small_ : large_; }
   std::vector<char*> small_;
   std::vector<char*> large_;
+  std::uint64_t lent_bytes_ = 0;
 };
 
 class Buffer {

@@ -8,7 +8,7 @@
 
 #include "common/log.h"
 #include "l7/http/h1_parser.h"
-#include "l7/tls_context.h"
+#include "l7/tls/context.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -25,7 +25,7 @@ ClientConnection::ClientConnection(WorkerContext& context, std::string listener,
   take_runtime();
   count_connection(1);
   if (!listener_->is_probe) context_.board.worker(context_.index).accepted.fetch_add(1, std::memory_order_relaxed);
-  deadline_.set(listener_->config.header_timeout);
+  deadline_.set(listener_->tls ? listener_->config.handshake_timeout : listener_->config.header_timeout);
   watch_.start<&ClientConnection::on_event>(context.loop, wire_.fd(), EventLoop::kEdge, this);
 }
 
@@ -74,9 +74,15 @@ bool ClientConnection::enter(Phase phase) {
 }
 
 bool ClientConnection::shake_hands() {
-  switch (wire_.open()) {
+  const bool is_beginning = wire_.stream().begins_handshake();
+  if (is_beginning && !context_.handshakes.admit(*this)) return false;
+  const StreamStatus status = wire_.open();
+  if (is_beginning && !wire_.stream().begins_handshake()) context_.handshakes.spend();
+  switch (status) {
     case StreamStatus::kBlocked: return false;
-    case StreamStatus::kDone: return enter(Phase::kRequest);
+    case StreamStatus::kDone:
+      deadline_.set(listener_->config.header_timeout);
+      return enter(Phase::kRequest);
     default:
       log_debug("{}: no TLS connection: {}", to_string(arrival_.client), wire_.failure());
       leave();
@@ -169,6 +175,7 @@ bool ClientConnection::refuse(std::uint16_t status, std::string_view why) {
 }
 
 bool ClientConnection::finish_closing() {
+  wire_.stream().expect_end();
   wire_.flush();
   if (!wire_.output().is_empty() && !wire_.has_write_failed()) {
     deadline_.set(listener_->config.idle_timeout);

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "l7/arrival.h"
 #include "l7/exchange.h"
+#include "l7/handshake_queue.h"
 
 namespace gatehouse::l7 {
 
@@ -32,6 +34,7 @@ class ClientConnection {
 
   std::size_t place = 0;      // in WorkerContext::clients
   bool is_resumed = false;    // in WorkerContext's list of those to go on
+  std::optional<HandshakeQueue::Place> handshake_place;
 
  private:
   enum class Phase : std::uint8_t { kHandshake, kRequest, kExchange, kClosing, kLingering, kGone };

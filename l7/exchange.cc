@@ -111,6 +111,10 @@ Exchange::Next Exchange::match_route() {
   route_ = runtime_->router().match(request.host, request.path);
   if (route_ == Router::kNoRoute) return answer(404, "no route for this host and path");
   pool_ = &runtime_->pool_of(route_);
+  // RFC 8470 §5.2: the client repeats it after the handshake.
+  if (client_.wire().stream().is_early() && !runtime_->config().routes[route_].early_data) {
+    return answer(425, "this route takes no early data");
+  }
   if (request.framing == http::Framing::kLength && request.content_length > listener.config.max_body.bytes) {
     return answer(413, "the request body is larger than this listener takes");
   }
@@ -124,6 +128,8 @@ Exchange::Next Exchange::write_backend_head() {
   forwarding.via = context_.via;
   forwarding.request_id = request_id_.empty() ? own_id_.view() : std::string_view(request_id_);
   forwarding.is_trusted = client_.is_trusted();
+  forwarding.certificate = client_.wire().stream().client_certificate();
+  forwarding.is_early = client_.wire().stream().is_early();
   head_.release();
   // The head is no longer than what has been received.
   const std::size_t bound = std::min<std::size_t>(client_.wire().input().size(), client_.listener().limits.max_bytes);

@@ -89,6 +89,7 @@ class Exchange {
   void set_wait_limit();
   void on_deadline();
   http::ResponseStyle style() const;
+  std::string_view hsts() const;
   void release_backend(bool is_reusable);
   void write_log();
   void count_answer();

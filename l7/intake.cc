@@ -80,8 +80,9 @@ bool Intake::read_proxy_header(const Runtime::Listener& listener) {
 
 void Intake::take_header(const ProxyHeader& header) {
   arrival_.client = header.source;
-  arrival_.destination = header.destination;
-  arrival_.server_name = header.authority;
+  arrival_.introduction = std::make_unique<Introduction>();
+  arrival_.introduction->destination = header.destination;
+  arrival_.introduction->server_name = header.authority;
 }
 
 bool Intake::after_proxy_header(const Runtime::Listener& listener) {
@@ -109,10 +110,13 @@ bool Intake::read_client_hello(const Runtime::Listener& listener) {
     case tcp::ClientHello::Status::kDone:
       break;
   }
-  arrival_.server_name = hello.server_name();
+  if (!arrival_.introduction) arrival_.introduction = std::make_unique<Introduction>();
+  arrival_.introduction->server_name = hello.server_name();
+  arrival_.introduction->alpn = hello.first_protocol();
   Pool* pool = context_.runtime->pool_for(listener, hello.server_name());
-  return pool ? hand_over(listener, pool)
-              : refuse_hello(kUnrecognizedName, "no route for server name \"" + arrival_.server_name + "\"");
+  if (pool) return hand_over(listener, pool);
+  return refuse_hello(kUnrecognizedName,
+                      "no route for server name \"" + std::string(hello.server_name()) + "\"");
 }
 
 bool Intake::hand_over(const Runtime::Listener& listener, Pool* pool) {

@@ -1,5 +1,6 @@
 #include "l7/listener.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -13,8 +14,8 @@
 #include "l7/client_connection.h"
 #include "l7/intake.h"
 #include "l7/tcp/relay.h"
-#include "l7/tls_context.h"
-#include "l7/tls_stream.h"
+#include "l7/tls/context.h"
+#include "l7/tls/stream.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -27,7 +28,7 @@ constexpr Duration kPause{100};
 
 void open_connection(WorkerContext& context, const Runtime::Listener& listener, Fd socket, Arrival arrival,
                      Pool* pool) {
-  auto stream = listener.tls ? make_tls_stream(std::move(socket), listener.tls->context())
+  auto stream = listener.tls ? make_tls_stream(std::move(socket), *listener.tls, context.board.worker(context.index).handshakes)
                              : make_tcp_stream(std::move(socket), false);
   if (listener.mode == Runtime::Mode::kHttp) {
     context.adopt(std::make_unique<ClientConnection>(context, listener.config.name, std::move(stream),
@@ -56,6 +57,8 @@ void Listener::accept_all() { accept_up_to(std::numeric_limits<int>::max()); }
 
 void Listener::resume() {
   is_waiting_ = false;
+  const Fd probe(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+  if (probe.is_open()) context_.admission.note_descriptor(probe.get());
   accept_up_to(kBatch);
   if (!is_waiting_ && !resume_.is_armed()) on_resume();
 }
@@ -98,7 +101,7 @@ bool Listener::accept_one(const Runtime::Listener* listener) {
 
 void Listener::take(const Runtime::Listener& listener, Fd socket, const Endpoint& peer) {
   const config::Listener& config = listener.config;
-  Arrival arrival{peer, {}, {}, Seat(context_.admission, count_)};
+  Arrival arrival{peer, Seat(count_), nullptr};
   if (config.proxy_protocol) {
     const bool is_trusted =
         std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),

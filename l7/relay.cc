@@ -202,9 +202,19 @@ http::ResponseStyle Exchange::style() const {
   http::ResponseStyle style;
   style.via = context_.via;
   style.request_id = request_id_.empty() ? own_id_.view() : std::string_view(request_id_);
+  style.hsts = hsts();
   if (!is_keep_alive_) style.persistence = http::Persistence::kClose;
   if (is_keep_alive_ && is_minor_version_0_) style.persistence = http::Persistence::kKeepAlive;
   return style;
+}
+
+// RFC 6797 §7.2: over TLS only.
+std::string_view Exchange::hsts() const {
+  if (!client_.listener().tls) return {};
+  const std::string& of_listener = client_.listener().config.hsts;
+  if (route_ == Router::kNoRoute) return of_listener;
+  const std::string& of_route = runtime_->config().routes[route_].hsts;
+  return of_route.empty() ? of_listener : of_route;
 }
 
 bool Exchange::end_of_backend() {

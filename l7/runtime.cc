@@ -1,48 +1,13 @@
 #include "l7/runtime.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include <algorithm>
 
 #include "l7/backend/pool.h"
-#include "l7/tls_context.h"
+#include "l7/tls/client_context.h"
+#include "l7/tls/context.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
-namespace {
-
-Result<std::string> read_file(const config::Listener& listener, const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) return Error{"[[listener]] \"" + listener.name + "\": cannot read " + file + ": " + std::strerror(errno)};
-  return std::string(std::istreambuf_iterator<char>(stream), {});
-}
-
-}  // namespace
-
-Result<Certificates> read_certificates(const config::Config& config) {
-  Certificates certificates;
-  for (const config::Listener& listener : config.listeners) {
-    std::vector<KeyPair>& pairs = certificates.emplace_back();
-    for (const config::Certificate& certificate : listener.certificates) {
-      auto chain = read_file(listener, certificate.chain);
-      if (!chain) return chain.error();
-      auto key = read_file(listener, certificate.key);
-      if (!key) return key.error();
-      pairs.push_back({std::move(*chain), std::move(*key)});
-    }
-  }
-  return certificates;
-}
-
-Status check_certificates(const config::Config& config, const Certificates& certificates) {
-  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
-    if (certificates[i].empty()) continue;
-    if (const auto made = TlsContext::make(config.listeners[i].name, certificates[i]); !made) return made.error();
-  }
-  return {};
-}
-
 namespace {
 
 // A server name is a host, and a path that any prefix takes stands for the lack of one.
@@ -63,34 +28,45 @@ Runtime::Runtime(config::Config config)
     : config_(std::move(config)), router_(config_.routes), tls_router_(as_routes(config_.tls_routes)) {}
 Runtime::~Runtime() = default;
 
-Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, const Certificates& certificates,
-                                                      WorkerContext& context) {
+Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, const TlsFiles& files, WorkerContext& context) {
   std::shared_ptr<Runtime> runtime(new Runtime(std::move(config)));
   const config::Config& own = runtime->config_;
-  if (certificates.size() != own.listeners.size()) return Error{"certificates do not belong to this config"};
   for (const config::Pool& pool : own.pools) {
-    runtime->pools_.push_back(std::make_unique<Pool>(pool, context.backends, context.index));
+    if (const Status added = runtime->add_pool(pool, files, context); !added) return added.error();
   }
-  for (std::size_t i = 0; i < own.listeners.size(); ++i) {
-    if (const Status added = runtime->add_listener(own.listeners[i], certificates[i]); !added) return added.error();
+  for (const config::Listener& listener : own.listeners) {
+    if (const Status added = runtime->add_listener(listener, files, context); !added) return added.error();
   }
   config::Listener probe;
   probe.name = kProbeListener;
-  if (const Status added = runtime->add_listener(probe, {}); !added) return added.error();
+  if (const Status added = runtime->add_listener(probe, files, context); !added) return added.error();
   for (const config::Route& route : own.routes) runtime->pool_of_route_.push_back(runtime->find_pool(route.pool));
   for (const config::TlsRoute& route : own.tls_routes) runtime->pool_of_tls_route_.push_back(runtime->find_pool(route.pool));
   return std::shared_ptr<const Runtime>(std::move(runtime));
 }
 
-Status Runtime::add_listener(const config::Listener& listener, const std::vector<KeyPair>& pairs) {
+Status Runtime::add_pool(const config::Pool& pool, const TlsFiles& files, WorkerContext& context) {
+  auto tls = TlsClientContext::make(pool.name, pool.tls, files, context.tls.keys);
+  if (!tls) return tls.error();
+  pools_.push_back(std::make_unique<Pool>(pool, context.backends, context.index, *tls));
+  return {};
+}
+
+Status Runtime::add_listener(const config::Listener& listener, const TlsFiles& files, WorkerContext& context) {
   auto added = std::make_unique<Listener>();
   added->config = listener;
   added->limits = {listener.max_header.bytes, listener.max_uri.bytes, listener.max_header_fields};
   added->is_probe = listener.name == kProbeListener;
   added->mode = mode_of(listener);
   if (!listener.pool.empty()) added->pool = find_pool(listener.pool);
-  if (!pairs.empty()) {
-    auto tls = TlsContext::make(listener.name, pairs);
+  if (!listener.certificates.empty()) {
+    const auto& routes = config_.routes;
+    TlsContext::Options options;
+    // Early data has no certificate with it.
+    options.takes_early_data = listener.client_certificates == "none" &&
+                               std::any_of(routes.begin(), routes.end(), [](const config::Route& route) { return route.early_data; });
+    options.ticket_lifetime = config_.tls.ticket_lifetime;
+    auto tls = TlsContext::make(listener, files, context.tls, options);
     if (!tls) return tls.error();
     added->tls = std::move(*tls);
   }

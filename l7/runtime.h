@@ -1,5 +1,5 @@
 // The immutable snapshot that requests are served from: routes, pools, TLS contexts, made from one Config. Shared by the
-// connections that use it (the only shared_ptr of the L7 tier). Building it touches no file: certificates come as PEM
+// connections that use it (the only shared_ptr of the L7 tier). Building it touches no file: certificates come as
 // text, because workers may not read keys.
 #pragma once
 
@@ -16,21 +16,8 @@ namespace gatehouse::l7 {
 
 class Pool;
 class TlsContext;
+class TlsFiles;
 struct WorkerContext;
-
-// The PEM texts of one config::Certificate.
-struct KeyPair {
-  std::string chain;
-  std::string key;
-};
-
-// certificates[i][j] belongs to config.listeners[i].certificates[j].
-using Certificates = std::vector<std::vector<KeyPair>>;
-
-// Reads the files that `config` names. Errors name the file and the listener.
-Result<Certificates> read_certificates(const config::Config& config);
-// Whether TLS contexts can be made of them: what build_runtime would say.
-Status check_certificates(const config::Config& config, const Certificates& certificates);
 
 // The listener that answers the L4 hosts' probes: every node has it, no config names it.
 inline constexpr std::string_view kProbeListener = "(probe)";
@@ -48,8 +35,7 @@ class Runtime {
   };
 
   // Fails with the reason when a certificate or key is not usable; the caller keeps the snapshot that it has.
-  static Result<std::shared_ptr<const Runtime>> build(config::Config config, const Certificates& certificates,
-                                                      WorkerContext& context);
+  static Result<std::shared_ptr<const Runtime>> build(config::Config config, const TlsFiles& files, WorkerContext& context);
   ~Runtime();
 
   const config::Config& config() const { return config_; }
@@ -62,7 +48,8 @@ class Runtime {
 
  private:
   explicit Runtime(config::Config config);
-  Status add_listener(const config::Listener& listener, const std::vector<KeyPair>& pairs);
+  Status add_listener(const config::Listener& listener, const TlsFiles& files, WorkerContext& context);
+  Status add_pool(const config::Pool& pool, const TlsFiles& files, WorkerContext& context);
 
   Pool* find_pool(std::string_view name) const;
 

@@ -28,29 +28,33 @@ class TcpStream final : public Stream {
 
   StreamResult read(char* data, std::size_t size) override {
     const ssize_t count = recv(socket_.get(), data, size, 0);
-    if (count < 0) return {fail()};
+    if (count < 0) return failed();
     if (count == 0) return {StreamStatus::kClosed};
     return {StreamStatus::kDone, static_cast<std::size_t>(count), static_cast<std::size_t>(count) < size};
   }
 
   StreamResult write(const char* data, std::size_t size) override {
-    const ssize_t count = send(socket_.get(), data, size, MSG_NOSIGNAL);
-    if (count < 0) return {fail()};
+    const ssize_t count = send(socket_.get(), data, size, MSG_NOSIGNAL | (is_ending_ ? MSG_MORE : 0));
+    if (count < 0) return failed();
     return {StreamStatus::kDone, static_cast<std::size_t>(count)};
   }
 
+  void expect_end() override { is_ending_ = true; }
   void close_output() override { shutdown(socket_.get(), SHUT_WR); }
   std::string failure() const override { return std::strerror(error_); }
 
  private:
-  StreamStatus fail() {
-    if (errno == EAGAIN || errno == EINTR) return StreamStatus::kBlocked;
+  StreamResult failed() {
+    if (errno == EAGAIN || errno == EINTR) return {StreamStatus::kBlocked};
     error_ = errno;
-    return StreamStatus::kFailed;
+    StreamResult result{StreamStatus::kFailed};
+    result.is_reset = error_ == ECONNRESET;
+    return result;
   }
 
   Fd socket_;
   bool is_connecting_;
+  bool is_ending_ = false;
   int error_ = 0;
 };
 

@@ -42,13 +42,16 @@ bool Wire::flush() {
       continue;
     }
     if (result.status == StreamStatus::kBlocked) is_writable_ = false;
-    if (result.status != StreamStatus::kBlocked) note_write_failure();
+    if (result.status != StreamStatus::kBlocked) note_write_failure(result.is_reset);
   }
   return has_progress;
 }
 
 // What the peer sent before it went is still there to be read, and its event may not have come yet.
-void Wire::note_write_failure() { has_write_failed_ = is_readable_ = may_end_ = true; }
+void Wire::note_write_failure(bool is_reset) {
+  has_write_failed_ = is_readable_ = may_end_ = true;
+  is_reset_ |= is_reset;
+}
 
 std::size_t Wire::splice_to(int pipe, std::size_t most) {
   if (!is_readable_ || is_at_end_ || has_read_failed_) return 0;
@@ -71,7 +74,7 @@ std::size_t Wire::splice_from(int pipe, std::size_t most) {
   if (errno == EAGAIN) {
     is_writable_ = false;
   } else {
-    note_write_failure();
+    note_write_failure(errno == ECONNRESET);
   }
   return 0;
 }

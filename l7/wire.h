@@ -19,6 +19,7 @@ class Wire {
   int fd() const { return stream_->fd(); }
   void note(std::uint32_t epoll_events);
   StreamStatus open() { return stream_->open(); }
+  Stream& stream() { return *stream_; }
 
   Buffer& input() { return input_; }
   Buffer& output() { return output_; }
@@ -37,14 +38,16 @@ class Wire {
   bool is_readable() const { return is_readable_; }   // as far as is known
   bool is_at_end() const { return is_at_end_; }       // the peer will send nothing more
   bool has_failed() const { return has_read_failed_ || has_write_failed_; }
-  bool has_read_failed() const { return has_read_failed_; }
+  // The peer broke the connection off before the end of its bytes. The kernel tells of it once only: when a write was told,
+  // reading sees a mere end.
+  bool is_cut() const { return has_read_failed_ || (is_at_end_ && is_reset_); }
   bool has_write_failed() const { return has_write_failed_; }
   bool is_hung_up() const { return is_hung_up_; }     // reset, or closed in both directions
   std::string failure() const { return stream_->failure(); }
   TlsDetails tls() const { return stream_->tls(); }
 
  private:
-  void note_write_failure();
+  void note_write_failure(bool is_reset);
 
   Buffer input_;
   Buffer output_;
@@ -54,6 +57,7 @@ class Wire {
   bool may_end_ = false;  // the kernel has seen the peer's end: only reading to it tells
   bool is_at_end_ = false;
   bool has_read_failed_ = false;
+  bool is_reset_ = false;
   bool has_write_failed_ = false;  // an answer may have come before: reading goes on
   bool is_hung_up_ = false;
 };

@@ -12,8 +12,8 @@ namespace gatehouse::l7 {
 
 WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name)
     : loop(event_loop), board(shared_board), index(worker_index), node(std::move(node_name)),
-      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), access_log(event_loop), backends(*this),
-      admission(event_loop, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop) {}
+      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), access_log(event_loop), handshakes(event_loop), backends(*this),
+      admission(event_loop, buffers, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop) {}
 
 // Connections use the rest of the context: they go first.
 WorkerContext::~WorkerContext() {
@@ -34,6 +34,7 @@ void WorkerContext::adopt(std::unique_ptr<ClientConnection> connection) {
 void WorkerContext::retire(ClientConnection& connection) {
   defer_clearing();
   std::erase(resumed_, &connection);
+  handshakes.forget(connection);
   const std::size_t place = connection.place;
   retired_clients_.push_back(std::move(clients[place]));
   if (place + 1 < clients.size()) {
@@ -125,12 +126,15 @@ Worker::Worker(EventLoop& loop, Board& board, WorkerIdentity identity)
     : impl_(std::make_unique<Impl>(loop, board, std::move(identity))) {}
 Worker::~Worker() = default;
 
-Result<std::uint64_t> Worker::set_config(config::Config config, const Certificates& certificates) {
-  auto runtime = Runtime::build(std::move(config), certificates, impl_->context);
+Result<std::uint64_t> Worker::set_config(config::Config config, const TlsFiles& files) {
+  auto runtime = Runtime::build(std::move(config), files, impl_->context);
   if (!runtime) return runtime.error();
   impl_->context.runtime = std::move(*runtime);
+  impl_->context.handshakes.set_limit(impl_->context.runtime->config().tls.handshakes_per_turn);
   impl_->context.backends.sweep();
-  impl_->context.admission.wake_all();  // limits may have been raised
+  Admission& admission = impl_->context.admission;
+  admission.set_most_buffered(impl_->context.runtime->config().workers.max_buffers.bytes);
+  admission.wake_all();  // limits may have been raised
   return impl_->context.runtime->config().digest;
 }
 
@@ -149,6 +153,8 @@ void Worker::set_listeners(std::vector<ListenerSocket> sockets) {
     listeners.push_back(std::make_unique<Listener>(impl_->context, socket.listener, socket.key, std::move(socket.socket)));
   }
 }
+
+void Worker::set_ticket_keys(const TicketWindow& keys) { impl_->context.tls.tickets.set(keys); }
 
 void Worker::set_access_log(Fd file) { impl_->context.access_log.set_file(std::move(file)); }
 

@@ -12,6 +12,7 @@
 #include "common/fd.h"
 #include "l7/board.h"
 #include "l7/runtime.h"
+#include "l7/tls/ticket_keys.h"
 
 namespace gatehouse::l7 {
 
@@ -34,7 +35,9 @@ class Worker {
 
   // New connections and new requests use it at once; a request that has begun ends with the one it began with. Returns
   // the config's digest; an Error (a certificate is not usable) changes nothing.
-  Result<std::uint64_t> set_config(config::Config config, const Certificates& certificates);
+  Result<std::uint64_t> set_config(config::Config config, const TlsFiles& files);
+  // Before the first, sessions are not resumed.
+  void set_ticket_keys(const TicketWindow& keys);
   // Adds the sockets whose key is new (closing others passed in) and closes those whose key is absent.
   void set_listeners(std::vector<ListenerSocket> sockets);
   void set_access_log(Fd file);  // append mode; lines are written once per turn

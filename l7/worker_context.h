@@ -11,11 +11,13 @@
 #include "l7/backend/backend.h"
 #include "l7/board.h"
 #include "l7/buffer.h"
+#include "l7/handshake_queue.h"
 #include "l7/http/message.h"
 #include "l7/refusal_log.h"
 #include "l7/request_id.h"
 #include "l7/roster.h"
 #include "l7/tcp/pipes.h"
+#include "l7/tls/context.h"
 #include "l7/wall_clock.h"
 
 namespace gatehouse::l7 {
@@ -47,6 +49,8 @@ struct WorkerContext {
   WallClock clock;
   RequestIds request_ids;
   AccessLog access_log;
+  TlsResources tls;
+  HandshakeQueue handshakes;
   BackendSet backends;
   std::shared_ptr<const Runtime> runtime;
   bool is_draining = false;

@@ -13,6 +13,9 @@
 #include "common/control/channel.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "l7/tls/crypto_memory.h"
+#include "l7/tls/files.h"
+#include "l7/tls/key_schedule.h"
 #include "l7/worker.h"
 
 namespace gatehouse::l7 {
@@ -50,14 +53,26 @@ class WorkerLink {
   void dial() {
     control::Handlers handlers;
     handlers.on_open = [this](control::Channel& channel) {
-      channel.notify("hello", {{"index", options_.index}, {"digest", digest_}, {"sockets", sockets_}, {"is_draining", is_draining_}});
+      channel.notify("hello", {{"index", options_.index}, {"digest", digest_}, {"sockets", sockets_}, {"is_draining", is_draining_}}, kept());
     };
     handlers.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>& descriptors) {
+      if (method == "tls_files" && !descriptors.empty()) files_ = TlsFiles::from_memory(descriptors.front());
+      if (method == "ticket_keys") on_ticket_keys(params, descriptors);
       if (method == "config") on_config(channel, params, descriptors);
       if (method == "drain") drain(Duration(params.value("timeout_ms", 0)));
     };
     handlers.on_close = [this](control::Channel&, const std::string&) { redial_.arm<&WorkerLink::dial>(loop_, kRedial, this); };
     channel_ = control::connect_unix(loop_, options_.state_folder + "/worker.sock", std::move(handlers));
+  }
+
+  // What is kept for the next supervisor.
+  std::vector<int> kept() const { return ticket_secret_.is_open() ? std::vector<int>{ticket_secret_.get()} : std::vector<int>(); }
+
+  void on_ticket_keys(const Json& params, std::vector<Fd>& descriptors) {
+    const auto keys = ticket_window_from_hex(params.at("keys").get<std::string>());
+    GH_CHECK(keys.has_value());
+    worker_.set_ticket_keys(*keys);
+    if (!descriptors.empty()) ticket_secret_ = std::move(descriptors.front());
   }
 
   void on_config(control::Channel& channel, const Json& params, std::vector<Fd>& descriptors) {
@@ -72,12 +87,7 @@ class WorkerLink {
   Status configure(const Json& params, std::vector<Fd>& descriptors) {
     config::Loaded loaded = config::load_text(params.at("text").get<std::string>(), params.at("file").get<std::string>());
     if (!loaded.is_valid()) return Error{loaded.errors()};
-    Certificates certificates;
-    for (const Json& pairs : params.at("certificates")) {
-      std::vector<KeyPair>& list = certificates.emplace_back();
-      for (const Json& pair : pairs) list.push_back({pair.at("chain").get<std::string>(), pair.at("key").get<std::string>()});
-    }
-    const auto digest = worker_.set_config(std::move(loaded.config), certificates);
+    const auto digest = worker_.set_config(std::move(loaded.config), std::exchange(files_, TlsFiles()));
     if (!digest) return digest.error();
     digest_ = *digest;
     take_sockets(params, descriptors);
@@ -108,6 +118,8 @@ class WorkerLink {
   const WorkerMainOptions& options_;
   std::unique_ptr<control::Channel> channel_;
   Timer redial_;
+  TlsFiles files_;    // for the config that comes next
+  Fd ticket_secret_;  // opens to the supervisor alone
   Json sockets_ = Json::array();
   std::uint64_t digest_ = 0;
   bool is_draining_ = false;
@@ -116,6 +128,8 @@ class WorkerLink {
 }  // namespace
 
 int worker_main(const WorkerMainOptions& options) {
+  use_crypto_memory();
+  use_own_key_schedule();
   start_log("worker " + std::to_string(options.index));
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);

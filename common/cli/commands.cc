@@ -15,6 +15,7 @@
 #include "common/cli/capture_file.h"
 #include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
+#include "common/config/check_certificates.h"
 #include "common/config/check_prefix_lists.h"
 #include "common/config/load.h"
 #include "common/config/reference.h"
@@ -49,6 +50,7 @@ int check(const Invocation& invocation) {
   const std::string& file = invocation.arguments[0];
   config::Loaded loaded = config::load_file(file);
   if (loaded.is_valid()) {
+    for (config::Finding& finding : config::check_certificates(loaded)) loaded.findings.push_back(std::move(finding));
     for (config::Finding& finding : config::check_prefix_lists(loaded.config)) loaded.findings.push_back(std::move(finding));
   }
   std::size_t warnings = 0;

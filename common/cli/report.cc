@@ -81,7 +81,17 @@ constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"5XX", "responses_5xx", Kind::kCounter},
                                      {"RELAYS", "relays", Kind::kCounter},
                                      {"REFUSED", "refused", Kind::kCounter},
-                                     {"PAUSED", "paused_listeners", Kind::kNumber}};
+                                     {"PAUSED", "paused_listeners", Kind::kNumber},
+                                     {"HANDSHAKES", "handshakes", Kind::kCounter},
+                                     {"RESUMED", "resumed", Kind::kCounter},
+                                     {"FAILED", "handshakes_failed", Kind::kCounter}};
+constexpr Column kCertificateColumns[] = {{"NODE", "node", Kind::kText, true},
+                                          {"LISTENER", "listener", Kind::kText, true},
+                                          {"CERTIFICATE", "file", Kind::kText, true},
+                                          {"NAME", "name"},
+                                          {"DAYS LEFT", "days_left", Kind::kNumber}};
+constexpr Column kHandshakeColumns[] = {{"FAILED HANDSHAKES", "reason", Kind::kText, true},
+                                        {"COUNT", "count", Kind::kCounter}};
 constexpr Column kBackendColumns[] = {
     {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
     {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
@@ -220,17 +230,22 @@ std::vector<Json> workers_of(const Json& status) {
   return rows;
 }
 std::vector<Json> servers_of(const Json& status) { return inner_rows(status, "services", "servers", "service"); }
+std::vector<Json> certificates_of(const Json& status) { return inner_rows(status, "nodes", "certificates", "node"); }
 std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
 
-// Those that happened.
-std::vector<Json> verdicts_of(const Json& status) {
+// Counts by name, of what happened.
+std::vector<Json> counts_of(const Json& counts, const char* name, const char* count) {
   std::vector<Json> rows;
-  const Json& verdicts = member(status, "verdicts");
-  if (!verdicts.is_object()) return rows;
-  for (const auto& [name, packets] : verdicts.items()) {
-    if (number_of(packets).value_or(0) > 0) rows.push_back({{"name", name}, {"packets", packets}});
+  if (!counts.is_object()) return rows;
+  for (const auto& [key, value] : counts.items()) {
+    if (number_of(value).value_or(0) > 0) rows.push_back({{name, key}, {count, value}});
   }
   return rows;
+}
+
+std::vector<Json> verdicts_of(const Json& status) { return counts_of(member(status, "verdicts"), "name", "packets"); }
+std::vector<Json> handshake_failures_of(const Json& status) {
+  return counts_of(member(status, "handshake_failures"), "reason", "count");
 }
 
 void append(std::string& text, const char* label, const std::string& value) {
@@ -266,6 +281,8 @@ const StatusTable kStatusTables[] = {
     {kInterfaceColumns, [](const Json& status) { return rows_of(status, "interfaces"); }},
     {kNodeColumns, [](const Json& status) { return rows_of(status, "nodes"); }},
     {kWorkerColumns, workers_of},
+    {kCertificateColumns, certificates_of},
+    {kHandshakeColumns, handshake_failures_of},
     {kBackendColumns, backends_of},
     {kServiceColumns, [](const Json& status) { return rows_of(status, "services"); }},
     {kServerColumns, servers_of},

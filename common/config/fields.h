@@ -7,6 +7,7 @@
 #include "common/config/fields_routes.h"
 #include "common/config/fields_service.h"
 #include "common/config/fields_site.h"
+#include "common/config/fields_tls.h"
 
 namespace gatehouse::config {
 
@@ -24,6 +25,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("protection", &Config::protection, "What keeps floods and forgeries from VIPs and nodes."),
     field("prefix_list", &Config::prefix_lists, "Prefixes of sources whose packets are dropped, or are not."),
     field("source_limit", &Config::source_limits, "How many packets and SYNs a source may send."),
+    field("tls", &Config::tls, "TLS of a node as a whole."),
     field("listener", &Config::listeners, "Where requests enter."),
     field("route", &Config::routes, "What a request matches. Most specific first, never by file order."),
     field("tls_route", &Config::tls_routes, "Where a TLS connection goes undecrypted, by its server name (SNI). Most specific first."),

@@ -6,12 +6,6 @@
 namespace gatehouse::config {
 
 template <>
-inline constexpr auto kFields<Certificate> = std::tuple{
-    field("chain", &Certificate::chain, "PEM file: the certificate, then its issuers.", kRequired | kPath),
-    field("key", &Certificate::key, "PEM file: the key.", kRequired | kPath),
-};
-
-template <>
 inline constexpr auto kFields<Listener> = std::tuple{
     field("name", &Listener::name, "Name of the listener.", kRequired),
     field("vips", &Listener::vips, "VIPs whose connections it takes (on nodes of a site)."),
@@ -26,6 +20,13 @@ inline constexpr auto kFields<Listener> = std::tuple{
     field("max_connections_per_client", &Listener::max_connections_per_client,
           "Open at once from one address (IPv6: one /64), per worker: further ones are reset; 0: no limit.", kOptional, 0, 10'000'000),
     field("max_requests", &Listener::max_requests, "Requests on one connection, which then ends; 0: no limit.", kOptional, 0, 1'000'000'000),
+    field("tls", &Listener::tls, "Versions, ciphers and groups."),
+    field("client_certificates", &Listener::client_certificates,
+          "\"none\", \"request\" (and tell the backend) or \"require\"."),
+    field("client_ca", &Listener::client_ca, "PEM file: authorities that sign clients' certificates.", kPath),
+    field("client_crl", &Listener::client_crl, "PEM file: revocation lists of these authorities.", kPath),
+    field("handshake_timeout", &Listener::handshake_timeout, "From the connection to the end of its TLS handshake.", kOptional, 100, kDay),
+    field("hsts", &Listener::hsts, "Value of Strict-Transport-Security in responses over TLS, such as \"max-age=31536000\"."),
     field("max_header", &Listener::max_header, "Request line and fields together; beyond: 431.", kOptional, 1024, 65536),
     field("max_uri", &Listener::max_uri, "Request target; beyond: 414.", kOptional, 256, 65536),
     field("max_header_fields", &Listener::max_header_fields, "Number of header fields; beyond: 431.", kOptional, 8, 128),
@@ -58,6 +59,7 @@ inline constexpr auto kFields<Pool> = std::tuple{
     field("name", &Pool::name, "Name that routes refer to.", kRequired),
     field("backends", &Pool::backends, "Servers: \"address:port\", or tables with address and weight.", kRequired),
     field("health", &Pool::health, "How they are checked."),
+    field("tls", &Pool::tls, "TLS to them."),
     field("connect_timeout", &Pool::connect_timeout, "To connect to a backend; then 504.", kOptional, 10, kDay),
     field("response_timeout", &Pool::response_timeout, "To the head of the response, then 504; and without progress in its body.",
           kOptional, 10, kDay),

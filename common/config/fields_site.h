@@ -55,7 +55,7 @@ inline constexpr auto kFields<Ring> = std::tuple{
     field("slots", &Ring::slots, "Slots of a Maglev ring: a prime, a hundred times the nodes or more.", kOptional, 251, 1'000'003),
     field("hop_deadline", &Ring::hop_deadline, "How long an earlier owner of a slot stays in its hop list.", kOptional, 1'000,
           30 * kDay),
-    field("groups", &Ring::groups, "Rings that there is room for, 8 bytes a slot each; \"auto\": twice what the VIPs need, 8 at least.",
+    field("groups", &Ring::groups, "Rings that there is room for, 8 bytes a slot each; \"auto\": twice what the VIPs need, at most 64 more, at least 8.",
           kAuto, 0, 1'024),
 };
 
@@ -89,6 +89,8 @@ inline constexpr auto kFields<Workers> = std::tuple{
     field("count", &Workers::count, "Worker processes of a node; \"auto\": one per core.", kAuto, 0, 64),
     field("user", &Workers::user, "User that workers run as."),
     field("drain_timeout", &Workers::drain_timeout, "How long a stopping worker may finish its exchanges.", kOptional, 0, kDay),
+    field("max_buffers", &Workers::max_buffers, "What a worker's connections may have in buffers: above it no further one is accepted.",
+          kOptional, 1 << 20),
 };
 
 }  // namespace gatehouse::config

@@ -21,6 +21,8 @@ class Findings {
   void remember(const std::string& path, int line) { lines_[path] = line; }
   int line_of(std::string path) const;
 
+  const std::map<std::string, int>& lines() const { return lines_; }
+
   std::vector<Finding> sorted() const;  // errors first, each in file order
 
  private:

@@ -110,6 +110,7 @@ Loaded load_text(std::string text, const std::string& file) {
   // Rules between options would only repeat what is wrong with the options themselves.
   if (findings.sorted().empty()) validate(loaded.config, findings);
   loaded.findings = findings.sorted();
+  loaded.lines = findings.lines();
   loaded.config.digest = digest_of(text);
   loaded.config.text = std::move(text);
   loaded.config.file = file;

@@ -2,6 +2,7 @@
 // reference that looks like a slip, the nearest known one. All errors of a file are reported, not only the first.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ struct Finding {
 struct Loaded {
   Config config;                  // meaningful only when is_valid()
   std::vector<Finding> findings;  // errors first, then warnings, each in file order
+  std::map<std::string, int> lines;  // of what the file says: "route[2].pool"
   bool is_valid() const;
   std::string errors() const;     // the errors, one a line
 };

@@ -10,6 +10,7 @@
 #include "common/config/model_routes.h"
 #include "common/config/model_service.h"
 #include "common/config/model_site.h"
+#include "common/config/model_tls.h"
 
 namespace gatehouse::config {
 
@@ -26,6 +27,7 @@ struct Config {
   Protection protection;
   std::vector<PrefixList> prefix_lists;
   std::vector<SourceLimit> source_limits;
+  Tls tls;
   std::vector<Listener> listeners;
   std::vector<Route> routes;
   std::vector<TlsRoute> tls_routes;

@@ -7,14 +7,10 @@
 #include <vector>
 
 #include "common/address.h"
+#include "common/config/model_tls.h"
 #include "common/units.h"
 
 namespace gatehouse::config {
-
-struct Certificate {
-  std::string chain;   // PEM file, leaf first
-  std::string key;     // PEM file
-};
 
 struct Listener {
   std::string name;
@@ -28,6 +24,12 @@ struct Listener {
   std::uint32_t max_connections = 0;    // open at once, per worker; 0: as many as there are descriptors for
   std::uint32_t max_connections_per_client = 0;  // per address (IPv6: per /64) and worker; 0: no limit
   std::uint32_t max_requests = 0;       // per connection; 0: no limit
+  TlsPolicy tls;
+  std::string client_certificates = "none";  // none | request | require
+  std::string client_ca;                // PEM file: authorities of clients
+  std::string client_crl;               // PEM file: what they have revoked
+  Duration handshake_timeout{10'000};   // of TLS
+  std::string hsts;                     // value of Strict-Transport-Security; empty: not sent
   ByteSize max_header{16 * 1024};       // request line + header fields; beyond: 431
   ByteSize max_uri{8 * 1024};           // beyond: 414
   std::uint32_t max_header_fields = 100;  // beyond: 431
@@ -56,6 +58,7 @@ struct Pool {
   std::string name;
   std::vector<Backend> backends;
   Health health;
+  BackendTls tls;
   Duration connect_timeout{2'000};      // then 504
   Duration response_timeout{30'000};    // to the first byte of the response, then 504; also a stalled body
   std::uint32_t max_idle = 64;          // idle keep-alive connections to a backend, per worker

@@ -18,6 +18,8 @@ struct Route {
   std::string path_prefix;              // whole segments: "/api" matches "/api" and "/api/x", not "/apix"
   std::string pool;
   std::int32_t priority = 0;            // higher first, before specificity
+  std::string hsts;                     // in place of the listener's
+  bool early_data = false;              // safe to be replayed: taken as TLS early data
 };
 
 // Where a connection of a passthrough listener goes, by the server name of its ClientHello.

@@ -54,7 +54,7 @@ struct Node {
 struct Ring {
   std::uint32_t slots = 65537;            // a prime
   Duration hop_deadline{3'600'000};       // after this an earlier owner leaves the hop list
-  std::uint32_t groups = 0;               // rings that there is room for; 0: "auto", twice what the VIPs need, 8 at least
+  std::uint32_t groups = 0;               // rings that there is room for; 0: "auto", by what the VIPs need
 };
 
 // Weights that follow the load of the nodes.
@@ -88,6 +88,7 @@ struct Workers {
   std::uint32_t count = 0;              // 0: "auto", one per core
   std::string user = "nobody";          // workers run as this user, without capabilities
   Duration drain_timeout{30'000};       // how long a retiring worker may finish its exchanges
+  ByteSize max_buffers{1ull << 30};     // of a worker: above it no connection is accepted
 };
 
 }  // namespace gatehouse::config

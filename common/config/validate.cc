@@ -69,6 +69,7 @@ void validate(const Config& config, Findings& findings) {
   validate_http(config, findings);
   validate_routes(config, findings);
   validate_service(config, findings);
+  validate_tls(config, findings);
   shared.check_limits();
 }
 

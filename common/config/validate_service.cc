@@ -65,6 +65,10 @@ class ServiceValidator : Validator {
     for (std::size_t k = 0; k < service.vips.size(); ++k) {
       const std::string& name = service.vips[k];
       check_reference(place(i, "vips", k), "[[service]] vips", name, config_.vips);
+      if (const Vip* vip = find_vip(name); vip && !vip->nodes.empty()) {
+        error(place(i, "vips", k),
+              "[[service]] vips: " + quoted(name) + " names nodes: nodes serve it, or servers do");
+      }
       const auto taken = vip_takers_.emplace(name, service.name);
       if (!taken.second)
         error(place(i, "vips", k), "[[service]] vips: " + quoted(name) + " is that of service " +

@@ -1,5 +1,6 @@
 // What the checks across sections share: validate.cc runs them in order, validate_site.cc, validate_protection.cc,
-// validate_http.cc, validate_routes.cc and validate_service.cc each check their part. A new rule is a method of one of these.
+// validate_http.cc, validate_routes.cc, validate_service.cc and validate_tls.cc each check their part. A new rule is a method of
+// one of these.
 #pragma once
 
 #include <algorithm>
@@ -79,5 +80,6 @@ void validate_http(const Config& config, Findings& findings);
 void validate_protection(const Config& config, Findings& findings);
 void validate_routes(const Config& config, Findings& findings);
 void validate_service(const Config& config, Findings& findings);
+void validate_tls(const Config& config, Findings& findings);
 
 }  // namespace gatehouse::config

@@ -99,6 +99,9 @@ Result<WorkerReport> worker_from_json(const Json& json) {
   reader.number("requests", worker.requests);
   reader.number("responses_5xx", worker.responses_5xx);
   reader.counts("counts", worker.counts);
+  reader.number("handshakes", worker.handshakes);
+  reader.number("resumed", worker.resumed);
+  reader.number("handshakes_failed", worker.handshakes_failed);
   return reader.finish(worker);
 }
 
@@ -115,10 +118,14 @@ Result<BackendReport> backend_from_json(const Json& json) {
   return reader.finish(backend);
 }
 
-Json to_json(const WorkerReport& worker) {
-  return {{"index", worker.index},       {"pid", worker.pid},           {"restarts", worker.restarts},
-          {"connections", worker.connections}, {"accepted", worker.accepted}, {"requests", worker.requests},
-          {"responses_5xx", worker.responses_5xx}, {"counts", worker.counts}};
+Result<CertificateReport> certificate_from_json(const Json& json) {
+  CertificateReport certificate;
+  FieldReader reader(json, "certificate");
+  reader.text("listener", certificate.listener);
+  reader.text("file", certificate.file);
+  reader.text("name", certificate.name);
+  reader.number("days_left", certificate.days_left);
+  return reader.finish(certificate);
 }
 
 Json to_json(const BackendReport& backend) {
@@ -129,6 +136,35 @@ Json to_json(const BackendReport& backend) {
 
 }  // namespace
 
+Json to_json(const WorkerReport& worker) {
+  return {{"index", worker.index},
+          {"pid", worker.pid},
+          {"restarts", worker.restarts},
+          {"connections", worker.connections},
+          {"accepted", worker.accepted},
+          {"requests", worker.requests},
+          {"responses_5xx", worker.responses_5xx},
+          {"counts", worker.counts},
+          {"handshakes", worker.handshakes},
+          {"resumed", worker.resumed},
+          {"handshakes_failed", worker.handshakes_failed}};
+}
+
+// In a status every count stands beside the others.
+Json status_of(const WorkerReport& worker) {
+  Json json = to_json(worker);
+  json.erase("counts");
+  for (const auto& [name, count] : worker.counts) json[name] = count;
+  return json;
+}
+
+Json to_json(const CertificateReport& certificate) {
+  return {{"listener", certificate.listener},
+          {"file", certificate.file},
+          {"name", certificate.name},
+          {"days_left", certificate.days_left}};
+}
+
 Json to_json(const Hello& hello) {
   return {{"protocol", hello.protocol}, {"node", hello.node},       {"name", hello.name},
           {"address", to_string(hello.address)}, {"version", hello.version}, {"config_digest", hello.config_digest},
@@ -136,15 +172,17 @@ Json to_json(const Hello& hello) {
 }
 
 Json to_json(const NodeReport& report) {
-  Json workers = Json::array(), backends = Json::array();
+  Json workers = Json::array(), backends = Json::array(), certificates = Json::array();
   for (const WorkerReport& worker : report.workers) workers.push_back(to_json(worker));
   for (const BackendReport& backend : report.backends) backends.push_back(to_json(backend));
+  for (const CertificateReport& certificate : report.certificates) certificates.push_back(to_json(certificate));
   return {{"node", report.node},
           {"is_draining", report.is_draining},
           {"config_digest", report.config_digest},
           {"connections", report.connections},
           {"workers", std::move(workers)},
-          {"backends", std::move(backends)}};
+          {"backends", std::move(backends)},
+          {"certificates", std::move(certificates)}};
 }
 
 Result<Hello> hello_from_json(const Json& json) {
@@ -169,6 +207,7 @@ Result<NodeReport> node_report_from_json(const Json& json) {
   reader.number("connections", report.connections);
   reader.list("workers", report.workers, worker_from_json);
   reader.list("backends", report.backends, backend_from_json);
+  reader.list("certificates", report.certificates, certificate_from_json);
   return reader.finish(std::move(report));
 }
 

@@ -45,6 +45,9 @@ struct WorkerReport {
   std::uint64_t requests = 0;
   std::uint64_t responses_5xx = 0;
   std::map<std::string, std::uint64_t> counts;  // of less common events, by name: "relays", "refused_clients", …
+  std::uint64_t handshakes = 0;   // of TLS with clients, done
+  std::uint64_t resumed = 0;      // of these
+  std::uint64_t handshakes_failed = 0;
 };
 
 struct BackendReport {
@@ -57,6 +60,13 @@ struct BackendReport {
   std::uint64_t in_flight = 0;
 };
 
+struct CertificateReport {
+  std::string listener;
+  std::string file;
+  std::string name;               // the first that it is for
+  std::int64_t days_left = 0;
+};
+
 struct NodeReport {
   std::uint16_t node = 0;
   bool is_draining = false;
@@ -64,8 +74,12 @@ struct NodeReport {
   std::uint64_t connections = 0;
   std::vector<WorkerReport> workers;
   std::vector<BackendReport> backends;
+  std::vector<CertificateReport> certificates;  // those that expire first
 };
 
+nlohmann::json to_json(const WorkerReport& worker);
+nlohmann::json status_of(const WorkerReport& worker);  // as "status" shows it
+nlohmann::json to_json(const CertificateReport& certificate);
 nlohmann::json to_json(const Hello& hello);
 nlohmann::json to_json(const NodeReport& report);
 // Errors name the field and what it should be.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "l7/tls/stream.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -46,10 +47,23 @@ Fd Backend::dial() {
 std::unique_ptr<BackendConnection> Backend::connect(Exchange& exchange) {
   Fd socket = dial();
   if (!socket.is_open()) return nullptr;
-  auto connection = std::make_unique<BackendConnection>(context_.loop, *this, make_tcp_stream(std::move(socket), true), context_.buffers);
+  auto connection = std::make_unique<BackendConnection>(context_.loop, *this, make_stream(std::move(socket)), context_.buffers);
+  connection->identity = tls_.identity();
   connection->lease_to(exchange);
   count_lease(1);
   return connection;
+}
+
+std::unique_ptr<Stream> Backend::make_stream(Fd socket) {
+  if (!tls_.is_on()) return make_tcp_stream(std::move(socket), true);
+  return make_tls_client_stream(std::move(socket), tls_, address_, &sessions_);
+}
+
+void Backend::set_tls(const TlsClientContext& tls) {
+  if (tls.identity() == tls_.identity()) return;
+  tls_ = tls;
+  sessions_.clear();
+  while (!idle_.empty()) drop_idle(*idle_.back());
 }
 
 void Backend::give_back(std::unique_ptr<BackendConnection> connection, bool is_reusable, std::uint32_t max_idle,
@@ -57,7 +71,7 @@ void Backend::give_back(std::unique_ptr<BackendConnection> connection, bool is_r
   count_lease(-1);
   // An end, or bytes that nobody asked for, may have come with the answer: no further event would tell of them.
   Wire& wire = connection->wire();
-  const bool is_kept = is_reusable && idle_.size() < max_idle && !wire.is_hung_up() && wire.input().is_empty() &&
+  const bool is_kept = is_reusable && connection->identity == tls_.identity() && idle_.size() < max_idle && !wire.is_hung_up() && wire.input().is_empty() &&
                        !wire.fill() && !wire.is_at_end() && !wire.has_failed();
   if (!is_kept) {
     connection->detach();
@@ -87,10 +101,11 @@ void Backend::count_lease(int change) {
   if (cell_) cell_->in_flight[context_.index].store(leased_, std::memory_order_relaxed);
 }
 
-Backend& BackendSet::find_or_add(std::string_view pool, const Endpoint& address) {
+Backend& BackendSet::find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls) {
   const std::uint64_t key = backend_key(pool, address);
   std::unique_ptr<Backend>& backend = backends_[key];
   if (!backend) backend = std::make_unique<Backend>(context_, address, context_.board.backend(key));
+  backend->set_tls(tls);
   return *backend;
 }
 

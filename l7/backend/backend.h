@@ -12,6 +12,7 @@
 #include "common/event_loop.h"
 #include "l7/backend/connection.h"
 #include "l7/board.h"
+#include "l7/tls/client_context.h"
 
 namespace gatehouse::l7 {
 
@@ -25,6 +26,8 @@ class Backend {
   Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell) : context_(context), address_(address), cell_(cell) {}
 
   const Endpoint& address() const { return address_; }
+  // What new connections speak; those of another identity are not used again.
+  void set_tls(const TlsClientContext& tls);
   bool is_healthy() const { return !cell_ || cell_->is_healthy.load(std::memory_order_relaxed) != 0; }
   // After a connection was refused or reset others are preferred for a while, until the health check knows.
   bool is_avoided() const;
@@ -48,10 +51,13 @@ class Backend {
 
  private:
   friend class BackendPin;
+  std::unique_ptr<Stream> make_stream(Fd socket);
 
   WorkerContext& context_;
   Endpoint address_;
   BackendCell* cell_;  // nullptr when the board is full: then only this worker's own experience counts
+  TlsClientContext tls_;
+  TlsSessions sessions_;
   std::vector<std::unique_ptr<BackendConnection>> idle_;
   EventLoop::Clock::time_point avoided_until_{};
   std::uint32_t pins_ = 0;
@@ -77,7 +83,8 @@ class BackendPin {
 class BackendSet {
  public:
   explicit BackendSet(WorkerContext& context) : context_(context) {}
-  Backend& find_or_add(std::string_view pool, const Endpoint& address);
+  // A backend of another identity than before starts with new connections.
+  Backend& find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls = {});
   // Forgets backends that no snapshot names and no exchange uses.
   void sweep();
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "common/event_loop.h"
 #include "l7/wire.h"
@@ -19,6 +20,8 @@ class BackendConnection {
   Wire& wire() { return wire_; }
   Backend& backend() { return backend_; }
   bool is_reused() const { return is_reused_; }
+
+  std::string identity;  // of TlsClientContext: a connection serves only those who would have made the same
 
   // Both directions of the lease; called by Backend.
   void lease_to(Exchange& exchange);

@@ -13,7 +13,7 @@ namespace gatehouse::l7 {
 class Pool {
  public:
   // Workers begin their turns at different members (`worker`), so that the first requests of many do not meet at one.
-  Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker);
+  Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker, const TlsClientContext& tls = {});
 
   const config::Pool& config() const { return config_; }
   ProxyVersion proxy_version() const { return proxy_version_; }  // of the header that its connections begin with

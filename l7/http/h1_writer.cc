@@ -69,17 +69,35 @@ class ConnectionNames {
   std::size_t count_ = 0;
 };
 
+// What backends are told of a client's certificate: never what the client says of itself (RFC 9440 §4).
+bool is_about_certificate(std::string_view name) {
+  for (const std::string_view known : {"x-client-cert-verified", "x-client-cert-subject", "x-client-cert-names",
+                                       "x-client-cert-fingerprint", "client-cert", "client-cert-chain"}) {
+    if (equals_ignoring_case(name, known)) return true;
+  }
+  return false;
+}
+
 // Fields whose place in a forwarded request is ours. Lengths first: most names are none of these.
-bool is_ours(std::string_view name, bool is_trusted, bool has_body) {
+bool is_ours(std::string_view name, const Forwarding& forwarding, bool has_body) {
+  const bool is_trusted = forwarding.is_trusted;
   switch (name.size()) {
     case 4: return equals_ignoring_case(name, "host");
     case 9: return !is_trusted && equals_ignoring_case(name, "forwarded");
+    case 10: return forwarding.is_early && equals_ignoring_case(name, "early-data");
+    case 11:
+    case 19:
+    case 21:
+    case 22:
+    case 25: return (!is_trusted || forwarding.certificate) && is_about_certificate(name);
     case 12: return equals_ignoring_case(name, "x-request-id");
     case 14: return has_body && equals_ignoring_case(name, "content-length");  // else it says 0, as it should
     case 15: return equals_ignoring_case(name, "x-forwarded-for");
     case 16:
       return !is_trusted && (equals_ignoring_case(name, "x-forwarded-host") || equals_ignoring_case(name, "x-forwarded-port"));
-    case 17: return !is_trusted && equals_ignoring_case(name, "x-forwarded-proto");
+    case 17:
+      return (!is_trusted && equals_ignoring_case(name, "x-forwarded-proto")) ||
+             ((!is_trusted || forwarding.certificate) && is_about_certificate(name));
     case 18: return !is_trusted && equals_ignoring_case(name, "x-forwarded-prefix");
     default: return false;
   }
@@ -114,6 +132,19 @@ void write_forwarding(HeadWriter& writer, const Request& request, const Forwardi
   writer.field("Via", forwarding.via);
 }
 
+void write_certificate(HeadWriter& writer, const ClientCertificate& certificate) {
+  writer.field("X-Client-Cert-Verified", certificate.verified);
+  if (certificate.fingerprint.empty()) return;
+  writer.field("X-Client-Cert-Subject", certificate.subject);
+  if (!certificate.names.empty()) writer.field("X-Client-Cert-Names", certificate.names);
+  writer.field("X-Client-Cert-Fingerprint", certificate.fingerprint);
+}
+
+std::size_t size_of(const ClientCertificate* certificate) {
+  if (!certificate) return 0;
+  return certificate->verified.size() + certificate->subject.size() + certificate->names.size() + certificate->fingerprint.size();
+}
+
 void write_target(HeadWriter& writer, const Request& request) {
   if (request.path.empty()) {
     writer << "/";  // absolute-form without a path
@@ -135,7 +166,7 @@ bool write_request_head(Buffer& output, const Request& request, std::size_t leng
   HeadWriter writer;
   // "a:b" becomes "a: b", and the authority is said three times.
   const std::size_t bound = length + kMaxFields + 3 * request.authority.size() + 2 * forwarding.client.size() +
-                            forwarding.via.size() + forwarding.request_id.size() + kOwnFields;
+                            forwarding.via.size() + forwarding.request_id.size() + size_of(forwarding.certificate) + kOwnFields;
   if (names.is_overfull() || !writer.begin(output, bound)) return false;
   writer << request.method << " ";
   write_target(writer, request);
@@ -143,10 +174,12 @@ bool write_request_head(Buffer& output, const Request& request, std::size_t leng
   writer.field("Host", request.authority);
   const bool has_body = request.framing != Framing::kNone;
   for (const Field& field : request.fields.all()) {
-    if (!is_ours(field.name, forwarding.is_trusted, has_body) && !names.is_dropped(field.name)) writer.field(field.name, field.value);
+    if (!is_ours(field.name, forwarding, has_body) && !names.is_dropped(field.name)) writer.field(field.name, field.value);
   }
   write_framing(writer, request.framing, request.content_length);
   write_forwarding(writer, request, forwarding);
+  if (forwarding.certificate) write_certificate(writer, *forwarding.certificate);
+  if (forwarding.is_early) writer.field("Early-Data", "1");
   writer << "\r\n";
   return writer.finish();
 }
@@ -154,7 +187,7 @@ bool write_request_head(Buffer& output, const Request& request, std::size_t leng
 bool write_response_head(Buffer& output, const Response& response, std::size_t length, const ResponseStyle& style) {
   const ConnectionNames names(response.fields);
   HeadWriter writer;
-  const std::size_t bound = length + kMaxFields + style.via.size() + style.request_id.size() + kOwnFields;
+  const std::size_t bound = length + kMaxFields + style.via.size() + style.request_id.size() + style.hsts.size() + kOwnFields;
   if (names.is_overfull() || !writer.begin(output, bound)) return false;
   // Without a body the length is what a GET would have got, but for statuses that never have one (RFC 9110 §8.6).
   const bool keeps_length = style.framing == Framing::kNone && response.status >= 200 && response.status != 204;
@@ -165,10 +198,12 @@ bool write_response_head(Buffer& output, const Response& response, std::size_t l
     has_date |= equals_ignoring_case(field.name, "date");
     if (!keeps_length && equals_ignoring_case(field.name, "content-length")) continue;
     if (!style.request_id.empty() && equals_ignoring_case(field.name, "x-request-id")) continue;
+    if (!style.hsts.empty() && equals_ignoring_case(field.name, "strict-transport-security")) continue;
     writer.field(field.name, field.value);
   }
   if (!has_date) writer.field("Date", style.date);
   write_framing(writer, style.framing, response.content_length);
+  if (!style.hsts.empty()) writer.field("Strict-Transport-Security", style.hsts);
   if (!style.request_id.empty()) writer.field("X-Request-ID", style.request_id);
   writer.field("Via", style.via);
   write_persistence(writer, style.persistence);
@@ -178,11 +213,12 @@ bool write_response_head(Buffer& output, const Response& response, std::size_t l
 
 bool write_own_answer(Buffer& output, const OwnAnswer& answer, const ResponseStyle& style) {
   HeadWriter writer;
-  if (!writer.begin(output, 2 * answer.text.size() + style.via.size() + style.request_id.size() + kOwnFields)) return false;
+  if (!writer.begin(output, 2 * answer.text.size() + style.via.size() + style.request_id.size() + style.hsts.size() + kOwnFields)) return false;
   writer << "HTTP/1.1 " << std::uint64_t{answer.status} << " " << reason_phrase(answer.status) << "\r\n";
   writer.field("Date", answer.date);
   writer.field("Content-Type", "text/plain; charset=utf-8");
   writer << "Content-Length: " << std::uint64_t{answer.text.size()} << "\r\n";
+  if (!style.hsts.empty()) writer.field("Strict-Transport-Security", style.hsts);
   if (!style.request_id.empty()) writer.field("X-Request-ID", style.request_id);
   writer.field("Via", style.via);
   write_persistence(writer, style.persistence);
@@ -199,6 +235,7 @@ std::string_view reason_phrase(std::uint16_t status) {
     case 408: return "Request Timeout";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";
+    case 425: return "Too Early";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";

@@ -8,6 +8,7 @@
 
 #include "l7/buffer.h"
 #include "l7/http/message.h"
+#include "l7/tls/client_certificate.h"
 
 namespace gatehouse::l7::http {
 
@@ -18,6 +19,8 @@ struct Forwarding {
   std::string_view via;         // "1.1 n1"
   std::string_view request_id;  // ours, or the client's when it is trusted
   bool is_trusted = false;      // the client is a proxy whose forwarding fields are kept and added to
+  const ClientCertificate* certificate = nullptr;  // nullptr: the listener asks for none
+  bool is_early = false;        // it came as early data (RFC 8470)
 };
 
 // How a response's connection goes on, for its Connection field.
@@ -29,6 +32,7 @@ struct ResponseStyle {
   std::string_view via;
   std::string_view request_id;
   std::string_view date;  // for a response that came without one (RFC 9110 §6.6.1); empty: none
+  std::string_view hsts;  // Strict-Transport-Security in place of the backend's; empty: none of ours
 };
 
 // All three append to `output` and return false, leaving it as it was, when the head does not fit even a large block.

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "l7/http/h1_parser.h"
+#include "l7/tls/stream.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -14,13 +15,14 @@ namespace {
 constexpr std::size_t kMostBody = 64 * 1024;  // that is searched
 constexpr http::HeadLimits kLimits{BufferPool::kSmall, 0, http::kMaxFields};
 
-std::unique_ptr<Stream> connect_to(const Endpoint& backend) {
+std::unique_ptr<Stream> connect_to(const Endpoint& backend, const TlsClientContext& tls) {
   sockaddr_storage storage;
   const socklen_t length = to_sockaddr(backend, storage);
   Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const bool is_started = socket.is_open() &&
                           (connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0 || errno == EINPROGRESS);
-  return is_started ? make_tcp_stream(std::move(socket), true) : nullptr;
+  if (!is_started) return nullptr;
+  return tls.is_on() ? make_tls_client_stream(std::move(socket), tls, backend, nullptr) : make_tcp_stream(std::move(socket), true);
 }
 
 }  // namespace
@@ -37,8 +39,8 @@ class HealthCheck::Answer {
 };
 
 HealthCheck::HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset,
-                         OnChange on_change, ProxyVersion proxy)
-    : loop_(loop), buffers_(buffers), health_(health), backend_(backend), on_change_(std::move(on_change)), proxy_(proxy) {
+                         OnChange on_change, ProxyVersion proxy, const TlsClientContext& tls)
+    : loop_(loop), buffers_(buffers), health_(health), backend_(backend), tls_(tls), on_change_(std::move(on_change)), proxy_(proxy) {
   request_ = "GET " + health_.path + " HTTP/1.1\r\nHost: " + (health_.host.empty() ? to_string(backend) : health_.host) +
              "\r\nUser-Agent: gatehouse-health\r\nConnection: close\r\n\r\n";
   interval_.arm<&HealthCheck::start>(loop_, offset, this);
@@ -48,7 +50,7 @@ void HealthCheck::start() {
   interval_.arm<&HealthCheck::start>(loop_, health_.interval, this);
   if (wire_) conclude("no answer within " + to_string(health_.interval));
   timeout_.arm<&HealthCheck::on_timeout>(loop_, health_.timeout, this);
-  auto stream = connect_to(backend_);
+  auto stream = connect_to(backend_, tls_);
   if (!stream) return conclude(std::string("cannot connect: ") + std::strerror(errno));
   wire_ = std::make_unique<Wire>(buffers_, std::move(stream));
   has_asked_ = false;

@@ -9,6 +9,7 @@
 #include "common/config/model.h"
 #include "common/event_loop.h"
 #include "l7/proxy_protocol.h"
+#include "l7/tls/client_context.h"
 #include "l7/wire.h"
 
 namespace gatehouse::l7 {
@@ -19,7 +20,7 @@ class HealthCheck {
   // `on_change` after every change of is_healthy(). `offset`: how much later than now the first check starts, so that many
   // do not start together. `proxy`: of the header that the pool's connections begin with.
   HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset, OnChange on_change,
-              ProxyVersion proxy = ProxyVersion::kNone);
+              ProxyVersion proxy = ProxyVersion::kNone, const TlsClientContext& tls = {});
 
   bool is_healthy() const { return is_healthy_; }
   bool is_decided() const { return is_decided_; }  // a check has ended
@@ -41,6 +42,7 @@ class HealthCheck {
   BufferPool& buffers_;
   config::Health health_;
   Endpoint backend_;
+  TlsClientContext tls_;  // what backends of the pool speak
   OnChange on_change_;
   ProxyVersion proxy_;
   std::string request_;

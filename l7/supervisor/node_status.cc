@@ -8,14 +8,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json to_json(const control::WorkerReport& worker) {
-  Json json = {{"index", worker.index},       {"pid", worker.pid},           {"restarts", worker.restarts},
-               {"connections", worker.connections}, {"accepted", worker.accepted}, {"requests", worker.requests},
-               {"responses_5xx", worker.responses_5xx}};
-  for (const auto& [name, count] : worker.counts) json[name] = count;
-  return json;
-}
-
 Json pools_of(const config::Config& config, const control::NodeReport& report, const std::string& node) {
   Json pools = Json::array();
   for (const config::Pool& pool : config.pools) {
@@ -67,7 +59,7 @@ Json node_status(const config::Config& config, const config::Node& node, const c
   Json workers = Json::array(), vips = Json::array(), hosts = Json::array(), counts = Json::object();
   std::uint64_t requests = 0;
   for (const control::WorkerReport& worker : report.workers) {
-    workers.push_back(to_json(worker));
+    workers.push_back(control::status_of(worker));
     requests += worker.requests;
   }
   for (const config::Vip& vip : config.vips) {
@@ -82,6 +74,8 @@ Json node_status(const config::Config& config, const config::Node& node, const c
                {"state", report.is_draining ? "draining" : "active"},
                {"weight", node.weight}, {"connections", report.connections},
                {"requests", requests}, {"config_digest", report.config_digest}, {"workers", std::move(workers)}};
+  self["certificates"] = Json::array();
+  for (const control::CertificateReport& certificate : report.certificates) self["certificates"].push_back(control::to_json(certificate));
   if (node.id) self["address"] = gatehouse::to_string(node.address);
   return {{"host", name},
           {"tier", "l7"},

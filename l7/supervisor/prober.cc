@@ -29,33 +29,35 @@ BackendCell* Prober::cell_of(std::uint64_t key, const config::Config& config) {
   return board_.backend(key);
 }
 
-void Prober::set_config(const config::Config& config) {
+void Prober::set_config(const config::Config& config, const TlsFiles& files) {
   std::map<std::uint64_t, Checked> kept;
   order_.clear();
   std::int64_t count = 0;
   for (const config::Pool& pool : config.pools) {
+    const auto tls = TlsClientContext::make(pool.name, pool.tls, files, keys_);
+    GH_CHECK(tls.has_value());  // the files were checked before
     for (const config::Backend& backend : pool.backends) {
       const std::uint64_t key = backend_key(pool.name, backend.address);
-      Checked checked{pool.name, backend.address, fingerprint_of(pool), cell_of(key, config), nullptr};
+      Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity(), cell_of(key, config), nullptr};
       const auto known = checked_.find(key);
       const bool goes_on = known != checked_.end() && known->second.fingerprint == checked.fingerprint;
       if (goes_on) checked = std::move(known->second);
       order_.push_back(key);
       Checked& place = kept[key] = std::move(checked);
-      if (!goes_on) start(place, pool, Duration(count++ % 16 * 7));
+      if (!goes_on) start(place, pool, *tls, Duration(count++ % 16 * 7));
     }
   }
   checked_ = std::move(kept);
 }
 
-void Prober::start(Checked& checked, const config::Pool& pool, Duration offset) {
+void Prober::start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset) {
   if (pool.health.path.empty()) {
     if (checked.cell) checked.cell->is_healthy.store(1, std::memory_order_relaxed);
     return;
   }
   const std::uint64_t key = backend_key(checked.pool, checked.address);
   checked.check = std::make_unique<HealthCheck>(loop_, buffers_, pool.health, checked.address, offset, [this, key] { publish(key); },
-                                                parse_proxy_version(pool.proxy_protocol));
+                                                parse_proxy_version(pool.proxy_protocol), tls);
 }
 
 void Prober::publish(std::uint64_t key) {

@@ -18,7 +18,7 @@ namespace gatehouse::l7 {
 class Prober {
  public:
   Prober(EventLoop& loop, Board& board, std::function<void()> on_change);
-  void set_config(const config::Config& config);
+  void set_config(const config::Config& config, const TlsFiles& files);
   std::vector<control::BackendReport> report() const;
 
  private:
@@ -30,13 +30,14 @@ class Prober {
     std::unique_ptr<HealthCheck> check;  // nullptr: not checked
   };
   BackendCell* cell_of(std::uint64_t key, const config::Config& config);
-  void start(Checked& checked, const config::Pool& pool, Duration offset);
+  void start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset);
   void publish(std::uint64_t key);
 
   EventLoop& loop_;
   Board& board_;
   std::function<void()> on_change_;
   BufferPool buffers_;
+  PrivateKeyReader keys_;
   std::map<std::uint64_t, Checked> checked_;
   std::vector<std::uint64_t> order_;  // of the config
 };

@@ -23,16 +23,20 @@ constexpr Duration kFarewell{500};
 
 }  // namespace
 
+Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)) {
+  tls_ = std::make_unique<TlsStore>(loop_, [this] { on_files_replaced(); });
+  tickets_ = std::make_unique<TicketKeeper>(loop_, [this] {
+    if (workers_) workers_->send_ticket_keys();
+  });
+}
+
 Status Supervisor::start() {
   config::Loaded loaded = config::load_file(options_.config_file);
   if (!loaded.is_valid()) return Error{loaded.errors()};
   for (const config::Finding& finding : loaded.findings) log_warn("{}", finding.text);
-  config_ = std::move(loaded.config);
-  if (const Status adopted = adopt_node(config_); !adopted) return adopted;
-  auto certificates = read_certificates(config_);
-  if (!certificates) return certificates.error();
-  if (const Status checked = check_certificates(config_, *certificates); !checked) return checked;
-  if (const Status checked = check_addresses(config_); !checked) return checked;
+  auto prepared = prepare(std::move(loaded.config));
+  if (!prepared) return prepared.error();
+  config_ = std::move(prepared->config);
   auto lock = lock_state_folder(options_.state_folder);
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
@@ -42,15 +46,18 @@ Status Supervisor::start() {
   if (const Status opened = open_board_and_steering(config_); !opened) return opened;
   is_draining_ = access(drain_file().c_str(), F_OK) == 0;
   prober_ = std::make_unique<Prober>(loop_, *board_, [this] { report_soon(); });
-  prober_->set_config(config_);
+  prober_->set_config(config_, prepared->files);
+  tls_->use(config_, std::move(prepared->files));
+  tickets_->set_config(config_.tls, std::move(prepared->ticket_secret));
   workers_ = std::make_unique<WorkerProcesses>(
-      loop_, *board_, WorkerProcesses::Options{options_.state_folder, options_.node, steering_.get()}, [this] { report_soon(); });
+      loop_, *board_, WorkerProcesses::Options{options_.state_folder, options_.node, steering_.get(), *tls_, *tickets_},
+      [this] { report_soon(); });
   // Beside BPF and XDP: low ports and keys at a reload; to start workers as another user, and to end them.
   const Status kept = keep_capabilities({"cap_bpf", "cap_net_admin", "cap_perfmon", "cap_net_bind_service", "cap_dac_read_search",
                                          "cap_setuid", "cap_setgid", "cap_kill"});
   if (!kept) log_warn("running with the privileges there are: {}", kept.error().message);
   const std::uint32_t count = WorkerProcesses::count_of(config_.workers);
-  if (const Status started = workers_->start(config_, *certificates, count); !started) return started;
+  if (const Status started = workers_->start(config_, count); !started) return started;
   if (steering_) {
     if (const Status attached = steering_->attach(); !attached) return attached;
   }
@@ -148,28 +155,43 @@ void Supervisor::reload_file(control::Reply reply) {
 void Supervisor::reload(const std::string& text, control::Reply reply) {
   config::Loaded loaded = config::load_text(text, options_.config_file);
   if (!loaded.is_valid()) return reply(Error{loaded.errors()});
-  if (const Status adopted = adopt_node(loaded.config); !adopted) return reply(adopted.error());
-  auto certificates = read_certificates(loaded.config);
-  if (!certificates) return reply(certificates.error());
-  if (const Status checked = check_certificates(loaded.config, *certificates); !checked) return reply(checked.error());
-  if (const Status checked = check_addresses(loaded.config); !checked) return reply(checked.error());
-  apply(std::move(loaded.config), std::move(*certificates), std::move(reply));
+  auto prepared = prepare(std::move(loaded.config));
+  if (!prepared) return reply(prepared.error());
+  apply(std::move(*prepared), std::move(reply));
 }
 
-void Supervisor::apply(config::Config config, Certificates certificates, control::Reply reply) {
-  const std::uint32_t count = WorkerProcesses::count_of(config.workers);
+Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
+  if (const Status adopted = adopt_node(config); !adopted) return adopted.error();
+  auto files = tls_->read(config);
+  if (!files) return files.error();
+  auto secret = TicketKeeper::read_secret(config.tls);
+  if (!secret) return secret.error();
+  if (const Status checked = check_addresses(config); !checked) return checked.error();
+  return Prepared{std::move(config), std::move(*files), std::move(*secret)};
+}
+
+void Supervisor::apply(Prepared prepared, control::Reply reply) {
+  const std::uint32_t count = WorkerProcesses::count_of(prepared.config.workers);
   if (steering_) {
-    if (const Status steered = steering_->set_config(config, count); !steered) return reply(steered.error());
+    if (const Status steered = steering_->set_config(prepared.config, count); !steered) return reply(steered.error());
   }
-  config_ = std::move(config);
-  prober_->set_config(config_);
+  config_ = std::move(prepared.config);
+  prober_->set_config(config_, prepared.files);
+  tls_->use(config_, std::move(prepared.files));
+  tickets_->set_config(config_.tls, std::move(prepared.ticket_secret));
   connect_site();
-  workers_->reload(config_, certificates, count, [this, reply = std::move(reply), digest = config_.digest](const Status& done) {
+  workers_->reload(config_, count, [this, reply = std::move(reply), digest = config_.digest](const Status& done) {
     if (!done) return reply(done.error());
     log_info("config {:016x} is in use", digest);
     report_soon();
     reply(Json{{"digest", digest}, {"nodes", Json::object()}});
   });
+}
+
+void Supervisor::on_files_replaced() {
+  prober_->set_config(config_, tls_->files());
+  workers_->send_files();
+  report_soon();
 }
 
 void Supervisor::set_drain(const Json& params, control::Reply reply) {
@@ -226,15 +248,31 @@ control::NodeReport Supervisor::report() const {
     worker.requests = cell.requests.load();
     worker.responses_5xx = cell.responses_5xx.load();
     for (const WorkerCount& count : kWorkerCounts) worker.counts[count.name] = (cell.*count.place).load();
+    worker.handshakes = cell.handshakes.done.load();
+    worker.resumed = cell.handshakes.resumed.load();
+    worker.handshakes_failed = cell.handshakes.all_failed();
     report.connections += worker.connections;
     report.workers.push_back(worker);
   }
   report.backends = prober_->report();
+  report.certificates = tls_->report();
   return report;
 }
 
 Json Supervisor::status() const {
-  return node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
+  Json answer = node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
+  answer["handshake_failures"] = handshake_failures();
+  return answer;
+}
+
+Json Supervisor::handshake_failures() const {
+  Json failures = Json::object();
+  for (std::size_t reason = 0; reason < std::size(kHandshakeFailureNames); ++reason) {
+    std::uint64_t sum = 0;
+    for (std::uint32_t index = 0; index < kMaxWorkers; ++index) sum += board_->worker(index).handshakes.failed[reason].load();
+    failures[kHandshakeFailureNames[reason]] = sum;
+  }
+  return failures;
 }
 
 void Supervisor::on_second() {

@@ -14,6 +14,8 @@
 #include "l7/supervisor/prober.h"
 #include "l7/supervisor/site_link.h"
 #include "l7/supervisor/steering.h"
+#include "l7/supervisor/ticket_keeper.h"
+#include "l7/supervisor/tls_store.h"
 #include "l7/supervisor/worker_process.h"
 
 namespace gatehouse::l7 {
@@ -26,7 +28,7 @@ class Supervisor {
     std::string state_folder;
     std::string pin_folder;
   };
-  Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)) {}
+  Supervisor(EventLoop& loop, Options options);
 
   Status start();
   void reload_by_signal();
@@ -41,9 +43,18 @@ class Supervisor {
   void on_request(std::string_view method, const control::Json& params, control::Reply reply);
   void reload(const std::string& text, control::Reply reply);
   void reload_file(control::Reply reply);
-  void apply(config::Config config, Certificates certificates, control::Reply reply);
+  // A config with all the files that it needs.
+  struct Prepared {
+    config::Config config;
+    TlsFiles files;
+    std::string ticket_secret;
+  };
+  Result<Prepared> prepare(config::Config config);
+  void apply(Prepared prepared, control::Reply reply);
+  void on_files_replaced();
   void set_drain(const control::Json& params, control::Reply reply);
   control::Json status() const;
+  control::Json handshake_failures() const;
   control::Hello hello() const;
   control::NodeReport report() const;
   void report_soon();
@@ -57,6 +68,8 @@ class Supervisor {
   std::unique_ptr<Board> board_;
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<WorkerProcesses> workers_;
+  std::unique_ptr<TlsStore> tls_;
+  std::unique_ptr<TicketKeeper> tickets_;
   std::unique_ptr<Prober> prober_;
   std::shared_ptr<control::TlsIdentity> identity_;
   std::unique_ptr<control::Server> control_;

@@ -73,15 +73,14 @@ std::uint32_t WorkerProcesses::count_of(const config::Workers& workers) {
   return std::clamp<std::uint32_t>(static_cast<std::uint32_t>(cores), 1, kMaxWorkers);
 }
 
-Status WorkerProcesses::start(const config::Config& config, const Certificates& certificates, std::uint32_t count) {
+Status WorkerProcesses::start(const config::Config& config, std::uint32_t count) {
   config_ = config;
-  certificates_ = certificates;
   count_ = count;
   const passwd* user = getpwnam(config.workers.user.c_str());
   if (!user) return Error{"workers.user \"" + config.workers.user + "\": there is no such user"};
   control::Handlers handlers;
-  handlers.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>&) {
-    if (method == "hello") return on_hello(channel, params);
+  handlers.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>& descriptors) {
+    if (method == "hello") return on_hello(channel, params, descriptors);
     if (Place* place = place_of(channel); place && method == "configured") on_configured(*place, params);
   };
   handlers.on_close = [this](control::Channel& channel, const std::string&) {
@@ -100,8 +99,13 @@ Status WorkerProcesses::start(const config::Config& config, const Certificates& 
       spawn(*place);
     }
   }
+  // Workers that an earlier supervisor left keep the secret of its tickets, and say so when they dial in.
+  if (left_behind.empty()) return expect_ticket_secret(), Status();
+  secret_limit_.arm<&WorkerProcesses::expect_ticket_secret>(loop_, kDialTime, this);
   return {};
 }
+
+void WorkerProcesses::expect_ticket_secret() { options_.tickets.make_own(); }
 
 void WorkerProcesses::spawn(Place& place) {
   if (is_stopping_ || place.index >= count_ || place.is_alive()) return;
@@ -224,7 +228,7 @@ void WorkerProcesses::take_keys(Place& place, const Json& params) {
   place.digest = params.contains("digest") && params["digest"].is_number_unsigned() ? params["digest"].get<std::uint64_t>() : 0;
 }
 
-void WorkerProcesses::on_hello(control::Channel& channel, const Json& params) {
+void WorkerProcesses::on_hello(control::Channel& channel, const Json& params, std::vector<Fd>& descriptors) {
   const int pid = channel.peer_pid();
   const auto found = std::find_if(places_.begin(), places_.end(), [&](const auto& place) {
     return place->is_alive() && place->pid == pid;
@@ -238,10 +242,32 @@ void WorkerProcesses::on_hello(control::Channel& channel, const Json& params) {
   place.channel = &channel;
   place.dial_limit.cancel();
   take_keys(place, params);
+  if (!descriptors.empty()) options_.tickets.adopt(descriptors.front());
   place.is_leaving = params.value("is_draining", false);
   if (place.is_leaving) return log_info("worker {} is leaving: its place is filled when it is gone", place.index);
   if (place.index >= count_) return drain(place, config_.workers.drain_timeout);
+  send_ticket_keys(place);
   send_config(place);
+}
+
+void WorkerProcesses::send_ticket_keys() {
+  for (const auto& place : places_) {
+    if (place->channel && !place->is_leaving) send_ticket_keys(*place);
+  }
+}
+
+void WorkerProcesses::send_files() {
+  for (const auto& place : places_) {
+    if (place->channel && !place->is_leaving && place->index < count_) send_config(*place);
+  }
+}
+
+// Over a socket of this host, to memory: keys of tickets are in no file.
+void WorkerProcesses::send_ticket_keys(Place& place) {
+  if (!options_.tickets.keys()) return;
+  std::vector<int> descriptors;
+  if (options_.tickets.descriptor() >= 0) descriptors.push_back(options_.tickets.descriptor());
+  place.channel->notify("ticket_keys", {{"keys", to_hex(*options_.tickets.keys())}}, descriptors);
 }
 
 // What can be had is sent: a listener that fails must not take the others with it. The rest is tried again.
@@ -262,19 +288,14 @@ void WorkerProcesses::send_config(Place& place) {
     }
     listeners.push_back({{"listener", wanted.listener}, {"key", wanted.key}, {"has_socket", is_new}});
   }
-  Json certificates = Json::array();
-  for (const auto& pairs : certificates_) {
-    Json list = Json::array();
-    for (const KeyPair& pair : pairs) list.push_back({{"chain", pair.chain}, {"key", pair.key}});
-    certificates.push_back(std::move(list));
-  }
   Fd log = open_access_log();
   const bool has_log = log.is_open();
   if (has_log) sockets.push_back(std::move(log));
   std::vector<int> descriptors;
   for (const Fd& socket : sockets) descriptors.push_back(socket.get());
-  place.channel->notify("config", {{"text", config_.text}, {"file", config_.file}, {"certificates", std::move(certificates)},
-                                   {"listeners", std::move(listeners)}, {"has_access_log", has_log}}, descriptors);
+  place.channel->notify("tls_files", Json::object(), {options_.tls.memory()});
+  place.channel->notify("config", {{"text", config_.text}, {"file", config_.file}, {"listeners", std::move(listeners)},
+                                   {"has_access_log", has_log}}, descriptors);
   if (!is_complete) place.resend.arm<&Place::on_resend>(loop_, kResendTime, &place);
 }
 
@@ -294,10 +315,8 @@ void WorkerProcesses::on_configured(Place& place, const Json& params) {
   on_change_();
 }
 
-void WorkerProcesses::reload(const config::Config& config, const Certificates& certificates, std::uint32_t count,
-                             std::function<void(Status)> on_done) {
+void WorkerProcesses::reload(const config::Config& config, std::uint32_t count, std::function<void(Status)> on_done) {
   config_ = config;
-  certificates_ = certificates;
   count_ = count;
   if (on_reloaded_) std::exchange(on_reloaded_, nullptr)(Error{"another reload came in between: see status for what is in use"});
   on_reloaded_ = std::move(on_done);

@@ -14,9 +14,10 @@
 #include "common/config/model.h"
 #include "common/control/channel.h"
 #include "l7/board.h"
-#include "l7/runtime.h"
 #include "l7/supervisor/listener_sockets.h"
 #include "l7/supervisor/steering.h"
+#include "l7/supervisor/ticket_keeper.h"
+#include "l7/supervisor/tls_store.h"
 
 namespace gatehouse::l7 {
 
@@ -26,14 +27,19 @@ class WorkerProcesses {
     std::string state_folder;
     std::string node;            // empty: no site
     Steering* steering = nullptr;
+    const TlsStore& tls;
+    TicketKeeper& tickets;
   };
   WorkerProcesses(EventLoop& loop, Board& board, Options options, std::function<void()> on_change);
   ~WorkerProcesses();
 
   // Opens the socket that workers dial. Those that an earlier supervisor left have a moment to do so.
-  Status start(const config::Config& config, const Certificates& certificates, std::uint32_t count);
+  Status start(const config::Config& config, std::uint32_t count);
   // Sends everybody the new config; `on_done` when all have it, or with the first that could not.
-  void reload(const config::Config& config, const Certificates& certificates, std::uint32_t count, std::function<void(Status)> on_done);
+  void reload(const config::Config& config, std::uint32_t count, std::function<void(Status)> on_done);
+  // Sends everybody what has changed in the ticket keeper; in the TLS store.
+  void send_ticket_keys();
+  void send_files();
   // Tells all to finish and go; `on_gone` when they are.
   void stop(Duration timeout, std::function<void()> on_gone);
 
@@ -49,10 +55,12 @@ class WorkerProcesses {
   void watch_process(Place& place, int pid);
   void on_death(Place& place);
   void on_dial_timeout(Place& place);
-  void on_hello(control::Channel& channel, const control::Json& params);
+  void on_hello(control::Channel& channel, const control::Json& params, std::vector<Fd>& descriptors);
+  void expect_ticket_secret();
   void on_configured(Place& place, const control::Json& params);
   void take_keys(Place& place, const control::Json& params);
   void send_config(Place& place);
+  void send_ticket_keys(Place& place);
   Fd open_access_log() const;
   void drain(Place& place, Duration timeout);
   void check_reload();
@@ -65,7 +73,6 @@ class WorkerProcesses {
   Options options_;
   std::function<void()> on_change_;
   config::Config config_;
-  Certificates certificates_;
   std::uint32_t count_ = 0;
   std::array<std::unique_ptr<Place>, kMaxWorkers> places_;
   std::unique_ptr<control::Server> server_;
@@ -73,6 +80,7 @@ class WorkerProcesses {
   std::function<void()> on_gone_;
   Timer reload_limit_;
   Timer stop_limit_;
+  Timer secret_limit_;
   bool is_stopping_ = false;
 };
 

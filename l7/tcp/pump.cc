@@ -6,7 +6,8 @@
 namespace gatehouse::l7::tcp {
 namespace {
 
-constexpr int kRoundsPerTurn = 16;            // then the worker's other connections have their turn
+constexpr int kRoundsPerTurn = 16;  // then the worker's other connections have their turn
+constexpr std::uint64_t kBytesPerTurn = 1024 * 1024;
 constexpr std::uint8_t kBulk = 4;             // reads in a row that left something in the socket
 constexpr std::size_t kShortMove = 8 * 1024;  // through a pipe: a copy is as cheap
 constexpr std::string_view kClientReset = "the client reset the connection";
@@ -16,7 +17,8 @@ constexpr std::string_view kBackendReset = "the backend reset the connection";
 
 bool Relay::relay() {
   bool has_moved = false;
-  for (int round = 0; round < kRoundsPerTurn; ++round) {
+  const std::uint64_t most = to_backend_.bytes + to_client_.bytes + kBytesPerTurn;
+  for (int round = 0; round < kRoundsPerTurn && to_backend_.bytes + to_client_.bytes < most; ++round) {
     bool is_moving = pump(to_backend_, client_, *backend_);
     is_moving |= pump(to_client_, *backend_, client_);
     if (!is_moving) {
@@ -43,8 +45,8 @@ bool Relay::settle() {
     finish(to_client_);
     return end(is_clean ? "" : is_client_lost || client_.has_failed() ? kClientReset : kBackendReset);
   }
-  if (client_.has_read_failed() && !is_pending(to_backend_, *backend_)) return end(kClientReset);
-  if (backend_->has_read_failed() && !is_pending(to_client_, client_)) return end(kBackendReset);
+  if (client_.is_cut() && !is_pending(to_backend_, *backend_)) return end(kClientReset);
+  if (backend_->is_cut() && !is_pending(to_client_, client_)) return end(kBackendReset);
   return false;
 }
 
@@ -58,7 +60,7 @@ bool Relay::pump(Way& way, Wire& from, Wire& to) {
   if (to.has_write_failed()) {
     to.output().release();
     finish(way);
-  } else if (from.is_at_end() && !is_pending(way, to)) {
+  } else if (from.is_at_end() && !from.is_cut() && !is_pending(way, to)) {
     to.close_output();
     finish(way);
   }

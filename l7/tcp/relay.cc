@@ -33,6 +33,7 @@ Relay::Relay(WorkerContext& context, const Runtime::Listener& listener, std::uni
 Relay::~Relay() {
   if (phase_ != Phase::kGone) {
     error_ = "the worker ended";
+    break_off();
     drop_backend();
     write_log();
   }
@@ -93,9 +94,9 @@ bool Relay::choose_backend() {
   }
   Fd socket = chosen_->dial();
   if (!socket.is_open()) {
-    const std::string why =
-        "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(errno);
-    return is_shortage(errno) ? count_failure(), end(why) : try_another(why);
+    const int code = errno;
+    const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
+    return is_shortage(code) ? count_failure(), end(why) : try_another(why);
   }
   chosen_->count_request();
   chosen_->count_lease(1);
@@ -171,10 +172,7 @@ void Relay::on_deadline() {
 bool Relay::end(std::string_view reason) {
   if (phase_ == Phase::kGone) return false;
   error_ = reason;
-  if (!to_backend_.is_done || !to_client_.is_done) {
-    reset_on_close(client_.fd());
-    if (backend_) reset_on_close(backend_->fd());
-  }
+  if (!to_backend_.is_done || !to_client_.is_done) break_off();
   write_log();
   phase_ = Phase::kGone;
   to_backend_.is_done = to_client_.is_done = true;
@@ -185,6 +183,11 @@ bool Relay::end(std::string_view reason) {
   give_back(to_client_.pipe);
   context_.relays.retire(*this);
   return false;
+}
+
+void Relay::break_off() {
+  reset_on_close(client_.fd());
+  if (backend_) reset_on_close(backend_->fd());
 }
 
 void Relay::drop_backend() {
@@ -201,7 +204,10 @@ void Relay::write_log() const {
   record.time = context_.clock.timestamp();
   record.client = client;
   record.listener = listener_name_;
-  record.server_name = arrival_.server_name;
+  if (const Introduction* said = arrival_.introduction.get()) {
+    record.server_name = said->server_name;
+    record.alpn = said->alpn;
+  }
   record.pool = pool_name_;
   record.backend = backend;
   record.node = context_.node;

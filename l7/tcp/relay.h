@@ -71,6 +71,7 @@ class Relay {
   void give_back(Pipe& pipe);
 
   bool end(std::string_view reason);
+  void break_off();
   void drop_backend();
   void write_log() const;
 

@@ -20,7 +20,8 @@ namespace {
 // process.
 std::vector<std::string> stat_of(pid_t pid) {
   std::ifstream stream("/proc/" + std::to_string(pid) + "/stat");
-  const std::string line((std::istreambuf_iterator<char>(stream)), {});
+  std::string line;
+  std::getline(stream, line);  // which, unlike an iterator, survives a process that ends now: the read fails with ESRCH
   const std::size_t end_of_name = line.rfind(')');
   if (end_of_name == line.npos) return {};
   std::istringstream fields(line.substr(end_of_name + 1));

@@ -27,13 +27,15 @@ inline std::vector<std::uint8_t> quic_server_id(std::uint16_t server) {
   return {0, static_cast<std::uint8_t>(server)};
 }
 
+inline std::uint16_t service_group(std::uint16_t service) { return static_cast<std::uint16_t>(GH_SERVICE_GROUPS + service); }
+
 // A ring whose slots belong to `servers` in turn.
 inline void set_servers(l4::DataPlane& plane, std::uint16_t service,
                         const std::vector<std::uint16_t>& servers) {
   std::vector<std::uint64_t> ring;
   for (std::uint32_t slot = 0; slot < kServiceSlots; ++slot)
     ring.push_back(gh_slot(servers[slot % servers.size()], 0, 0, 0));
-  const Status set = l4::TableWriter(plane).set_ring(service, ring, 1);
+  const Status set = l4::TableWriter(plane).set_ring(service_group(service), ring, 1);
   ASSERT_TRUE(set) << set.error().message;
 }
 
@@ -60,7 +62,7 @@ inline l4::ServiceSet service_set(bool has_flow_cache = true) {
 inline std::vector<l4::VipEntry> service_vips(std::uint8_t hash_fields = GH_HASH_FLOW) {
   const auto vip = [&](const char* address, std::uint16_t port, std::uint8_t protocol, std::uint16_t number,
                        std::uint16_t service, std::uint16_t flags, std::uint8_t encapsulation) {
-    l4::VipEntry entry{ip(address), port, protocol, number, service};
+    l4::VipEntry entry{ip(address), port, protocol, number, service_group(service)};
     entry.flags = static_cast<std::uint16_t>(GH_VIP_SERVICE | flags);
     entry.encapsulation = encapsulation;
     entry.hash_fields = hash_fields;

@@ -214,7 +214,7 @@ TEST_P(ServiceFlows, OfOnePairOfAddressesAreOneWhereOnlyTheseCount) {
 TEST_P(ServiceFlows, ARingWithoutServersDropsWhatIsNew) {
   const int port = a_port_of_each(udp)[2];
   const Status set =
-      l4::TableWriter(*plane_).set_ring(kDatabases, std::vector<std::uint64_t>(kServiceSlots), 2);
+      l4::TableWriter(*plane_).set_ring(service_group(kDatabases), std::vector<std::uint64_t>(kServiceSlots), 2);
   ASSERT_TRUE(set);
   EXPECT_EQ(server_of(udp(50000)), 0);
   EXPECT_EQ(server_of(udp(port)), 3);

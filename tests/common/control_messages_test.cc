@@ -14,11 +14,11 @@ Hello hello() {
   return {kProtocolVersion, 4095, "n1", IpAddress::parse("2001:db8::21").value(), "0.1.0", kMost64, 64};
 }
 
-WorkerReport worker() { return {3, 12345, 1, 2, 3, kMost64, 5, {{"relays", 6}, {"refused_clients", kMost64}}}; }
+WorkerReport worker() { return {3, 12345, 1, 2, 3, kMost64, 5, {{"relays", 6}, {"refused_clients", kMost64}}, 6, 7, 8}; }
 BackendReport backend() {
   return {"shop", Endpoint::parse("[2001:db8::1]:80").value(), false, "no \"answer\"", 1, 2, kMost64};
 }
-NodeReport report() { return {4095, true, kMost64, 7, {worker(), WorkerReport{}}, {backend()}}; }
+NodeReport report() { return {4095, true, kMost64, 7, {worker(), WorkerReport{}}, {backend()}, {{"web", "/c", "a.example", -3}}}; }
 
 TEST(Messages, HelloComesBackAsItWas) {
   const auto back = hello_from_json(Json::parse(to_json(hello()).dump()));
@@ -48,6 +48,14 @@ TEST(Messages, ReportComesBackAsItWas) {
   EXPECT_EQ(back->workers[0].requests, kMost64);
   EXPECT_EQ(back->workers[0].responses_5xx, 5u);
   EXPECT_EQ(back->workers[0].counts, (std::map<std::string, std::uint64_t>{{"refused_clients", kMost64}, {"relays", 6}}));
+  EXPECT_EQ(back->workers[0].handshakes, 6u);
+  EXPECT_EQ(back->workers[0].resumed, 7u);
+  EXPECT_EQ(back->workers[0].handshakes_failed, 8u);
+  ASSERT_EQ(back->certificates.size(), 1u);
+  EXPECT_EQ(back->certificates[0].listener, "web");
+  EXPECT_EQ(back->certificates[0].file, "/c");
+  EXPECT_EQ(back->certificates[0].name, "a.example");
+  EXPECT_EQ(back->certificates[0].days_left, -3);
   ASSERT_EQ(back->backends.size(), 1u);
   EXPECT_EQ(back->backends[0].pool, "shop");
   EXPECT_EQ(back->backends[0].address, backend().address);

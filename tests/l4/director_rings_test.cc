@@ -169,6 +169,22 @@ TEST_F(Rings, MoreThanThereIsRoomForAreRefused) {
   EXPECT_EQ(live_rings(), 8u);
 }
 
+TEST_F(Rings, HaveRoomForMoreThanTheConfigNeeds) {
+  EXPECT_EQ(ring_areas_for(site_.config), 8u);
+  for (std::uint16_t i = 0; i < 20; ++i) {
+    site_.config.vips.push_back(DirectorSite::vip("v", "198.51.100.20", static_cast<std::uint16_t>(1000 + i)));
+    site_.config.vips.back().nodes = {{"n1"}, {"n2", i + 1u}};
+  }
+  EXPECT_EQ(ring_areas_for(site_.config), 2u * 22);
+  for (std::uint16_t i = 0; i < 100; ++i) {
+    site_.config.vips.push_back(DirectorSite::vip("v", "198.51.100.21", static_cast<std::uint16_t>(1000 + i)));
+    site_.config.vips.back().nodes = {{"n1"}, {"n3", i + 1u}};
+  }
+  EXPECT_EQ(ring_areas_for(site_.config), 122u + 64);
+  site_.config.ring.groups = 5;
+  EXPECT_EQ(ring_areas_for(site_.config), 5u);
+}
+
 // Whatever is reloaded, whenever the daemon is restarted: after each change every VIP's slots are those of
 // its own history.
 TEST_F(Rings, FollowEachVipsOwnHistory) {

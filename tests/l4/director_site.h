@@ -1,22 +1,14 @@
 // A director with what it needs, for tests: a site's config, tables in plain memory, a membership file, and
-// probes that are answered or not, node by node. Probes carry their node as a mark; in a network namespace of
-// its own the kernel hands that mark on to the accepted connection, and so the target knows which node was
-// asked for. That needs root: elsewhere PrivateNetwork says why not, and probes simply fail.
+// probes that are answered or not, node by node (tests/support/probe_target.h). That needs root: elsewhere probes
+// simply fail.
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <ctime>
-#include <cstring>
 #include <random>
 #include <set>
 
@@ -24,6 +16,7 @@
 #include "l4/director.h"
 #include "l4/rosters.h"
 #include "l4/user_tables.h"
+#include "tests/support/probe_target.h"
 
 namespace gatehouse::l4 {
 
@@ -41,70 +34,6 @@ inline void turn_for(EventLoop& loop, Duration time) {
   const auto end = EventLoop::Clock::now() + time;
   while (EventLoop::Clock::now() < end) loop.turn(Duration(20));
 }
-
-// This process is in a network of its own, with a loopback interface and nothing else, until the end of the
-// scope.
-class PrivateNetwork {
- public:
-  PrivateNetwork() : before_(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) {
-    is_private_ = before_.is_open() && unshare(CLONE_NEWNET) == 0;
-    if (!is_private_) return;
-    const Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ifreq loopback{};
-    std::strcpy(loopback.ifr_name, "lo");
-    loopback.ifr_flags = IFF_UP;
-    std::ofstream accept_mark("/proc/sys/net/ipv4/tcp_fwmark_accept");
-    accept_mark << "1" << std::flush;
-    is_ready_ = ioctl(any.get(), SIOCSIFFLAGS, &loopback) == 0 && accept_mark.good();
-  }
-  ~PrivateNetwork() {
-    if (is_private_) GH_CHECK(setns(before_.get(), CLONE_NEWNET) == 0);
-  }
-  bool is_ready() const { return is_ready_; }
-
- private:
-  Fd before_;
-  bool is_private_ = false;
-  bool is_ready_ = false;
-};
-
-// Where all probes end. Nodes that are not in `answering` hang up, those in `silent` say nothing.
-class ProbeTarget {
- public:
-  explicit ProbeTarget(EventLoop& loop)
-      : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
-    sockaddr_storage storage;
-    socklen_t length = to_sockaddr({ip("127.0.0.1"), 0}, storage);
-    GH_CHECK(bind(socket_.get(), reinterpret_cast<sockaddr*>(&storage), length) == 0 &&
-             listen(socket_.get(), 128) == 0);
-    GH_CHECK(getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length) == 0);
-    port = Endpoint::from_sockaddr(storage).port;
-    watch_.start<&ProbeTarget::on_ready>(loop, socket_.get(), EPOLLIN, this);
-  }
-  std::uint16_t port = 0;
-  std::set<std::uint16_t> answering, silent;
-  std::string answer = "HTTP/1.1 200 OK\r\n\r\n";
-
- private:
-  void on_ready(std::uint32_t) {
-    for (;;) {
-      Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (!accepted.is_open()) return;
-      std::uint32_t mark = 0;
-      socklen_t length = sizeof mark;
-      getsockopt(accepted.get(), SOL_SOCKET, SO_MARK, &mark, &length);
-      const auto node = static_cast<std::uint16_t>(mark & 0xffff);
-      EXPECT_EQ(mark & GH_PROBE_MASK, static_cast<std::uint32_t>(GH_PROBE_MARK));
-      if (!answering.contains(node) && !silent.contains(node)) continue;
-      if (answering.contains(node)) send(accepted.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
-      open_.push_back(std::move(accepted));
-      if (open_.size() > 64) open_.pop_front();  // long read by then
-    }
-  }
-  Fd socket_;
-  Watch watch_;
-  std::deque<Fd> open_;
-};
 
 struct DirectorSite {
   static constexpr std::uint32_t kSlots = 1009;

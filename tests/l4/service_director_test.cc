@@ -97,7 +97,7 @@ class ServiceDirectors : public testing::Test {
   std::uint16_t number(const std::string& name = "dns") { return services().services().at(name).number; }
   Ids owners(const std::string& name = "dns") {
     const Tables& tables = plane().tables();
-    const std::uint64_t ring = tables.groups[number(name)].ring;
+    const std::uint64_t ring = tables.groups[GH_SERVICE_GROUPS + number(name)].ring;
     Ids ids;
     if (!gh_ring_is_set(ring)) return ids;
     for (const std::uint64_t slot : tables.slots.subspan(gh_ring_base(ring), DirectorSite::kSlots))
@@ -133,7 +133,7 @@ TEST_F(ServiceDirectors, ServersGetFlowsOnceTheirCheckHasSucceeded) {
   EXPECT_EQ(states(), "active active active");
   const auto vip = entry("198.51.100.10", 53, IPPROTO_UDP);
   ASSERT_TRUE(vip);
-  EXPECT_EQ(vip->group, number());
+  EXPECT_EQ(vip->group, GH_SERVICE_GROUPS + number());
   EXPECT_EQ(vip->service, number());
   EXPECT_EQ(vip->flags, GH_VIP_SERVICE);
   EXPECT_EQ(vip->encapsulation, GH_ENCAPSULATE_IPIP);
@@ -244,14 +244,14 @@ TEST_F(ServiceDirectors, AServiceThatGoesLeavesItsVipToTheNodes) {
 
 TEST_F(ServiceDirectors, WhatCannotBeChangesNothing) {
   start_complete();
-  const std::uint64_t ring = plane().tables().groups[number()].ring;
+  const std::uint64_t ring = plane().tables().groups[GH_SERVICE_GROUPS + number()].ring;
   first().servers.pop_back();
   for (auto& server : first().servers) server.quic_id = "c4";
   first().quic = {{0, 8, "/nowhere/key"}};
   const Status refused = reload();
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("/nowhere/key"), std::string::npos) << refused.error().message;
-  EXPECT_EQ(plane().tables().groups[number()].ring, ring);
+  EXPECT_EQ(plane().tables().groups[GH_SERVICE_GROUPS + number()].ring, ring);
   EXPECT_EQ(usable(), (Ids{11, 12, 13}));
   for (int i = 0; i < 40; ++i)
     site_.config.services.push_back(

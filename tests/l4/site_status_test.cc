@@ -223,7 +223,10 @@ TEST_F(SiteStatus, ShowsNodesWithStateShareAndReason) {
                                         {"connections", 12},
                                         {"accepted", 100},
                                         {"requests", 90},
-                                        {"responses_5xx", 3}}}));
+                                        {"responses_5xx", 3},
+                                        {"handshakes", 0},
+                                        {"resumed", 0},
+                                        {"handshakes_failed", 0}}}));
   EXPECT_NEAR(nodes[0]["share"].get<double>(), 0.5, 0.02);
   EXPECT_EQ(nodes[1]["state"], "draining");
   EXPECT_EQ(nodes[1]["is_connected"], false);

@@ -53,11 +53,12 @@ TEST(ClientTable, TakesNoMemoryOnceWarm) {
 
 TEST(Seat, ClientsOfOneV6NetworkAreOne) {
   EventLoop loop;
+  const l7::BufferPool buffers;
   const auto board = l7::Board::anonymous();
-  l7::Admission admission(loop, board->worker(0));
+  l7::Admission admission(loop, buffers, board->worker(0));
   l7::ListenerCount& web = admission.count_of("web");
   const auto ip = [](const char* text) { return *IpAddress::parse(text); };
-  l7::Seat first(admission, web), second(admission, web), third(admission, web), fourth(admission, web);
+  l7::Seat first(web), second(web), third(web), fourth(web);
   EXPECT_TRUE(first.take_client(ip("2001:db8:0:1::1"), 1));
   EXPECT_FALSE(second.take_client(ip("2001:db8:0:1:ffff::2"), 1));
   EXPECT_TRUE(third.take_client(ip("2001:db8:0:2::1"), 1));
@@ -184,6 +185,24 @@ TEST(Limits, SomeDescriptorsAreLeftForBackends) {
   for (std::size_t i = 0; i < 50; ++i) clients[i]->close();
   EXPECT_TRUE(site.until([&] { return site.board->worker(0).accepted.load() > most; }));
   EXPECT_EQ(backend.requests(), 1u);
+}
+
+// A client that takes nothing of a long answer holds buffers until it does.
+TEST(Limits, NobodyIsAcceptedWhileBuffersAreFull) {
+  LoopbackWorker site;
+  site.add_server();
+  site.config.workers.max_buffers = ByteSize{16 * 1024};
+  site.apply();
+  const auto slow = site.connect(4096);
+  slow->set_reading(false);
+  slow->send(get("/bytes/30000000"));
+  site.turns_while_waiting();
+  const auto late = site.connect();
+  late->send(get("/bytes/1"));
+  ASSERT_TRUE(site.until([&] { return site.board->worker(0).paused_listeners.load() == 1; }));
+  EXPECT_EQ(late->received(), "");
+  slow->reset();
+  EXPECT_EQ(site.next_reply(*late).body.size(), 1u);
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "l7/proxy_protocol.h"
-#include "tests/l7/support/certificate.h"
 #include "tests/l7/support/loopback_worker.h"
-#include "tests/l7/support/tls_client.h"
+#include "tests/l7/support/raw_tls_client.h"
+#include "tests/l7/support/tls.h"
 
 namespace gatehouse::test {
 namespace {
@@ -35,10 +35,10 @@ TEST(ExchangeProxy, EveryConnectionBeginsWithItsClient) {
 TEST(ExchangeProxy, Version2SaysWhatTlsSaid) {
   LoopbackWorker site;
   RawServer& server = site.add_raw_server(kOk);
-  site.certificates = {{make_pair("a.example")}};
+  add_certificate(site.config.listeners[0], site.files, Authority().issue({"a.example", "DNS:a.example"}));
   site.config.pools[0].proxy_protocol = "v2";
   site.apply();
-  TlsClient client(site.connect(), "a.example", "\x08http/1.1");
+  RawTlsClient client(site.connect(), "a.example", "\x08http/1.1");
   ASSERT_TRUE(site.until([&] { return client.is_open(); }));
   client.send(get("/"));
   ASSERT_TRUE(site.until([&] { return client.received().ends_with("ok"); }));

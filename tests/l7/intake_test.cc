@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/l7/support/certificate.h"
 #include "tests/l7/support/hello_bytes.h"
 #include "tests/l7/support/tcp_site.h"
-#include "tests/l7/support/tls_client.h"
+#include "tests/l7/support/raw_tls_client.h"
+#include "tests/l7/support/tls.h"
 
 namespace gatehouse::test {
 namespace {
@@ -122,11 +122,11 @@ TEST_F(ProxiedHttp, WhoLeavesWithoutAHeaderIsForgotten) {
 }
 
 TEST_F(ProxiedHttp, TlsFollowsTheHeader) {
-  site.certificates = {{make_pair("a.example")}};
+  add_certificate(site.config.listeners[0], site.files, Authority().issue({"a.example", "DNS:a.example"}));
   site.apply();
   auto socket = site.connect();
   socket->send(kV1);
-  TlsClient client(std::move(socket), "a.example");
+  RawTlsClient client(std::move(socket), "a.example");
   ASSERT_TRUE(site.until([&] { return client.is_open(); }));
   client.send(get("/"));
   ASSERT_TRUE(site.until([&] { return client.received().ends_with("ok"); }));
@@ -217,6 +217,7 @@ TEST_F(Passthrough, GoesByTheServerName) {
     const nlohmann::json line = site.line();
     EXPECT_EQ(line["pool"], pool) << name;
     EXPECT_EQ(line.value("server_name", ""), name);
+    EXPECT_EQ(line["alpn"], "h2");
   }
 }
 
@@ -241,7 +242,7 @@ TEST_F(Passthrough, WithoutARouteTheClientIsToldSo) {
     EXPECT_FALSE(client->is_reset());
     EXPECT_EQ(client->received(), std::string("\x15\x03\x03\0\x02\x02\x70", 7)) << "unrecognized_name";
   }
-  TlsClient openssl(site.connect(), "other.example");
+  RawTlsClient openssl(site.connect(), "other.example");
   ASSERT_TRUE(site.until([&] { return openssl.is_open() || openssl.socket().is_ended(); }));
   EXPECT_EQ(site.counters().refused_hellos.load(), 3u);
 }

@@ -82,7 +82,11 @@ TEST_F(Reload, ABackendThatStaysKeepsItsConnections) {
 TEST_F(Reload, ABadCertificateChangesNothing) {
   config::Config broken = site.config;
   broken.routes.clear();
-  const auto refused = site.worker->set_config(broken, {{{"no certificate", "no key"}}});
+  broken.listeners[0].certificates = {{"chain", "key", ""}};
+  l7::TlsFiles files;
+  files.put("chain", {"no certificate"});
+  files.put("key", {"no key"});
+  const auto refused = site.worker->set_config(broken, files);
   ASSERT_FALSE(refused.has_value());
   EXPECT_NE(refused.error().message.find("\"web\""), std::string::npos) << refused.error().message;
   EXPECT_EQ(site.ask(get("/bytes/1")).status, 200);

@@ -26,7 +26,8 @@ namespace {
 // "pid (name) state ppid …": the name may hold anything, so fields are counted from the last parenthesis.
 std::optional<std::uint64_t> start_time(pid_t pid) {
   std::ifstream stream("/proc/" + std::to_string(pid) + "/stat");
-  std::string line((std::istreambuf_iterator<char>(stream)), {});
+  std::string line;
+  std::getline(stream, line);  // which, unlike an iterator, survives a process that ends now: the read fails with ESRCH
   const std::size_t end_of_name = line.rfind(')');
   if (end_of_name == line.npos || end_of_name + 2 >= line.size()) return std::nullopt;
   if (line[end_of_name + 2] == 'Z' || line[end_of_name + 2] == 'X') return std::nullopt;

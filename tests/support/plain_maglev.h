@@ -17,11 +17,12 @@ inline std::vector<std::uint32_t> plain_maglev(const std::vector<MaglevMember>& 
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(),
             [&](auto left, auto right) { return members[left].seed < members[right].seed; });
-  std::vector<std::uint64_t> offset, skip, next(members.size()), credit(members.size());
+  std::vector<std::uint32_t> position, skip;
+  std::vector<std::uint64_t> credit(members.size());
   std::uint64_t heaviest = 0;
   for (const MaglevMember& member : members) {
-    offset.push_back(scramble(member.seed) % slots);
-    skip.push_back(scramble(scramble(member.seed)) % (slots - 1) + 1);
+    position.push_back(static_cast<std::uint32_t>(scramble(member.seed) % slots));
+    skip.push_back(static_cast<std::uint32_t>(scramble(scramble(member.seed)) % (slots - 1) + 1));
     heaviest = std::max<std::uint64_t>(heaviest, member.weight);
   }
   for (std::uint32_t filled = 0; heaviest > 0;) {
@@ -29,11 +30,11 @@ inline std::vector<std::uint32_t> plain_maglev(const std::vector<MaglevMember>& 
       credit[member] += members[member].weight;
       if (credit[member] < heaviest) continue;
       credit[member] -= heaviest;
-      std::uint64_t slot;
-      do {
-        slot = (offset[member] + next[member]++ * skip[member]) % slots;
-      } while (ring[slot] != kNoMember);
-      ring[slot] = member;
+      while (ring[position[member]] != kNoMember) {
+        position[member] += skip[member];
+        if (position[member] >= slots) position[member] -= slots;
+      }
+      ring[position[member]] = member;
       if (++filled == slots) return ring;
     }
   }

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "l7/tls/files.h"
 #include "l7/worker.h"
 #include "tests/l7/support/raw_socket.h"
 #include "tests/support/http_head.h"
@@ -115,8 +116,7 @@ class LoopbackWorker {
 
   // Makes the worker serve `config`; the listener's socket is made the first time.
   void apply() {
-    certificates.resize(config.listeners.size());
-    const auto digest = worker->set_config(config, certificates);
+    const auto digest = worker->set_config(config, files);
     GH_CHECK(digest.has_value());
     if (address_.port) return;
     std::vector<l7::ListenerSocket> sockets;
@@ -174,7 +174,7 @@ class LoopbackWorker {
 
   EventLoop loop;
   config::Config config;
-  l7::Certificates certificates;  // by listener; none: clear text
+  l7::TlsFiles files;  // that the config names
   std::unique_ptr<l7::Board> board;
   std::unique_ptr<l7::Worker> worker;
 

@@ -40,6 +40,10 @@ class RawSocket {
     ends_output_ = true;
     flush();
   }
+  void discard_unsent() {
+    unsent_.clear();
+    sent_ = 0;
+  }
   void set_reading(bool is_reading) {
     is_reading_ = is_reading;
     if (is_reading_) read();

@@ -1,68 +1,58 @@
-// A TLS client over a RawSocket: OpenSSL between two memory buffers, moved by hand after turns of the loop.
+// A TLS client, or a TLS server's connection, over a RawSocket on a test's loop.
 #pragma once
 
-#include <openssl/ssl.h>
-
-#include <memory>
-#include <string>
-#include <string_view>
-
-#include "tests/l7/support/raw_socket.h"
+#include "tests/l7/support/loopback_worker.h"
+#include "tests/l7/support/tls.h"
 
 namespace gatehouse::test {
 
 class TlsClient {
  public:
-  TlsClient(std::unique_ptr<RawSocket> socket, const std::string& server_name, std::string_view alpn = "")
-      : socket_(std::move(socket)), context_(SSL_CTX_new(TLS_client_method())), ssl_(SSL_new(context_)) {
-    SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-    SSL_set_connect_state(ssl_);
-    SSL_set_tlsext_host_name(ssl_, server_name.c_str());
-    SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(alpn.data()),
-                        static_cast<unsigned>(alpn.size()));
-  }
-  ~TlsClient() {
-    SSL_free(ssl_);
-    SSL_CTX_free(context_);
+  // `session`: to be resumed; `name`: of the server, empty: none is sent.
+  TlsClient(LoopbackWorker& site, SSL_CTX* context, const std::string& name = "a.example",
+            SSL_SESSION* session = nullptr)
+      : site_(site), end(context), socket(site.connect()) {
+    if (!name.empty()) SSL_set_tlsext_host_name(end.ssl(), name.c_str());
+    if (session) SSL_set_session(end.ssl(), session);
   }
 
-  // Moves what there is to move; for the condition of until().
-  bool is_open() {
-    move([this] { return SSL_do_handshake(ssl_); });
-    return SSL_is_init_finished(ssl_) == 1;
+  // What came is taken, what is to be said is sent.
+  void pump() {
+    end.give(std::exchange(socket->received(), {}));
+    if (const std::string bytes = end.take(); !bytes.empty()) socket->send(bytes);
+  }
+  bool is_over() { return socket->is_ended() || !end.failure.empty(); }
+  // The handshake has ended, well or badly.
+  bool connect() {
+    site_.until([&] { return pump(), end.is_open || is_over(); });
+    return end.is_open;
+  }
+  Reply next_reply() {
+    std::optional<Reply> reply;
+    site_.until([&] {
+      pump();
+      const bool is_last = socket->is_ended();
+      reply = take_reply(end.received, false, is_last);
+      return reply || is_last || !end.failure.empty();
+    });
+    return reply.value_or(Reply());
+  }
+  Reply ask(std::string_view request) {
+    if (!connect()) return {};
+    end.send(request);
+    return next_reply();
   }
   void send(std::string_view bytes) {
-    move([&] { return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())); });
+    end.send(bytes);
+    pump();
   }
-  const std::string& received() {
-    char part[16 * 1024];
-    int count = 0;
-    do {
-      move([&] { return count = SSL_read(ssl_, part, sizeof part); });
-      if (count > 0) received_.append(part, static_cast<std::size_t>(count));
-    } while (count > 0);
-    return received_;
-  }
-  RawSocket& socket() { return *socket_; }
-  SSL* ssl() { return ssl_; }
 
  private:
-  template <typename Step>
-  void move(Step step) {
-    std::string& bytes = socket_->received();
-    BIO_write(SSL_get_rbio(ssl_), bytes.data(), static_cast<int>(bytes.size()));
-    bytes.clear();
-    step();
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(SSL_get_wbio(ssl_), &data);
-    socket_->send({data, static_cast<std::size_t>(size)});
-    BIO_reset(SSL_get_wbio(ssl_));
-  }
+  LoopbackWorker& site_;
 
-  std::unique_ptr<RawSocket> socket_;
-  SSL_CTX* context_;
-  SSL* ssl_;
-  std::string received_;
+ public:
+  TlsEnd end;
+  std::unique_ptr<RawSocket> socket;
 };
 
 }  // namespace gatehouse::test

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
-#include "tests/l7/support/certificate.h"
 #include "tests/l7/support/tcp_site.h"
-#include "tests/l7/support/tls_client.h"
+#include "tests/l7/support/raw_tls_client.h"
+#include "tests/l7/support/tls.h"
 #include "tests/support/byte_pattern.h"
 
 namespace gatehouse::test {
@@ -67,9 +67,9 @@ TEST(RelayBulk, AHundredMebibytesEachWayAtOnceInBoundedMemory) {
 TEST(RelayBulk, ThroughTlsToo) {
   TcpSite site;
   RawServer& server = site.add_raw_server(ignore);
-  site.certificates = {{make_pair("a.example")}};
+  add_certificate(site.config.listeners[0], site.files, Authority().issue({"a.example", "DNS:a.example"}));
   site.apply();
-  TlsClient client(site.connect(), "a.example");
+  RawTlsClient client(site.connect(), "a.example");
   ASSERT_TRUE(site.until([&] { return client.is_open(); }));
   RawSocket& backend = site.accepted_by(server);
   Stream down{8 << 20};
@@ -124,6 +124,27 @@ TEST(RelayBulk, ABackendThatDiesInTheMiddleIsNoEnd) {
     down.receive(*client);
     return down.received > (16u << 20);
   }));
+  backend.reset();
+  ASSERT_TRUE(site.until([&] { return client->is_ended(); }));
+  EXPECT_TRUE(client->is_reset());
+  EXPECT_TRUE(site.is_over());
+}
+
+// The kernel tells of a reset once: here a write hears of it, and reading sees a mere end.
+TEST(RelayBulk, ABackendThatDiesWhileItIsWrittenToIsNoEndEither) {
+  TcpSite site;
+  RawServer& server = site.add_raw_server(ignore, 4096);
+  site.apply();
+  const auto client = site.connect();
+  RawSocket& backend = site.accepted_by(server);
+  backend.set_reading(false);
+  // Until every buffer on the way is full, and the relay waits to write.
+  ASSERT_TRUE(site.until([&] {
+    if (client->unsent() == 0) client->send(std::string(1 << 20, 'x'));
+    site.turns_while_waiting();
+    return client->unsent() > 0;
+  }));
+  client->discard_unsent();
   backend.reset();
   ASSERT_TRUE(site.until([&] { return client->is_ended(); }));
   EXPECT_TRUE(client->is_reset());

@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "l7/proxy_protocol.h"
-#include "tests/l7/support/certificate.h"
 #include "tests/l7/support/hello_bytes.h"
 #include "tests/l7/support/tcp_site.h"
-#include "tests/l7/support/tls_client.h"
+#include "tests/l7/support/raw_tls_client.h"
+#include "tests/l7/support/tls.h"
 #include "tests/support/byte_pattern.h"
 
 namespace gatehouse::test {
@@ -234,10 +234,10 @@ TEST(Relay, ADrainWaitsForItAndEndsAtItsDeadline) {
 TEST(Relay, TlsMayEndAtTheListener) {
   TcpSite site;
   RawServer& server = site.add_raw_server(echo);
-  site.certificates = {{make_pair("a.example")}};
+  add_certificate(site.config.listeners[0], site.files, Authority().issue({"a.example", "DNS:a.example"}));
   site.config.pools[0].proxy_protocol = "v2";
   site.apply();
-  TlsClient client(site.connect(), "a.example", "\x08http/1.1");
+  RawTlsClient client(site.connect(), "a.example", "\x08http/1.1");
   ASSERT_TRUE(site.until([&] { return client.is_open(); }));
   RawSocket& backend = site.accepted_by(server);
   ASSERT_TRUE(site.until([&] { return client.received().size() > 16; })) << "the PROXY header comes back";
@@ -260,7 +260,7 @@ TEST(Relay, TlsMayEndAtTheListener) {
 TEST(Relay, ATlsHandshakeHasItsTime) {
   TcpSite site;
   site.add_raw_server(echo);
-  site.certificates = {{make_pair("a.example")}};
+  add_certificate(site.config.listeners[0], site.files, Authority().issue({"a.example", "DNS:a.example"}));
   site.config.listeners[0].header_timeout = Duration(100);
   site.apply();
   const auto client = site.connect();

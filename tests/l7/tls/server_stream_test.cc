@@ -1,5 +1,5 @@
 // A TLS stream tells the truth: what it calls drained holds no byte more, in the socket or in OpenSSL.
-#include "l7/tls_stream.h"
+#include "l7/tls/stream.h"
 
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
@@ -7,8 +7,9 @@
 
 #include <random>
 
-#include "l7/tls_context.h"
-#include "tests/l7/support/certificate.h"
+#include "l7/tls/context.h"
+#include "l7/tls/handshake_counters.h"
+#include "tests/l7/support/tls.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -16,11 +17,15 @@ namespace {
 // A stream and its client, at the ends of a socket pair, after their handshake.
 class TlsEnds : public testing::TestWithParam<int> {
  protected:
-  TlsEnds() : tls_(std::move(*TlsContext::make("web", {test::make_pair("a.example")}))) {
+  TlsEnds() {
+    config::Listener listener;
+    TlsFiles files;
+    test::add_certificate(listener, files, test::Authority().issue({"a.example"}));
+    tls_ = std::move(*TlsContext::make(listener, files, resources_, {}));
     int ends[2];
     GH_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
     client_socket_ = Fd(ends[0]);
-    stream = make_tls_stream(Fd(ends[1]), tls_->context());
+    stream = make_tls_stream(Fd(ends[1]), *tls_, counters);
     client = SSL_new(client_context_);
     SSL_set_max_proto_version(client, GetParam());
     SSL_set_fd(client, ends[0]);
@@ -46,15 +51,24 @@ class TlsEnds : public testing::TestWithParam<int> {
     return result;
   }
 
+  HandshakeCounters counters{};
   std::unique_ptr<Stream> stream;
   SSL* client = nullptr;
   std::string received;
 
  private:
+  TlsResources resources_;
   std::unique_ptr<TlsContext> tls_;
   SSL_CTX* client_context_ = SSL_CTX_new(TLS_client_method());
   Fd client_socket_;
 };
+
+TEST_P(TlsEnds, CountsItsHandshake) {
+  EXPECT_EQ(counters.done.load(), 1u);
+  EXPECT_EQ(counters.resumed.load(), 0u);
+  stream.reset();
+  EXPECT_EQ(counters.all_failed(), 0u);
+}
 
 TEST_P(TlsEnds, ReadsWhatWasSent) {
   send("hello");
