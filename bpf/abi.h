@@ -4,7 +4,8 @@
  * All tables are arrays that user space maps into its memory (BPF_F_MMAPABLE): the daemons write them with plain
  * stores, and the same layout serves the user-space data plane and the tests. What has to change as a whole is
  * prepared beside the live part and switched by one aligned store:
- *   - the VIP table has two halves; gh_state.vip_half names the live one;
+ *   - the VIP table and the address filter have two halves; gh_state.vip_half names the live ones;
+ *   - what a plane says of itself has two copies; gh_state.identity names the live one;
  *   - a new ring is written to an idle area of the slot table; one 64-bit store to gh_group.ring switches to it.
  *   - a node has two destinations; gh_node.live names the one in use.
  * An idle part is reused only after a grace period (DataPlane::wait_for_readers).
@@ -22,14 +23,16 @@
 #endif
 
 /* Raised whenever the meaning of a table changes but not its size: tables pinned by another layout are not adopted. */
-enum { GH_LAYOUT = 2 };
+enum { GH_LAYOUT = 3 };
 
 /* Limits. A table's index is always checked against its limit before use. */
 enum {
   GH_MAX_NODES = 4096,     /* node ids are 1..GH_MAX_NODES-1; 0 means "none" */
   GH_MAX_VIPS = 512,       /* VIP numbers are 0..GH_MAX_VIPS-1 */
   GH_MAX_GROUPS = 1024,    /* sets of nodes that VIPs share: one ring each */
-  GH_VIP_LINES = 1024,     /* lines in one half of the VIP table; a power of two */
+  GH_VIP_LINES = 2048,     /* lines in one half of the VIP table; a power of two */
+  GH_FILTER_BYTES = 16384, /* of one half of the address filter; a power of two */
+  GH_KEY_WORDS = 12,       /* of the flow hash */
   GH_HOPS = 4,             /* the owner and up to three owners before it */
   GH_MAX_LISTENERS = 64,
   GH_MAX_WORKERS = 64,     /* of one node */
@@ -37,11 +40,12 @@ enum {
 };
 
 /* ---- The slot: a hop list in one 64-bit word ----
- * Bits 0..15 the current owner, 16..31 the owner before it, and so on; unused places are 0 and last. */
+ * Bits 63..48 the current owner, 47..32 the owner before it, and so on; unused places are 0 and last. With the epoch in the
+ * owner's place and its bytes swapped it is the private field of the tunnel's header. */
 static inline __u64 gh_slot(__u16 owner, __u16 second, __u16 third, __u16 fourth) {
-  return (__u64)owner | (__u64)second << 16 | (__u64)third << 32 | (__u64)fourth << 48;
+  return (__u64)owner << 48 | (__u64)second << 32 | (__u64)third << 16 | fourth;
 }
-static inline __u16 gh_slot_hop(__u64 slot, int place) { return (__u16)(slot >> (16 * place)); }
+static inline __u16 gh_slot_hop(__u64 slot, int place) { return (__u16)(slot >> (48 - 16 * place)); }
 
 /* ---- The ring of a group, switched by one store ---- */
 static inline __u64 gh_ring(__u32 base, __u16 epoch) { return (__u64)base | (__u64)epoch << 32 | 1ULL << 63; }
@@ -62,9 +66,11 @@ struct gh_address {
 
 /* ---- What a VIP asks for; all zero is a TCP or UDP VIP of nodes that run our agent ---- */
 enum gh_vip_flags {
-  GH_VIP_GUARDED = 1,  /* prefix rules and limits apply: guard.h */
-  GH_VIP_SERVICE = 2,  /* servers without our agent: service.h chooses, not the ring alone */
-  GH_VIP_QUIC = 4,     /* service.h looks for a server id in the connection id */
+  GH_VIP_GUARDED = 1,   /* prefix rules and limits apply: guard.h */
+  GH_VIP_SERVICE = 2,   /* servers without our agent: service.h chooses, not the ring alone */
+  GH_VIP_QUIC = 4,      /* service.h looks for a server id in the connection id */
+  GH_VIP_FRAGMENTS = 8, /* fragments are forwarded; its hash_fields leave ports out */
+  GH_VIP_LONG_WAY = GH_VIP_SERVICE | GH_VIP_QUIC | GH_VIP_FRAGMENTS,
 };
 enum gh_encapsulation {
   GH_ENCAPSULATE_GUE_HOPS, /* GUE with our private field: epoch and hop list */
@@ -79,21 +85,53 @@ enum gh_hash_fields {
 };
 
 /* ---- The VIP table: our own two-choice hash of 64-byte lines ----
- * An entry with port 0 and protocol 0 says that the address belongs to some VIP: it gives fragments and other
- * packets without ports a name of their own among the verdicts. */
+ * Three kinds of entries: the VIP itself (port 0: any port that no other VIP has); who gets the VIP's fragments, which carry
+ * no port; and, with port 0 and protocol 0, that the address belongs to some VIP: it gives packets without ports a name of
+ * their own among the verdicts. */
+enum gh_entry_kind { GH_ENTRY_NONE, GH_ENTRY_VIP, GH_ENTRY_FRAGMENTS };
+
 struct gh_vip_entry {
   struct gh_address address;
-  __be16 port;
-  __u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, or 0 */
-  __u8 is_used;
-  __u16 vip;      /* number: index of its counters; on a node: listener number */
-  __u16 group;
-  __u16 flags;          /* enum gh_vip_flags */
-  __u8 encapsulation;   /* enum gh_encapsulation */
-  __u8 hash_fields;     /* enum gh_hash_fields */
-  __u32 service;        /* GH_VIP_SERVICE: what service.h needs to know of it */
+  union {
+    struct {
+      __u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, or 0 */
+      __u8 is_used;  /* enum gh_entry_kind */
+      __be16 port;   /* as in a TCP or UDP header, where the source port is before it */
+    };
+    __u32 key; /* the three of them: gh_entry_key() */
+  };
+  __u32 service; /* GH_VIP_SERVICE: what service.h needs to know of it */
+  union {
+    struct {
+      __u16 vip; /* number: index of its counters; on a node: listener number */
+      __u16 group;
+      __u16 flags;        /* enum gh_vip_flags */
+      __u8 encapsulation; /* enum gh_encapsulation */
+      __u8 hash_fields;   /* enum gh_hash_fields */
+    };
+    __u64 traits; /* these five, for one load */
+  };
 };
 GH_STATIC_ASSERT(sizeof(struct gh_vip_entry) == 32, "gh_vip_entry");
+
+/* What a look-up gives: a copy of what the entry says. */
+struct gh_vip {
+  union {
+    struct {
+      __u16 vip;
+      __u16 group;
+      __u16 flags;
+      __u8 encapsulation;
+      __u8 hash_fields;
+    };
+    __u64 traits;
+  };
+  __u32 service;
+};
+
+static inline __u32 gh_entry_key(__be16 port, __u8 protocol, enum gh_entry_kind kind) {
+  return (__u32)protocol | (__u32)kind << 8 | (__u32)port << 16;
+}
 
 struct gh_vip_line {
   struct gh_vip_entry entry[2];
@@ -101,55 +139,100 @@ struct gh_vip_line {
 GH_STATIC_ASSERT(sizeof(struct gh_vip_line) == 64, "gh_vip_line");
 
 /* ---- A node: where its packets go ---- */
+enum gh_family { GH_FAMILY_NONE, GH_FAMILY_V4, GH_FAMILY_V6 }; /* the low bit says IPv4 */
+
 struct gh_destination {
-  struct gh_address address; /* outer destination; all zero: unknown */
-  __u8 is_v4;
-  __u8 reserved[7];
+  struct gh_address address; /* outer destination */
+  __u8 family;               /* enum gh_family; none: unknown */
+  __u8 reserved[3];
+  __u32 sum; /* of an IPv4 address: its part of a header checksum, gh_sum_v4() */
 };
 
 struct gh_node {
-  union {
-    struct gh_destination destinations[2];
-    struct { /* the first of them; all that counts in a copy of the live one (gh_find_node) */
-      struct gh_address address;
-      __u8 is_v4;
-    };
-  };
+  struct gh_destination destinations[2];
   __u32 live; /* 0 or 1: the destination in use */
   __u32 reserved[3];
 };
 GH_STATIC_ASSERT(sizeof(struct gh_node) == 64, "gh_node");
 
+/* The two 16-bit words of an IPv4 address, added: one's complement sums may be begun anywhere (RFC 1071 §2). */
+static inline __u32 gh_sum_v4(const struct gh_address *address) {
+  return (__u32)((address->low >> 32 & 0xffff) + (address->low >> 48));
+}
+
 /* Gives a node another destination by one store: a packet sees the old one or the new one. A grace period must have passed
  * since the change before, which a node that nobody has written to yet does not need. */
-static inline void gh_switch_destination(struct gh_node *node, const struct gh_address *address, __u8 is_v4) {
+static inline void gh_switch_destination(struct gh_node *node, const struct gh_address *address, enum gh_family family) {
   const __u32 idle = 1 - (node->live & 1);
   node->destinations[idle].address = *address;
-  node->destinations[idle].is_v4 = is_v4;
+  node->destinations[idle].family = (__u8)family;
+  node->destinations[idle].sum = gh_sum_v4(address);
   __atomic_store_n(&node->live, idle, __ATOMIC_RELEASE);
 }
 
-/* ---- One per data plane ---- */
-struct gh_state {
-  __u64 hash_key[4];        /* from the site secret: clients cannot aim at a slot */
-  struct gh_address source_v4; /* outer source for IPv4 nodes, in mapped form */
-  struct gh_address source_v6; /* outer source for IPv6 nodes */
-  __u32 vip_half;           /* 0 or 1: the live half of the VIP table */
-  __u32 slots;              /* of every ring */
-  __u32 mtu;                /* largest outer IP packet, bytes; 0: no limit */
-  __u32 self;               /* on a node: its id */
-  __u32 workers;            /* on a node: worker places in use, 1..GH_MAX_WORKERS */
-  __u32 listener_half;      /* on a node: the live half of the listener table */
-  __u32 services;           /* bit 0: the live half of the services' tables; bit 1: some service translates addresses */
+/* ---- What a plane says of itself in every packet ---- */
+/* An outer source. IPIP has no ports that could differ from flow to flow, so that receive queues and equal-cost paths would
+ * see one flow: there the flow's hash fills the host bits of a prefix. */
+struct gh_source {
+  struct gh_address address; /* IPv4 in mapped form; with a prefix its host bits are 0 */
+  __u64 entropy;             /* mask of the bits of address.low that the hash fills; 0: none */
+  __u32 sum;                 /* of an IPv4 address: gh_sum_v4() */
+  __u32 reserved;
+};
+
+/* gh_source.entropy of a prefix of `length` bits, 96 more than written for IPv4: the host bits among the last eight bytes. */
+static inline __u64 gh_host_bits(__u32 length) {
+  const __u32 bits = length >= 128 ? 0 : length < 64 ? 64 : 128 - length;
+  return bits == 0 ? 0 : __builtin_bswap64(~0ULL >> (64 - bits));
+}
+
+struct gh_identity {
+  __u64 hash_key[GH_KEY_WORDS]; /* from the site secret: clients cannot aim at a slot */
+  struct gh_source gue_v4;      /* towards IPv4 nodes; on a node: its own address */
+  struct gh_source gue_v6;
+  struct gh_source ipip_v4; /* on a node: from where the fleet's IPIP comes, beside the fleet's addresses */
+  struct gh_source ipip_v6;
+  __u64 answer_interval; /* ns between two ICMP answers of a CPU, on average */
+  __u32 mtu;             /* largest outer IP packet, bytes */
   __u32 reserved[5];
 };
-GH_STATIC_ASSERT(sizeof(struct gh_state) == 112, "gh_state");
+GH_STATIC_ASSERT(sizeof(struct gh_identity) == 256, "gh_identity");
 
-/* ---- The tunnel: GUE variant 0 (draft-ietf-intarea-gue), 12 bytes after the UDP header ----
+/* ---- One per data plane: all its tables of fixed size, so that a packet looks up only once where they are ---- */
+struct gh_state {
+  __u32 vip_half;      /* 0 or 1: the live half of the VIP table and of the filter */
+  __u32 identity;      /* 0 or 1: the live identity */
+  __u32 slots;         /* of every ring */
+  __u32 self;          /* on a node: its id */
+  __u32 workers;       /* on a node: worker places in use, 1..GH_MAX_WORKERS */
+  __u32 listener_half; /* on a node: the live half of the listener table */
+  __u32 services;      /* bit 0: the live half of the services' tables; bit 1: some service translates addresses */
+  __u32 reserved[9];
+  struct gh_identity identities[2];
+  struct gh_group groups[GH_MAX_GROUPS];
+  __u8 filter[2 * GH_FILTER_BYTES];              /* [gh_filter_index(address)]: 0 says that no VIP has the address */
+  struct gh_vip_line vip_lines[2 * GH_VIP_LINES]; /* on a node: the fleet, who may send tunnel packets */
+  struct gh_node nodes[GH_MAX_NODES];
+};
+
+static inline const struct gh_identity *gh_get_identity(const struct gh_state *state) {
+  return &state->identities[*(const volatile __u32 *)&state->identity & 1];
+}
+
+/* Makes `identity` the live one by one store: a packet goes by the old one or by the new one. A grace period must have passed
+ * since the change before. */
+static inline void gh_switch_identity(struct gh_state *state, const struct gh_identity *identity) {
+  const __u32 idle = 1 - (state->identity & 1);
+  state->identities[idle] = *identity;
+  __atomic_store_n(&state->identity, idle, __ATOMIC_RELEASE);
+}
+
+/* ---- The tunnel: GUE variant 0 (draft-ietf-intarea-gue), 4 or 12 bytes after the UDP header ----
  * No optional fields; the private field is the epoch of the ring and the rest of the slot's hop list, so that its
- * size never depends on the state of the fleet. A stock Linux GUE receiver skips it by the header length. */
+ * size never depends on the state of the fleet. A stock Linux GUE receiver skips it by the header length. Without the
+ * private field the header is its first four bytes. */
 struct gh_gue {
-  __u8 version_length; /* version 0, header length 2 words beyond the first: 0x02 */
+  __u8 version_length; /* version 0, words beyond the first: 0x02 with the private field, 0x00 without */
   __u8 protocol;       /* IPPROTO_IPIP or IPPROTO_IPV6 */
   __be16 flags;        /* 0 */
   __be16 epoch;
@@ -164,12 +247,15 @@ enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
 #define GH_VERDICTS(GH_VERDICT)                                                                     \
   GH_VERDICT(NOT_VIP, GH_PASS, "not_vip", "not addressed to a VIP: left to the host untouched")     \
   GH_VERDICT(FORWARDED, GH_TRANSMIT, "forwarded", "tunnelled to the owner of its slot")             \
-  GH_VERDICT(TRUNCATED, GH_PASS, "truncated", "ends before its headers do: left to the host")       \
-  GH_VERDICT(VIP_NO_PORTS, GH_PASS, "vip_no_ports", "to a VIP's address, neither TCP nor UDP")      \
-  GH_VERDICT(VIP_FRAGMENT, GH_DROP, "vip_fragment", "fragment of a packet to a VIP's address")      \
-  GH_VERDICT(VIP_EXTENSION, GH_DROP, "vip_extension", "IPv6 extension header on a VIP's packet")    \
+  GH_VERDICT(TRUNCATED, GH_DROP, "truncated", "to a VIP's address, ends before its headers do")     \
+  GH_VERDICT(VIP_NO_PORTS, GH_PASS, "vip_no_ports", "to a VIP's address, of no flow: left to the host") \
+  GH_VERDICT(VIP_FRAGMENT, GH_DROP, "vip_fragment", "fragment to a VIP's address that takes none")  \
+  GH_VERDICT(VIP_EXTENSION, GH_DROP, "vip_extension", "IPv6 headers on a VIP's packet that are not followed") \
   GH_VERDICT(VIP_NO_RING, GH_DROP, "vip_no_ring", "the VIP has no ring, or its slot no node")       \
-  GH_VERDICT(VIP_TOO_BIG, GH_DROP, "vip_too_big", "longer than the fabric's MTU with its tunnel")   \
+  GH_VERDICT(VIP_TOO_BIG, GH_TRANSMIT, "vip_too_big", "too long for the fabric: answered with the size that fits") \
+  GH_VERDICT(VIP_TOO_BIG_DROPPED, GH_DROP, "vip_too_big_dropped", "too long, and no answer allowed or left") \
+  GH_VERDICT(VIP_ECHO, GH_TRANSMIT, "vip_echo", "echo request to a VIP's address, answered")        \
+  GH_VERDICT(VIP_ECHO_DROPPED, GH_DROP, "vip_echo_dropped", "echo request beyond the budget of answers") \
   GH_VERDICT(NO_HEADROOM, GH_DROP, "no_headroom", "the driver left no room for the outer header")   \
   GH_VERDICT(TRANSLATED_BACK, GH_TRANSMIT, "translated_back", "from a server: its source is the VIP again") \
   /* Protection of guarded VIPs: guard.h. */                                                         \
@@ -201,13 +287,29 @@ enum gh_verdict {
   GH_VERDICT_COUNT,
   GH_UNDECIDED = GH_VERDICT_COUNT /* what a stage of the path says when the next one is to decide */
 };
-enum { GH_VERDICT_STRIDE = 64 }; /* counters of one CPU: whole cache lines */
+enum { GH_VERDICT_STRIDE = 64 }; /* room for more */
 GH_STATIC_ASSERT((int)GH_VERDICT_COUNT <= (int)GH_VERDICT_STRIDE, "raise GH_VERDICT_STRIDE");
 
-/* ---- Counters: one region per CPU, index = cpu * limit + number ---- */
+/* ---- What each CPU counts ----
+ * The packets that were forwarded are those of all VIPs: GH_FORWARDED itself is counted by nobody, and what stands in its place
+ * are the packets of VIPs that are no more. */
 struct gh_traffic {
-  __u64 packets;
-  __u64 bytes; /* of the IP packet, without Ethernet and tunnel headers */
+  __u64 packets; /* all that was tunnelled */
+  __u64 bytes;   /* of the IP packet, without Ethernet and tunnel headers */
+  __u64 opened;  /* SYNs among them: new TCP flows */
+  __u64 errors;  /* ICMP errors among them, about flows */
+};
+
+struct gh_counts {
+  __u64 verdicts[GH_VERDICT_STRIDE];
+  __u64 answers_until; /* the budget of ICMP answers, ns: until when those so far last at an even pace */
+  __u64 reserved[7];
+};
+
+struct gh_cpu { /* of a front door; a node has the first part alone */
+  struct gh_counts counts;
+  struct gh_traffic vips[GH_MAX_VIPS];
+  struct gh_traffic nodes[GH_MAX_NODES];
 };
 
 /* ---- Capture: packets as they came and as they left, through a ring buffer ---- */

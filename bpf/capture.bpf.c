@@ -9,7 +9,15 @@ struct {
 
 GH_ARRAY(capture_filter, struct gh_capture_filter, 1);
 
-static inline int gh_is_wanted(const struct gh_capture_filter *filter, const struct gh_packet *packet) {
+/* Where each CPU keeps what it has seen until the verdict is known. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct gh_captured);
+} captured SEC(".maps");
+
+GH_NOINLINE int gh_is_wanted(const struct gh_capture_filter *filter, const struct gh_packet *packet) {
   struct gh_parsed parsed;
   if (filter->sample == 0) return 0;
   if ((filter->address.high | filter->address.low) != 0) {
@@ -23,7 +31,7 @@ static inline int gh_is_wanted(const struct gh_capture_filter *filter, const str
   return filter->sample == 1 || bpf_get_prandom_u32() % filter->sample == 0;
 }
 
-static inline void gh_copy_frame(struct xdp_md *context, struct gh_captured *record, int place) {
+GH_INLINE void gh_copy_frame(struct xdp_md *context, struct gh_captured *record, int place) {
   __u64 length = (__u64)(context->data_end - context->data);
   record->lengths[place] = (__u32)length;
   if (length > GH_CAPTURE_BYTES) length = GH_CAPTURE_BYTES;
@@ -31,39 +39,35 @@ static inline void gh_copy_frame(struct xdp_md *context, struct gh_captured *rec
   if (length > 0 && length <= GH_CAPTURE_BYTES) bpf_xdp_load_bytes(context, 0, record->bytes[place], (__u32)length);
 }
 
-/* NULL when the packet is not wanted. What is returned must be given to gh_end_capture(). */
-static inline struct gh_captured *gh_begin_capture(struct xdp_md *context, const struct gh_packet *packet) {
+/* Non-zero when the packet is wanted so far; then gh_end_capture() must be called. */
+GH_NOINLINE int gh_begin_capture(struct xdp_md *context) {
   const __u32 zero = 0;
   const struct gh_capture_filter *filter = (const struct gh_capture_filter *)bpf_map_lookup_elem(&capture_filter, &zero);
-  struct gh_captured *record;
-  if (!filter || !gh_is_wanted(filter, packet)) return 0;
-  record = (struct gh_captured *)bpf_ringbuf_reserve(&captures, sizeof(*record), 0);
-  if (!record) return 0; /* nobody reads as fast as that */
+  struct gh_captured *record = (struct gh_captured *)bpf_map_lookup_elem(&captured, &zero);
+  struct gh_packet packet = gh_packet_of(context);
+  if (!filter || !record || !gh_is_wanted(filter, &packet)) return 0;
   record->time = bpf_ktime_get_ns();
   record->interface = context->ingress_ifindex;
   gh_copy_frame(context, record, 0);
-  return record;
+  return 1;
 }
 
-static inline void gh_end_capture(struct xdp_md *context, struct gh_captured *record, enum gh_verdict verdict) {
+GH_NOINLINE int gh_end_capture(struct xdp_md *context, enum gh_verdict verdict) {
   const __u32 zero = 0;
   const struct gh_capture_filter *filter = (const struct gh_capture_filter *)bpf_map_lookup_elem(&capture_filter, &zero);
-  if (!record) return;
-  if (!filter || (filter->verdicts && !(filter->verdicts >> (verdict & 63) & 1))) {
-    bpf_ringbuf_discard(record, 0);
-    return;
-  }
+  struct gh_captured *record = (struct gh_captured *)bpf_map_lookup_elem(&captured, &zero);
+  if (!filter || !record || (filter->verdicts && !(filter->verdicts >> (verdict & 63) & 1))) return 0;
   record->verdict = verdict;
   gh_copy_frame(context, record, 1);
-  bpf_ringbuf_submit(record, 0);
+  return (int)bpf_ringbuf_output(&captures, record, sizeof(*record), 0); /* fails when nobody reads as fast as that */
 }
 
 SEC("xdp")
 int balance_and_capture(struct xdp_md *context) {
-  struct gh_packet packet = gh_xdp_packet(context);
-  struct gh_captured *record = gh_begin_capture(context, &packet);
+  struct gh_packet packet = gh_packet_of(context);
+  const int is_wanted = gh_begin_capture(context);
   const enum gh_verdict verdict = gh_balance((struct gh_tables *)0, &packet);
-  gh_end_capture(context, record, verdict);
+  if (is_wanted) gh_end_capture(context, verdict);
   return gh_leave(context, verdict);
 }
 

@@ -1,5 +1,8 @@
 /* The node's end of the tunnel: take the outer header off and deliver, or, while the slot is in transition and the flow is
- * not here, send the packet on to the slot's next earlier owner. Only packets with hops left pay for the question. */
+ * not here, send the packet on to the slot's next earlier owner that can be reached. Only packets with hops left pay for the
+ * question. Takes all that encap.h makes: GUE with and without our private field, IPIP and its mixes. Tunnel packets come
+ * from the fleet only: its addresses are this table's, and IPIP may also come from the site's source prefix. IPIP of others
+ * is none of ours: the host may have tunnels of its own. */
 #pragma once
 
 #include "bpf/forward.h"
@@ -8,49 +11,100 @@
 struct gh_tunnel {
   struct gh_address source;
   __u64 link_length;
-  __u32 outer_length; /* IP, UDP and GUE */
+  __u64 outer_length; /* all that is to be taken off */
+  __u32 length;       /* of the outer packet, as its header says */
+  __be16 udp_length;  /* as the UDP header says */
   __u8 is_v4;         /* the outer header */
-  __u8 congestion;    /* its mark */
+  __u8 is_ipip;
+  __u8 protocol;   /* of what is inside: GH_PROTOCOL_IPIP or GH_PROTOCOL_IPV6 */
+  __u8 congestion; /* the outer header's mark */
 };
 
-/* The place of the GUE header, or NULL when the packet is no tunnel packet of ours. */
-static inline __u8 *gh_find_gue(const struct gh_packet *packet, struct gh_tunnel *tunnel) {
-  const __u16 type = gh_parse_link(packet, &tunnel->link_length);
-  __u8 *start;
-  if (type == 0) return 0;
-  start = packet->start + tunnel->link_length;
-  if (type == GH_ETHERTYPE_IPV4) {
-    const struct gh_outer_v4 *outer = (const struct gh_outer_v4 *)start;
-    if ((const __u8 *)(outer + 1) > packet->end || outer->ip.version_length != 0x45 ||
-        outer->ip.protocol != GH_PROTOCOL_UDP || (outer->ip.fragment & gh_be16(0x3fff)) ||
-        outer->udp.destination_port != gh_be16(GH_TUNNEL_PORT)) {
-      return 0;
-    }
-    tunnel->is_v4 = 1;
-    tunnel->outer_length = sizeof(*outer);
-    tunnel->congestion = outer->ip.traffic_class & GH_CONGESTION_MASK;
-    gh_address_from_v4(&tunnel->source, outer->ip.source);
-    return start + __builtin_offsetof(struct gh_outer_v4, gue);
+static inline int gh_is_ip_protocol(__u8 protocol) { return protocol == GH_PROTOCOL_IPIP || protocol == GH_PROTOCOL_IPV6; }
+
+/* Whether the packet is for this node's end of a tunnel, whoever sent it. */
+static inline int gh_find_tunnel_v4(const __u8 *start, const __u8 *end, const struct gh_identity *self,
+                                    struct gh_tunnel *tunnel) {
+  const struct gh_outer_v4 *outer = (const struct gh_outer_v4 *)start;
+  /* Shorter than any tunnel packet of ours would be, IPIP with a bare IP header. */
+  if ((const __u8 *)(outer + 1) > end || outer->ip.version_length != 0x45) return 0;
+  if (outer->ip.fragment & gh_be16(0x3fff)) return 0;
+  if (gh_load32(outer->ip.destination) != (__u32)(self->gue_v4.address.low >> 32)) return 0;
+  tunnel->is_ipip = gh_is_ip_protocol(outer->ip.protocol);
+  if (!tunnel->is_ipip && (outer->ip.protocol != GH_PROTOCOL_UDP || outer->udp.destination_port != gh_be16(GH_TUNNEL_PORT))) {
+    return 0;
   }
-  if (type == GH_ETHERTYPE_IPV6) {
-    const struct gh_outer_v6 *outer = (const struct gh_outer_v6 *)start;
-    if ((const __u8 *)(outer + 1) > packet->end || outer->ip.next_header != GH_PROTOCOL_UDP ||
-        outer->udp.destination_port != gh_be16(GH_TUNNEL_PORT)) {
-      return 0;
-    }
-    tunnel->is_v4 = 0;
-    tunnel->outer_length = sizeof(*outer);
-    tunnel->congestion = (gh_from_be16(outer->ip.version_class_flow[0]) >> 4) & GH_CONGESTION_MASK;
-    gh_address_from_v6(&tunnel->source, outer->ip.source);
-    return start + __builtin_offsetof(struct gh_outer_v6, gue);
-  }
-  return 0;
+  tunnel->is_v4 = 1;
+  tunnel->outer_length = sizeof(outer->ip);
+  tunnel->length = gh_from_be16(outer->ip.total_length);
+  tunnel->udp_length = outer->udp.length;
+  tunnel->protocol = outer->ip.protocol;
+  tunnel->congestion = outer->ip.traffic_class & GH_CONGESTION_MASK;
+  gh_address_from_v4(&tunnel->source, outer->ip.source);
+  return 1;
 }
 
-/* Only the fleet may send tunnel packets: its addresses are this table's. */
-static inline int gh_is_stranger(struct gh_tables *tables, const struct gh_state *state, const struct gh_tunnel *tunnel) {
+static inline int gh_find_tunnel_v6(const __u8 *start, const __u8 *end, const struct gh_identity *self,
+                                    struct gh_tunnel *tunnel) {
+  const struct gh_outer_v6 *outer = (const struct gh_outer_v6 *)start;
+  if ((const __u8 *)(outer + 1) > end || (gh_from_be16(outer->ip.version_class_flow[0]) >> 12) != 6) return 0;
+  if (gh_load64(outer->ip.destination) != self->gue_v6.address.high) return 0;
+  if (gh_load64(outer->ip.destination + 4) != self->gue_v6.address.low) return 0;
+  tunnel->is_ipip = gh_is_ip_protocol(outer->ip.next_header);
+  if (!tunnel->is_ipip && (outer->ip.next_header != GH_PROTOCOL_UDP || outer->udp.destination_port != gh_be16(GH_TUNNEL_PORT))) {
+    return 0;
+  }
+  tunnel->is_v4 = 0;
+  tunnel->outer_length = sizeof(outer->ip);
+  tunnel->length = gh_from_be16(outer->ip.payload_length) + (__u32)sizeof(outer->ip);
+  tunnel->udp_length = outer->udp.length;
+  tunnel->protocol = outer->ip.next_header;
+  tunnel->congestion = (gh_from_be16(outer->ip.version_class_flow[0]) >> 4) & GH_CONGESTION_MASK;
+  gh_address_from_v6(&tunnel->source, outer->ip.source);
+  return 1;
+}
+
+static inline int gh_find_tunnel(const struct gh_packet *packet, const struct gh_identity *self, struct gh_tunnel *tunnel) {
+  const __be16 type = gh_parse_link(packet, &tunnel->link_length);
+  const __u8 *start = packet->start + tunnel->link_length;
+  if (type == gh_be16(GH_ETHERTYPE_IPV4)) return gh_find_tunnel_v4(start, packet->end, self, tunnel);
+  return type == gh_be16(GH_ETHERTYPE_IPV6) && gh_find_tunnel_v6(start, packet->end, self, tunnel);
+}
+
+static inline int gh_is_from_prefix(const struct gh_source *prefix, const struct gh_address *source) {
+  return prefix->entropy != 0 && source->high == prefix->address.high &&
+         (source->low & ~prefix->entropy) == prefix->address.low;
+}
+
+/* Only the fleet may send tunnel packets. */
+static inline int gh_is_stranger(const struct gh_state *state, const struct gh_identity *self,
+                                 const struct gh_tunnel *tunnel) {
   if (!tunnel->is_v4 && gh_is_mapped(&tunnel->source)) return 1;
-  return !gh_find_vip(tables, state, &tunnel->source, 0, 0);
+  if (tunnel->is_ipip && gh_is_from_prefix(tunnel->is_v4 ? &self->ipip_v4 : &self->ipip_v6, &tunnel->source)) return 0;
+  return !gh_has_address(state, &tunnel->source);
+}
+
+/* The lengths and the GUE header of a packet from the fleet. Non-zero when they are not as we make them. Sets what
+ * is inside, and the hops left, newest first, in the high bits. */
+static inline int gh_read_shim(const struct gh_packet *packet, struct gh_tunnel *tunnel, __u64 *hops) {
+  const __u8 *start = packet->start + tunnel->link_length;
+  const __u8 *udp = start + tunnel->outer_length;
+  const struct gh_gue *gue = (const struct gh_gue *)(udp + sizeof(struct gh_udp));
+  *hops = 0;
+  if (start + tunnel->length > packet->end) return -1;
+  if (tunnel->is_ipip) return tunnel->length <= tunnel->outer_length;
+  if (gh_from_be16(tunnel->udp_length) != tunnel->length - tunnel->outer_length) return -1;
+  if ((const __u8 *)(gue + 1) > packet->end || gue->flags != 0 || !gh_is_ip_protocol(gue->protocol)) return -1;
+  tunnel->protocol = gue->protocol;
+  if (gue->version_length == 2) {
+    *hops = __builtin_bswap64(gh_load64(&gue->epoch)) << 16;
+    tunnel->outer_length += GH_GUE_HOPS_LENGTH;
+  } else if (gue->version_length == 0) {
+    tunnel->outer_length += GH_GUE_LENGTH;
+  } else {
+    return -1;
+  }
+  return tunnel->length <= tunnel->outer_length;
 }
 
 /* The inner mark after the tunnel (RFC 6040 §4.2), of a packet that takes marks; the outer one is an odd number. */
@@ -61,29 +115,26 @@ static inline __u8 gh_merge_congestion(__u8 inner, __u8 outer) {
 
 /* Flips `change` in the traffic class and keeps the checksum right (RFC 1624, equation 3). */
 static inline void gh_change_class_v4(struct gh_ipv4 *ip, __u8 change) {
-  const __u16 *word = (const __u16 *)ip;
-  __u32 sum = (__u32)(__u16)~ip->checksum + (__u16)~*word;
+  const __u16 before = gh_load16(ip);
   ip->traffic_class ^= change;
-  sum += *word;
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  ip->checksum = (__u16)~sum;
+  ip->checksum = gh_fold((__u32)(__u16)~ip->checksum + (__u16)~before + gh_load16(ip));
 }
 
 /* Carries the outer mark to the inner header. Returns `verdict`, or why the packet must be dropped. */
-static inline enum gh_verdict gh_carry_congestion(struct gh_packet *packet, const struct gh_tunnel *tunnel, __u16 type,
+static inline enum gh_verdict gh_carry_congestion(struct gh_packet *packet, const struct gh_tunnel *tunnel,
                                                   enum gh_verdict verdict) {
   struct gh_ipv4 *v4 = (struct gh_ipv4 *)(packet->start + tunnel->link_length + tunnel->outer_length);
   struct gh_ipv6 *v6 = (struct gh_ipv6 *)v4; /* only its first words */
+  const int is_v4 = tunnel->protocol == GH_PROTOCOL_IPIP;
   __u8 inner, change;
   /* Without a mark, and with the one that senders set by default, the inner header stays as it is. */
   if (tunnel->congestion == 0 || tunnel->congestion == GH_CONGESTION_CAPABLE_0) return verdict;
   if ((__u8 *)(v4 + 1) > packet->end) return GH_NODE_BAD_TUNNEL;
-  inner = type == GH_ETHERTYPE_IPV4 ? v4->traffic_class : (__u8)(gh_from_be16(v6->version_class_flow[0]) >> 4);
+  inner = is_v4 ? v4->traffic_class : (__u8)(gh_from_be16(v6->version_class_flow[0]) >> 4);
   inner &= GH_CONGESTION_MASK;
   if (inner == 0) return tunnel->congestion == GH_CONGESTION_MET ? GH_NODE_CONGESTED : verdict;
   change = inner ^ gh_merge_congestion(inner, tunnel->congestion);
-  if (type == GH_ETHERTYPE_IPV4) {
+  if (is_v4) {
     gh_change_class_v4(v4, change);
   } else {
     v6->version_class_flow[0] ^= gh_be16((__u16)(change << 4));
@@ -91,85 +142,108 @@ static inline enum gh_verdict gh_carry_congestion(struct gh_packet *packet, cons
   return verdict;
 }
 
-static inline enum gh_verdict gh_strip(struct gh_packet *packet, const struct gh_tunnel *tunnel, __u16 type,
-                                       enum gh_verdict verdict) {
-  const int outer_length = tunnel->is_v4 ? (int)sizeof(struct gh_outer_v4) : (int)sizeof(struct gh_outer_v6);
-  const enum gh_verdict carried = gh_carry_congestion(packet, tunnel, type, verdict);
+static inline enum gh_verdict gh_strip(struct gh_packet *packet, const struct gh_tunnel *tunnel, enum gh_verdict verdict) {
+  const enum gh_verdict carried = gh_carry_congestion(packet, tunnel, verdict);
+  const __be16 type = gh_be16(tunnel->protocol == GH_PROTOCOL_IPIP ? GH_ETHERTYPE_IPV4 : GH_ETHERTYPE_IPV6);
+  __u8 *link = packet->start + tunnel->outer_length;
   if (carried != verdict) return carried;
-  if (gh_move_link(packet, outer_length, tunnel->link_length, type)) return GH_NODE_BAD_TUNNEL;
-  if (gh_move_start(packet, outer_length)) return GH_NODE_BAD_TUNNEL;
-  return verdict;
+  if (packet->start + GH_LONGEST_LINK > packet->end || link + GH_LONGEST_LINK > packet->end) return GH_NODE_BAD_TUNNEL;
+  gh_copy_tags(packet->start, link, tunnel->link_length, type);
+  gh_store32(link + 8, gh_load32(packet->start + 8));
+  gh_store64(link, gh_load64(packet->start));
+  return gh_move_start(packet, (int)tunnel->outer_length) ? GH_NODE_BAD_TUNNEL : verdict;
 }
 
-/* Whether the inner packet must be delivered here: all but TCP segments of connections that this kernel does not know. */
-static inline int gh_belongs_here(struct gh_packet *packet, const struct gh_tunnel *tunnel, __u16 type) {
-  __u8 *ip = packet->start + tunnel->link_length + tunnel->outer_length;
+/* Whether the inner packet must be delivered here: all but TCP segments of connections that this kernel does not know, and
+ * ICMP errors about such. */
+static inline int gh_belongs_here(struct gh_packet *packet, const struct gh_tunnel *tunnel) {
+  const int is_v4 = tunnel->protocol == GH_PROTOCOL_IPIP;
+  const __u64 offset = tunnel->link_length + tunnel->outer_length;
   struct gh_parsed inner;
-  struct gh_tcp *tcp;
-  const enum gh_parse_outcome outcome = gh_parse_ip(ip, packet->end, type, &inner);
-  if (outcome != GH_PARSED_PORTS || inner.protocol != GH_PROTOCOL_TCP) return 1;
-  /* Options before the TCP header are too rare to follow: without them the offset is constant. */
-  tcp = (struct gh_tcp *)(ip + (inner.is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6)));
-  if (inner.transport_offset != (inner.is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6))) return 1;
-  if (inner.transport_offset + sizeof(*tcp) > inner.ip_length || (__u8 *)(tcp + 1) > packet->end) return 1;
-  if ((tcp->flags & (GH_TCP_SYN | GH_TCP_ACK)) == GH_TCP_SYN) return 1;
-  return gh_owns_flow(packet, ip, (__u8 *)tcp, inner.is_v4);
+  struct gh_connection connection;
+  const enum gh_parse_outcome outcome =
+      gh_parse_ip(packet, offset, gh_be16(is_v4 ? GH_ETHERTYPE_IPV4 : GH_ETHERTYPE_IPV6), &inner);
+  if (outcome == GH_PARSED_NO_PORTS) {
+    if (gh_follow_error(packet, offset, &inner)) return 1;
+  } else if (outcome != GH_PARSED_PORTS) {
+    return 1;
+  }
+  if (inner.protocol != GH_PROTOCOL_TCP) return 1;
+  if ((inner.tcp_flags & (GH_TCP_SYN | GH_TCP_ACK)) == GH_TCP_SYN) return 1;
+  connection.source = inner.source;
+  connection.destination = inner.destination;
+  connection.source_port = inner.source_port;
+  connection.destination_port = inner.destination_port;
+  connection.is_v4 = is_v4;
+  return gh_owns(packet, &connection, offset, inner.form == GH_FORM_ERROR ? 0 : offset + inner.transport_offset);
 }
 
-/* Rewrites the outer header for the next hop. Non-zero when that node is not known or of the other family. */
-static inline int gh_send_on(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
-                             const struct gh_tunnel *tunnel, __u16 next) {
-  __u8 *outer = packet->start + tunnel->link_length;
-  struct gh_node node;
-  struct gh_gue *gue;
-  if (gh_find_node(tables, next, &node) || node.is_v4 != tunnel->is_v4) return -1;
-  if (tunnel->is_v4) {
-    struct gh_outer_v4 *v4 = (struct gh_outer_v4 *)outer;
-    if ((__u8 *)(v4 + 1) > packet->end) return -1;
-    gh_store_v4(v4->ip.source, &state->source_v4);
-    gh_store_v4(v4->ip.destination, &node.address);
-    v4->ip.ttl = GH_TUNNEL_TTL;
-    v4->ip.checksum = 0;
-    v4->ip.checksum = gh_ipv4_checksum(&v4->ip);
-    gue = &v4->gue;
-  } else {
-    struct gh_outer_v6 *v6 = (struct gh_outer_v6 *)outer;
-    if ((__u8 *)(v6 + 1) > packet->end) return -1;
-    gh_store_v6(v6->ip.source, &state->source_v6);
-    gh_store_v6(v6->ip.destination, &node.address);
-    v6->ip.hop_limit = GH_TUNNEL_TTL;
-    gue = &v6->gue;
+/* The first hop that is known and of the outer header's family; it leaves the list with those before it, which nobody could
+ * ask. NULL when there is none. */
+static inline const struct gh_destination *gh_take_hop(const struct gh_state *state, const struct gh_tunnel *tunnel, __u64 *hops) {
+  int i;
+  for (i = 0; i < GH_HOPS - 1 && *hops >> 48; ++i) {
+    const struct gh_destination *node = gh_find_node(state, (__u32)(*hops >> 48));
+    *hops <<= 16;
+    if (node && (node->family == GH_FAMILY_V4) == tunnel->is_v4) return node;
   }
-  gue->hops[0] = gue->hops[1];
-  gue->hops[1] = gue->hops[2];
-  gue->hops[2] = 0;
-  gh_turn_around((struct gh_ethernet *)packet->start);
   return 0;
+}
+
+/* Rewrites the outer header for the next hop. Non-zero when there is none. */
+static inline int gh_send_on(const struct gh_state *state, const struct gh_identity *self, struct gh_packet *packet,
+                             const struct gh_tunnel *tunnel, __u64 hops) {
+  const struct gh_destination *node = gh_take_hop(state, tunnel, &hops);
+  __u8 *outer = packet->start + tunnel->link_length;
+  struct gh_ipv4 *v4 = (struct gh_ipv4 *)outer;
+  struct gh_ipv6 *v6 = (struct gh_ipv6 *)outer;
+  struct gh_gue *gue = (struct gh_gue *)(outer + tunnel->outer_length - sizeof(struct gh_gue));
+  if (!node || packet->start + sizeof(struct gh_ethernet) > packet->end) return -1;
+  if ((__u8 *)(v6 + 1) > packet->end || (__u8 *)(gue + 1) > packet->end) return -1;
+  if (tunnel->is_v4) {
+    gh_store_v4(v4->source, &self->gue_v4.address);
+    gh_store_v4(v4->destination, &node->address);
+    v4->ttl = GH_TUNNEL_TTL;
+    v4->checksum = 0;
+    v4->checksum = gh_ipv4_checksum(v4);
+  } else {
+    gh_store_v6(v6->source, &self->gue_v6.address);
+    gh_store_v6(v6->destination, &node->address);
+    v6->hop_limit = GH_TUNNEL_TTL;
+  }
+  gue->hops[0] = gh_be16((__u16)(hops >> 48));
+  gue->hops[1] = gh_be16((__u16)(hops >> 32));
+  gue->hops[2] = gh_be16((__u16)(hops >> 16));
+  gh_turn_around(packet->start, packet->start);
+  return 0;
+}
+
+/* With hops left: GH_NODE_OWNED and GH_NODE_HOP_UNKNOWN are to be delivered. A function of its own, as few packets need it. */
+GH_NOINLINE enum gh_verdict gh_ask_hops(const struct gh_state *state, void *context, const struct gh_tunnel *tunnel, __u64 hops) {
+  struct gh_packet packet = gh_packet_of(context);
+  if (gh_belongs_here(&packet, tunnel)) return GH_NODE_OWNED;
+  return gh_send_on(state, gh_get_identity(state), &packet, tunnel, hops) ? GH_NODE_HOP_UNKNOWN : GH_NODE_SENT_ON;
 }
 
 static inline enum gh_verdict gh_decapsulate_uncounted(struct gh_tables *tables, struct gh_packet *packet) {
   const struct gh_state *state = gh_get_state(tables);
+  const struct gh_identity *self;
   struct gh_tunnel tunnel;
-  struct gh_gue *gue;
   enum gh_verdict verdict = GH_NODE_DELIVERED;
-  __u16 next, type;
+  __u64 hops;
   if (!state) return GH_NODE_NOT_TUNNEL;
-  gue = (struct gh_gue *)gh_find_gue(packet, &tunnel);
-  if (!gue) return GH_NODE_NOT_TUNNEL;
-  if (gh_is_stranger(tables, state, &tunnel)) return GH_NODE_STRANGER;
-  if ((__u8 *)(gue + 1) > packet->end) return GH_NODE_BAD_TUNNEL;
-  if (gue->version_length != 2 || gue->flags != 0) return GH_NODE_BAD_TUNNEL;
-  if (gue->protocol != GH_PROTOCOL_IPIP && gue->protocol != GH_PROTOCOL_IPV6) return GH_NODE_BAD_TUNNEL;
-  type = gue->protocol == GH_PROTOCOL_IPIP ? GH_ETHERTYPE_IPV4 : GH_ETHERTYPE_IPV6;
-  next = gh_from_be16(gue->hops[0]);
-
-  if (next != 0) {
-    verdict = gh_belongs_here(packet, &tunnel, type) ? GH_NODE_OWNED : GH_NODE_HOP_UNKNOWN;
-    if (verdict == GH_NODE_HOP_UNKNOWN && gh_send_on(tables, state, packet, &tunnel, next) == 0) return GH_NODE_SENT_ON;
+  self = gh_get_identity(state);
+  if (!gh_find_tunnel(packet, self, &tunnel)) return GH_NODE_NOT_TUNNEL;
+  if (gh_is_stranger(state, self, &tunnel)) return tunnel.is_ipip ? GH_NODE_NOT_TUNNEL : GH_NODE_STRANGER;
+  if (gh_read_shim(packet, &tunnel, &hops)) return GH_NODE_BAD_TUNNEL;
+  if (hops >> 48) {
+    const struct gh_tunnel copy = tunnel; /* what is pointed to is in memory, not in registers */
+    verdict = gh_ask_hops(state, packet->context, &copy, hops);
+    if (verdict == GH_NODE_SENT_ON) return verdict;
   }
-  verdict = gh_strip(packet, &tunnel, type, verdict);
-  if (verdict != GH_NODE_DELIVERED && verdict != GH_NODE_OWNED) return verdict;
-  return gh_screen(tables, packet, tunnel.link_length, type == GH_ETHERTYPE_IPV4, verdict);
+  verdict = gh_strip(packet, &tunnel, verdict);
+  if (verdict != GH_NODE_DELIVERED && verdict != GH_NODE_OWNED && verdict != GH_NODE_HOP_UNKNOWN) return verdict;
+  return gh_screen(tables, packet, tunnel.link_length, tunnel.protocol == GH_PROTOCOL_IPIP, verdict);
 }
 
 static inline enum gh_verdict gh_decapsulate(struct gh_tables *tables, struct gh_packet *packet) {

@@ -3,39 +3,24 @@
 #pragma once
 
 #include "bpf/guard_maps.h"
-#include "bpf/maps.h"
 #include "bpf/service_maps.h"
+#include "bpf/xdp.h"
 
-GH_ARRAY(groups, struct gh_group, GH_MAX_GROUPS);
 GH_ARRAY(slots, __u64, 1);
-GH_ARRAY(vip_traffic, struct gh_traffic, GH_MAX_VIPS);
-GH_ARRAY(node_traffic, struct gh_traffic, GH_MAX_NODES);
+GH_ARRAY(cpus, struct gh_cpu, 1);
 
-static inline const struct gh_group *gh_get_group(struct gh_tables *tables, __u32 index) {
-  (void)tables;
-  return (const struct gh_group *)bpf_map_lookup_elem(&groups, &index);
-}
 static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index) {
   (void)tables;
   return (const __u64 *)bpf_map_lookup_elem(&slots, &index);
 }
-static inline void gh_count_vip(struct gh_tables *tables, __u32 vip, __u32 bytes) {
-  const __u32 index = bpf_get_smp_processor_id() * GH_MAX_VIPS + vip;
-  struct gh_traffic *traffic = (struct gh_traffic *)bpf_map_lookup_elem(&vip_traffic, &index);
+GH_INLINE struct gh_cpu *gh_get_cpu(struct gh_tables *tables) {
+  const __u32 index = bpf_get_smp_processor_id();
   (void)tables;
-  if (traffic) {
-    ++traffic->packets;
-    traffic->bytes += bytes;
-  }
+  return (struct gh_cpu *)bpf_map_lookup_elem(&cpus, &index);
 }
-static inline void gh_count_node(struct gh_tables *tables, __u32 id, __u32 bytes) {
-  const __u32 index = bpf_get_smp_processor_id() * GH_MAX_NODES + id;
-  struct gh_traffic *traffic = (struct gh_traffic *)bpf_map_lookup_elem(&node_traffic, &index);
-  (void)tables;
-  if (traffic) {
-    ++traffic->packets;
-    traffic->bytes += bytes;
-  }
+static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict verdict) {
+  struct gh_cpu *cpu = gh_get_cpu(tables);
+  if (cpu) ++cpu->counts.verdicts[verdict];
 }
 
 /* Another operator's XDP program, which gets what is not a VIP's. Empty unless configured; an empty place costs nothing. */
@@ -47,6 +32,24 @@ struct {
 } next_program SEC(".maps");
 
 #include "bpf/forward.h"
+
+GH_GLOBAL int gh_judge_alone(struct xdp_md *context, struct gh_parsed *parsed) {
+  struct gh_packet packet = gh_packet_of(context);
+  return parsed ? gh_judge((struct gh_tables *)0, &packet, parsed) : GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed) {
+  (void)tables;
+  return (enum gh_verdict)gh_within((__u32)gh_judge_alone((struct xdp_md *)context, parsed), GH_VERDICT_STRIDE);
+}
+
+GH_GLOBAL int gh_forward_alone(struct xdp_md *context, const struct gh_parsed *parsed) {
+  struct gh_packet packet = gh_packet_of(context);
+  return parsed ? gh_forward((struct gh_tables *)0, &packet, parsed) : GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed) {
+  (void)tables;
+  return (enum gh_verdict)gh_within((__u32)gh_forward_alone((struct xdp_md *)context, parsed), GH_VERDICT_STRIDE);
+}
 
 static inline int gh_leave(struct xdp_md *context, enum gh_verdict verdict) {
   if (verdict == GH_NOT_VIP) bpf_tail_call(context, &next_program, 0);

@@ -40,7 +40,7 @@ static inline struct gh_sketch_line *gh_get_sketch_line(struct gh_tables *tables
 }
 
 /* Global functions: the verifier proves them once, not for each way that leads to them. */
-__attribute__((noinline)) __u32 gh_probe_rule_in_maps(__u64 high, __u64 low, __u64 length) {
+GH_GLOBAL __u32 gh_probe_rule_in_maps(__u64 high, __u64 low, __u64 length) {
   const struct gh_guard *own = gh_get_guard(0);
   return own ? gh_probe_rule(0, own, high, low, length) : 0;
 }
@@ -49,7 +49,7 @@ static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low
   return gh_probe_rule_in_maps(high, low, length);
 }
 
-__attribute__((noinline)) __u32 gh_search_rules_in_maps(__u64 high, __u64 low, int is_v4, __u32 wanted) {
+GH_GLOBAL __u32 gh_search_rules_in_maps(__u64 high, __u64 low, int is_v4, __u32 wanted) {
   const struct gh_guard *own = gh_get_guard(0);
   const struct gh_wide address = {high, low};
   return own ? gh_search_rules(0, own, &address, is_v4, wanted) : 0;
@@ -59,7 +59,7 @@ static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide
   return gh_search_rules_in_maps(address->high, address->low, is_v4, wanted);
 }
 
-__attribute__((noinline)) __u32 gh_charge_in_maps(__u64 hash, __u64 cost, __u64 burst, __u64 now) {
+GH_GLOBAL __u32 gh_charge_in_maps(__u64 hash, __u64 cost, __u64 burst, __u64 now) {
   const struct gh_guard *own = gh_get_guard(0);
   const struct gh_rate rate = {cost, burst};
   return own ? gh_charge(0, own, hash, &rate, now) : 0;

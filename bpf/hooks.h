@@ -17,11 +17,20 @@ struct gh_packet {
   void *context;
 };
 
+/* The packet of `context` as it is now. */
+static inline struct gh_packet gh_packet_of(void *context);
+
+/* Words at any address: memcpy where misaligned pointers are undefined, plain loads and stores for the BPF compiler, which
+ * would make bytes of a memcpy. */
+static inline __u16 gh_load16(const void *from);
+static inline __u32 gh_load32(const void *from);
+static inline __u64 gh_load64(const void *from);
+static inline void gh_store16(void *to, __u16 value);
+static inline void gh_store32(void *to, __u32 value);
+static inline void gh_store64(void *to, __u64 value);
+
 static inline const struct gh_state *gh_get_state(struct gh_tables *tables);
-static inline const struct gh_vip_line *gh_get_vip_line(struct gh_tables *tables, __u32 index);
-static inline const struct gh_group *gh_get_group(struct gh_tables *tables, __u32 index);
 static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index);
-static inline const struct gh_node *gh_get_node(struct gh_tables *tables, __u32 id);
 
 /* Of services (abi_service.h, service.h). */
 static inline const struct gh_service *gh_get_service(struct gh_tables *tables, __u32 index);
@@ -55,28 +64,51 @@ static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide
                                   __u32 wanted); /* gh_search_rules() */
 static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct gh_rate *rate, __u64 now); /* gh_charge() */
 
-/* On a node, of SYN cookies (syn_cookie.h). `header` is a copy of the SYN's TCP header, of `length` bytes; the cookie, or a negative
- * number when there is none to be had. */
+/* On a node, of SYN cookies (syn_cookie.h). `header` is a copy of the SYN's TCP header, of `length` bytes; the IP header before it is
+ * at `ip_offset` and has no options. The cookie, or a negative number when there is none to be had. */
 struct gh_cookies;
 static inline struct gh_cookies *gh_get_cookies(struct gh_tables *tables);
-static inline __s64 gh_make_cookie(struct gh_packet *packet, __u8 *ip, __u8 *header, __u32 length, int is_v4);
+static inline __s64 gh_make_cookie(struct gh_packet *packet, __u64 ip_offset, __u8 *header, __u32 length, int is_v4);
 static inline __u32 gh_get_tcp_clock(void); /* ms, as the kernel's own TCP timestamps count */
 
 /* Calls step(0, context) and so on, at most `count` times, until one returns non-zero. A loop that the verifier need not follow. */
 static inline void gh_repeat(__u32 count, long (*step)(__u32, void *), void *context);
 
-/* Copies `length` bytes from `offset` on; non-zero when they are not all there. */
-static inline int gh_read(const struct gh_packet *packet, __u64 offset, void *to, __u32 length);
-
 /* Counters of this CPU. */
 static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict verdict);
-static inline void gh_count_vip(struct gh_tables *tables, __u32 vip, __u32 bytes);
-static inline void gh_count_node(struct gh_tables *tables, __u32 id, __u32 bytes);
+static inline struct gh_cpu *gh_get_cpu(struct gh_tables *tables);
+
+/* ns of a clock that never goes back; some milliseconds behind are allowed, and it is not 0. Only asked for rare packets. */
+static inline __u64 gh_now(void);
+
+/* Copies `length` bytes from `offset` on to `to`; non-zero when they are not all there. For what stands at an offset that only
+ * the packet knows: a pointer there costs the verifier more than a call costs the few packets that need it. */
+static inline int gh_read(const struct gh_packet *packet, __u64 offset, void *to, __u32 length);
+
+/* The sum of `length` bytes as 16-bit words of memory (RFC 1071), not folded further than to 32 bits. `length`, a multiple of
+ * four, is known to the compiler, and the bytes to be readable. */
+static inline __u32 gh_sum_words(const __u8 *from, __u32 length);
 
 /* Moves the start of the packet by `bytes` (negative: room before it) and sets start and end anew; what was derived from
  * them is void. Returns 0, or non-zero when the driver left no such room, the packet then being unchanged. */
 static inline int gh_move_start(struct gh_packet *packet, int bytes);
+/* Takes what is behind the first `length` bytes off the packet's end; otherwise the same. */
+static inline int gh_cut(struct gh_packet *packet, __u32 length);
 
-/* On a node: does the kernel know the TCP flow whose IP header is at `ip` and TCP header at `tcp`? Both have been checked
- * to be readable for the size of their structs. */
-static inline int gh_owns_flow(struct gh_packet *packet, __u8 *ip, __u8 *tcp, int is_v4);
+/* The two halves of the long way (forward.h). Each is a function that the verifier reads by itself, whatever came before: what
+ * depends on the adapter is only how it is called. */
+struct gh_parsed;
+static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed);
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed);
+
+/* A TCP connection as the node's kernel knows it: from the client's point of view. */
+struct gh_connection {
+  struct gh_address source;
+  struct gh_address destination;
+  __be16 source_port;
+  __be16 destination_port;
+  __u8 is_v4;
+};
+
+/* On a node: does the kernel know the connection? A segment of it has its headers at these offsets; with 0 it is only spoken of. */
+GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *connection, __u64 ip_offset, __u64 tcp_offset);

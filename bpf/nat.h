@@ -77,33 +77,46 @@ static inline int gh_translate(struct gh_packet *packet, const struct gh_parsed 
   return 0;
 }
 
-/* To the server: instead of a tunnel. */
+/* To the server: instead of a tunnel. What an ICMP error quotes would have to be translated, too: it is not. */
 static inline enum gh_verdict gh_translate_to_server(struct gh_tables *tables, struct gh_packet *packet,
-                                                     const struct gh_parsed *parsed, __u32 id, const struct gh_node *node) {
+                                                     const struct gh_parsed *parsed, __u32 id,
+                                                     const struct gh_destination *node) {
   const struct gh_server *server = gh_get_server(tables, id);
-  if (!server || node->is_v4 != parsed->is_v4) return GH_VIP_NO_RING;
+  if (!server || (node->family == GH_FAMILY_V4) != parsed->is_v4) return GH_VIP_NO_RING;
+  if (parsed->form == GH_FORM_ERROR) return GH_VIP_NO_PORTS;
   if (gh_translate(packet, parsed, 0, &node->address, server->port)) return GH_TRUNCATED;
-  gh_turn_around((struct gh_ethernet *)packet->start);
+  if (packet->start + sizeof(struct gh_ethernet) > packet->end) return GH_TRUNCATED;
+  gh_turn_around(packet->start, packet->start);
   return GH_FORWARDED;
 }
 
-/* A packet that is not to a VIP: from a server of ours to a client? What it answers to an L4 host, to health checks above all,
- * stays as it is. */
-static inline enum gh_verdict gh_translate_back(struct gh_tables *tables, const struct gh_state *state,
+/* Whether the source is a server's that stands behind a VIP, and the destination no L4 host, whose health checks it answers. */
+static inline int gh_find_translation(struct gh_tables *tables, __u32 half, const struct gh_parsed *parsed,
+                                      struct gh_vip *found) {
+  const __u8 protocol = parsed->protocol | GH_LINE_BACK;
+  const __u32 exact = gh_entry_key(parsed->source_port, protocol, GH_ENTRY_VIP);
+  struct gh_vip host;
+  if (!parsed->is_v4 && gh_is_mapped(&parsed->source)) return 0;
+  if (!gh_find_service_entry(tables, half, &parsed->source, exact, found) &&
+      !gh_find_service_entry(tables, half, &parsed->source, gh_entry_key(0, protocol, GH_ENTRY_VIP), found)) {
+    return 0;
+  }
+  return !gh_find_service_entry(tables, half, &parsed->destination, gh_entry_key(0, GH_LINE_HOST, GH_ENTRY_VIP), &host);
+}
+
+/* A packet that is not to a VIP: from a server of ours to a client? */
+GH_NOINLINE enum gh_verdict gh_translate_back(struct gh_tables *tables, const struct gh_state *state,
                                                 struct gh_packet *packet, const struct gh_parsed *parsed) {
   const __u32 half = state->services & GH_SERVICES_HALF;
-  const __u8 protocol = parsed->protocol | GH_LINE_BACK;
-  const struct gh_vip_entry *entry;
   const struct gh_vip_place *place;
-  if (!(state->services & GH_SERVICES_TRANSLATE)) return GH_NOT_VIP;
-  if (!parsed->is_v4 && gh_is_mapped(&parsed->source)) return GH_NOT_VIP;
-  entry = gh_find_service_entry(tables, half, &parsed->source, parsed->source_port, protocol);
-  if (!entry) entry = gh_find_service_entry(tables, half, &parsed->source, 0, protocol);
-  if (!entry || gh_find_service_entry(tables, half, &parsed->destination, 0, GH_LINE_HOST)) return GH_NOT_VIP;
-  place = gh_get_vip_place(tables, half * GH_MAX_VIPS + entry->vip);
+  struct gh_vip entry;
+  if (!(state->services & GH_SERVICES_TRANSLATE) || parsed->form != GH_FORM_WHOLE) return GH_NOT_VIP;
+  if (!gh_find_translation(tables, half, parsed, &entry)) return GH_NOT_VIP;
+  place = gh_get_vip_place(tables, half * GH_MAX_VIPS + entry.vip);
   if (!place) return GH_NOT_VIP;
   if (gh_translate(packet, parsed, 1, &place->address, place->port)) return GH_TRUNCATED;
-  gh_count_service(tables, entry->service, GH_COUNT_TRANSLATED_BACK);
-  gh_turn_around((struct gh_ethernet *)packet->start);
+  if (packet->start + sizeof(struct gh_ethernet) > packet->end) return GH_TRUNCATED;
+  gh_count_service(tables, entry.service, GH_COUNT_TRANSLATED_BACK);
+  gh_turn_around(packet->start, packet->start);
   return GH_TRANSLATED_BACK;
 }

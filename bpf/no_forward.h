@@ -3,16 +3,23 @@
 
 #include "bpf/hooks.h"
 
-static inline const struct gh_group *gh_get_group(struct gh_tables *tables, __u32 index) {
-  (void)tables, (void)index;
-  return 0;
-}
 static inline const __u64 *gh_get_slot(struct gh_tables *tables, __u32 index) {
   (void)tables, (void)index;
   return 0;
 }
-static inline void gh_count_vip(struct gh_tables *tables, __u32 vip, __u32 bytes) { (void)tables, (void)vip, (void)bytes; }
-static inline void gh_count_node(struct gh_tables *tables, __u32 id, __u32 bytes) { (void)tables, (void)id, (void)bytes; }
+static inline struct gh_cpu *gh_get_cpu(struct gh_tables *tables) {
+  (void)tables;
+  return 0;
+}
+
+static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed) {
+  (void)tables, (void)context, (void)parsed;
+  return GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed) {
+  (void)tables, (void)context, (void)parsed;
+  return GH_NOT_VIP;
+}
 
 /* Of services. */
 #define GH_NO_TABLE(type, name)                                         \

@@ -2,10 +2,11 @@
  * new connection of a VIP to one worker's listening socket. The VIP table of `decapsulate` holds the fleet: who may send
  * tunnel packets. */
 #include "bpf/abi_guard.h"
-#include "bpf/maps.h"
+#include "bpf/xdp.h"
 
 enum { GH_SOCKETS = GH_MAX_LISTENERS * GH_MAX_WORKERS };
 
+GH_ARRAY(counts, struct gh_counts, 1);
 GH_ARRAY(listener_lines, struct gh_vip_line, 2 * GH_VIP_LINES);
 GH_ARRAY(cookies, struct gh_cookies, 1);
 
@@ -16,64 +17,86 @@ struct {
   __type(value, __u64);
 } sockets SEC(".maps");
 
-static inline int gh_tcp_state_owns(struct gh_packet *packet, struct bpf_sock *socket, __u8 *ip, __u8 *tcp, int is_v4) {
-  const struct gh_tcp *header = (const struct gh_tcp *)tcp;
-  if (socket->state != BPF_TCP_LISTEN) return 1;
-  /* A listener answers for a flow it knows only by its SYN cookie. */
-  if ((header->flags & (GH_TCP_SYN | GH_TCP_ACK)) != GH_TCP_ACK) return 0;
-  if (ip + (is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6)) > packet->end) return 0;
-  if (tcp + sizeof(struct gh_tcp) > packet->end) return 0;
-  if (is_v4) return bpf_tcp_check_syncookie(socket, ip, sizeof(struct gh_ipv4), (struct tcphdr *)tcp, sizeof(struct gh_tcp)) == 0;
-  return bpf_tcp_check_syncookie(socket, ip, sizeof(struct gh_ipv6), (struct tcphdr *)tcp, sizeof(struct gh_tcp)) == 0;
+static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict verdict) {
+  const __u32 index = bpf_get_smp_processor_id();
+  struct gh_counts *count = (struct gh_counts *)bpf_map_lookup_elem(&counts, &index);
+  (void)tables;
+  if (count) ++count->verdicts[verdict];
 }
 
-static inline int gh_owns_flow(struct gh_packet *packet, __u8 *ip, __u8 *tcp, int is_v4) {
+/* Whether a listener knows the segment's flow: by the SYN cookie that it gave out, and by nothing else. */
+static inline int gh_has_cookie(struct gh_packet *packet, struct bpf_sock *listener, int is_v4, __u64 ip_offset, __u64 tcp_offset) {
+  const __u32 ip_size = is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6);
+  struct gh_tcp tcp;
+  union {
+    struct gh_ipv4 v4;
+    struct gh_ipv6 v6;
+  } ip;
+  if (tcp_offset == 0 || gh_read(packet, tcp_offset, &tcp, sizeof(tcp)) || gh_read(packet, ip_offset, &ip, ip_size)) return 0;
+  if ((tcp.flags & (GH_TCP_SYN | GH_TCP_ACK)) != GH_TCP_ACK) return 0;
+  return bpf_tcp_check_syncookie(listener, &ip, ip_size, (struct tcphdr *)&tcp, sizeof(tcp)) == 0;
+}
+
+static inline struct bpf_sock *gh_find_socket(void *context, const struct gh_connection *connection) {
   struct bpf_sock_tuple tuple;
-  struct bpf_sock *socket;
-  int owns;
-  if (tcp + sizeof(struct gh_tcp) > packet->end) return 1;
   __builtin_memset(&tuple, 0, sizeof(tuple));
-  if (is_v4) {
-    if (ip + sizeof(struct gh_ipv4) > packet->end) return 1;
-    __builtin_memcpy(&tuple.ipv4.saddr, ((struct gh_ipv4 *)ip)->source, 8);
-    __builtin_memcpy(&tuple.ipv4.sport, tcp, 4);
-    socket = bpf_skc_lookup_tcp(packet->context, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+  if (connection->is_v4) {
+    tuple.ipv4.saddr = (__u32)(connection->source.low >> 32);
+    tuple.ipv4.daddr = (__u32)(connection->destination.low >> 32);
+    tuple.ipv4.sport = connection->source_port;
+    tuple.ipv4.dport = connection->destination_port;
   } else {
-    if (ip + sizeof(struct gh_ipv6) > packet->end) return 1;
-    __builtin_memcpy(tuple.ipv6.saddr, ((struct gh_ipv6 *)ip)->source, 32);
-    __builtin_memcpy(&tuple.ipv6.sport, tcp, 4);
-    socket = bpf_skc_lookup_tcp(packet->context, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+    __builtin_memcpy(tuple.ipv6.saddr, &connection->source, sizeof(connection->source));
+    __builtin_memcpy(tuple.ipv6.daddr, &connection->destination, sizeof(connection->destination));
+    tuple.ipv6.sport = connection->source_port;
+    tuple.ipv6.dport = connection->destination_port;
   }
+  return bpf_skc_lookup_tcp(context, &tuple, connection->is_v4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *connection, __u64 ip_offset, __u64 tcp_offset) {
+  struct bpf_sock *socket = gh_find_socket(packet->context, connection);
+  int owns;
   if (!socket) return 0;
-  owns = gh_tcp_state_owns(packet, socket, ip, tcp, is_v4);
+  owns = socket->state != BPF_TCP_LISTEN || gh_has_cookie(packet, socket, connection->is_v4, ip_offset, tcp_offset);
   bpf_sk_release(socket);
   return owns;
 }
 
-#include "bpf/node_cookies.h"
-
 #include "bpf/no_forward.h"
+
+#include "bpf/parse.h"
+
+#include "bpf/node_cookies.h"
 
 #include "bpf/decap.h"
 
 SEC("xdp")
 int decapsulate(struct xdp_md *context) {
-  struct gh_packet packet = gh_xdp_packet(context);
+  struct gh_packet packet = gh_packet_of(context);
   return gh_xdp_action(gh_action_of(gh_decapsulate((struct gh_tables *)0, &packet)));
 }
 
-/* The listener of (address, port, protocol), in the half of the table that is live; -1: not ours. */
+static inline int gh_match_listener(__u32 line, const struct gh_address *address, __u32 key, struct gh_vip *found) {
+  const struct gh_vip_line *lines = (const struct gh_vip_line *)bpf_map_lookup_elem(&listener_lines, &line);
+  return lines && gh_match_line(lines, address, key, found);
+}
+
+static inline int gh_find_listener_entry(const struct gh_state *node, const struct gh_address *address, __be16 port,
+                                         __u8 protocol, struct gh_vip *found) {
+  const __u32 base = (node->listener_half & 1) * GH_VIP_LINES;
+  const __u32 key = gh_entry_key(port, protocol, GH_ENTRY_VIP);
+  const __u64 hash = gh_entry_hash(address, key);
+  return gh_match_listener(base + gh_first_line(hash), address, key, found) ||
+         gh_match_listener(base + gh_second_line(hash), address, key, found);
+}
+
+/* The listener of (address, port, protocol), or of any port, in the half of the table that is live; -1: not ours. */
 static inline int gh_find_listener(const struct gh_state *node, const struct gh_address *address, __be16 port,
                                    __u8 protocol) {
-  const __u64 hash = gh_entry_hash(address, port, protocol);
-  const __u32 base = (node->listener_half & 1) * GH_VIP_LINES;
-  __u32 index = base + gh_first_line(hash);
-  const struct gh_vip_entry *entry;
-  entry = gh_match_line((struct gh_vip_line *)bpf_map_lookup_elem(&listener_lines, &index), address, port, protocol);
-  if (entry) return entry->vip;
-  index = base + gh_second_line(hash);
-  entry = gh_match_line((struct gh_vip_line *)bpf_map_lookup_elem(&listener_lines, &index), address, port, protocol);
-  return entry ? entry->vip : -1;
+  struct gh_vip found;
+  if (gh_find_listener_entry(node, address, port, protocol, &found)) return found.vip;
+  return gh_find_listener_entry(node, address, 0, protocol, &found) ? found.vip : -1;
 }
 
 /* Non-zero when the worker has a socket and it was assigned. */
@@ -111,7 +134,7 @@ int steer(struct bpf_sk_lookup *context) {
 
   workers = node->workers;
   if (workers == 0 || workers > GH_MAX_WORKERS) return SK_PASS;
-  remote = gh_mix(remote, node->hash_key[1]) * (node->hash_key[2] | 1);
+  remote = gh_mix(remote, gh_get_identity(node)->hash_key[1]) * (gh_get_identity(node)->hash_key[2] | 1);
   first = (__u32)(((remote >> 32) * workers) >> 32);
   if (gh_assign(context, (__u32)listener, first)) return SK_PASS;
   /* That worker is gone or going. A second hash spreads its share over the others; a walk finds whoever is left. */

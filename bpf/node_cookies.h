@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bpf/abi_guard.h"
-#include "bpf/maps.h"
+#include "bpf/xdp.h"
 
 static inline struct gh_cookies *gh_get_cookies(struct gh_tables *tables) {
   const __u32 zero = 0;
@@ -13,35 +13,33 @@ static inline struct gh_cookies *gh_get_cookies(struct gh_tables *tables) {
 /* The kernel's timestamps are milliseconds of its monotonic clock (tcp_clock_ms). */
 static inline __u32 gh_get_tcp_clock(void) { return (__u32)(bpf_ktime_get_ns() / 1000000); }
 
-static inline int gh_read(const struct gh_packet *packet, __u64 offset, void *to, __u32 length) {
-  if (length == 0 || length > 60) return -1;
-  return bpf_xdp_load_bytes((struct xdp_md *)packet->context, (__u32)offset, to, length) != 0;
-}
+GH_INLINE void gh_repeat(__u32 count, long (*step)(__u32, void *), void *context) { bpf_loop(count, step, context, 0); }
 
-static inline __attribute__((always_inline)) void gh_repeat(__u32 count, long (*step)(__u32, void *), void *context) {
-  bpf_loop(count, step, context, 0);
-}
-
-static inline struct bpf_sock *gh_find_socket(struct gh_packet *packet, const __u8 *ip, const __u8 *ports, int is_v4) {
-  struct bpf_sock_tuple tuple;
-  __builtin_memset(&tuple, 0, sizeof(tuple));
-  if (is_v4) {
-    __builtin_memcpy(&tuple.ipv4.saddr, ((const struct gh_ipv4 *)ip)->source, 8);
-    __builtin_memcpy(&tuple.ipv4.sport, ports, 4);
-    return bpf_skc_lookup_tcp(packet->context, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-  }
-  __builtin_memcpy(tuple.ipv6.saddr, ((const struct gh_ipv6 *)ip)->source, 32);
-  __builtin_memcpy(&tuple.ipv6.sport, ports, 4);
-  return bpf_skc_lookup_tcp(packet->context, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
-}
-
-static inline __s64 gh_make_cookie(struct gh_packet *packet, __u8 *ip, __u8 *header, __u32 length, int is_v4) {
-  struct bpf_sock *socket = gh_find_socket(packet, ip, header, is_v4);
+static inline __s64 gh_make_cookie(struct gh_packet *packet, __u64 ip_offset, __u8 *header, __u32 length, int is_v4) {
+  const __u32 ip_size = is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6);
+  const struct gh_tcp *tcp = (const struct gh_tcp *)header;
+  struct gh_connection connection;
+  struct bpf_sock *socket;
   __s64 cookie = -1;
-  if (!socket) return -1;
-  if (socket->state == BPF_TCP_LISTEN && length >= sizeof(struct gh_tcp) && length <= 60) {
-    cookie = bpf_tcp_gen_syncookie(socket, ip, is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6), (struct tcphdr *)header, length);
+  union {
+    struct gh_ipv4 v4;
+    struct gh_ipv6 v6;
+    __u64 aligned;
+  } ip;
+  if (gh_read(packet, ip_offset, &ip, ip_size)) return -1;
+  connection.is_v4 = (__u8)is_v4;
+  connection.source_port = tcp->source_port;
+  connection.destination_port = tcp->destination_port;
+  if (is_v4) {
+    gh_address_from_v4(&connection.source, ip.v4.source);
+    gh_address_from_v4(&connection.destination, ip.v4.destination);
+  } else {
+    gh_address_from_v6(&connection.source, ip.v6.source);
+    gh_address_from_v6(&connection.destination, ip.v6.destination);
   }
+  socket = gh_find_socket(packet->context, &connection);
+  if (!socket) return -1;
+  if (socket->state == BPF_TCP_LISTEN) cookie = bpf_tcp_gen_syncookie(socket, &ip, ip_size, (struct tcphdr *)header, length);
   bpf_sk_release(socket);
   return cookie;
 }

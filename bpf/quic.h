@@ -21,7 +21,7 @@ enum {
 
 /* First byte of the UDP payload, if `length` bytes of it are there; else NULL. */
 static inline const __u8 *gh_udp_payload(const struct gh_packet *packet, const struct gh_parsed *parsed, __u32 length) {
-  const __u32 offset = parsed->transport_offset + (__u32)sizeof(struct gh_udp);
+  const __u32 offset = (__u32)(parsed->transport_offset + sizeof(struct gh_udp));
   const __u8 *payload = gh_transport(packet, parsed) + sizeof(struct gh_udp);
   if (parsed->protocol != GH_PROTOCOL_UDP || offset + length > parsed->ip_length) return 0;
   return payload + length > packet->end ? 0 : payload;
@@ -30,7 +30,7 @@ static inline const __u8 *gh_udp_payload(const struct gh_packet *packet, const s
 /* The destination's connection id, and how long it is or (in a short header, which does not say) can be at most. */
 static inline const __u8 *gh_quic_id(const struct gh_packet *packet, const struct gh_parsed *parsed, __u32 *length) {
   const __u8 *payload = gh_udp_payload(packet, parsed, GH_QUIC_LONG_ID + 1);
-  const __u32 offset = parsed->transport_offset + (__u32)sizeof(struct gh_udp);
+  const __u32 offset = (__u32)(parsed->transport_offset + sizeof(struct gh_udp));
   if (!payload) return 0;
   if (payload[0] & GH_QUIC_LONG) {
     *length = payload[GH_QUIC_LONG_ID - 1];
@@ -103,7 +103,7 @@ static inline __u16 gh_route_quic(struct gh_tables *tables, __u32 half, __u32 se
                                   const struct gh_parsed *parsed) {
   __u32 length = 0;
   const __u8 *id = gh_quic_id(packet, parsed, &length);
-  const struct gh_vip_entry *entry;
+  struct gh_vip entry;
   const struct gh_quic *quic;
   struct gh_address name;
   struct gh_block block;
@@ -112,8 +112,8 @@ static inline __u16 gh_route_quic(struct gh_tables *tables, __u32 half, __u32 se
   if (!quic || quic->length == 0 || gh_quic_decode(tables, packet, quic, id, length, &block)) return 0;
   name.high = block.head & quic->server_id_mask[0];
   name.low = block.tail & quic->server_id_mask[1];
-  entry = gh_find_service_entry(tables, half, &name, (__be16)service, GH_LINE_QUIC);
-  return entry ? entry->vip : 0;
+  if (!gh_find_service_entry(tables, half, &name, gh_entry_key((__be16)service, GH_LINE_QUIC, GH_ENTRY_VIP), &entry)) return 0;
+  return entry.vip;
 }
 
 static inline void gh_count_quic(struct gh_tables *tables, __u32 service, const struct gh_packet *packet,

@@ -15,13 +15,6 @@ static inline int gh_is_usable(struct gh_tables *tables, __u32 service, __u32 id
   return server && (server->flags & GH_SERVER_USABLE) && server->service == service;
 }
 
-/* The flags of a TCP segment; 0 for UDP, and when the packet ends before them. */
-static inline __u8 gh_tcp_flags(const struct gh_packet *packet, const struct gh_parsed *parsed) {
-  const struct gh_tcp *tcp = (const struct gh_tcp *)gh_transport(packet, parsed);
-  if (parsed->protocol != GH_PROTOCOL_TCP || (const __u8 *)&tcp->window > packet->end) return 0;
-  return tcp->flags;
-}
-
 struct gh_flow {
   struct gh_flow_line *line;
   __u32 tag;
@@ -32,7 +25,7 @@ struct gh_flow {
 };
 
 static inline void gh_describe_flow(struct gh_flow *flow, struct gh_tables *tables, const struct gh_service *service,
-                                    const struct gh_vip_entry *vip, __u64 hash, __u8 protocol, __u8 tcp_flags) {
+                                    const struct gh_vip *vip, __u64 hash, __u8 protocol, __u8 tcp_flags) {
   /* By service, not VIP: where only addresses count, a client's flows to all its VIPs are one. */
   const __u64 key = gh_mix(hash ^ vip->service, 0x9e3779b97f4a7c15ULL);
   const int is_connection = vip->hash_fields == GH_HASH_FLOW;
@@ -76,13 +69,13 @@ static inline void gh_remember_flow(struct gh_tables *tables, const struct gh_fl
 }
 
 /* By the ring of servers that take new flows. */
-static inline int gh_choose_server(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip_entry *vip,
+static inline int gh_choose_server(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip *vip,
                                    __u64 hash, struct gh_routed *routed) {
   gh_count_service(tables, vip->service & (GH_MAX_SERVICES - 1), GH_COUNT_CHOSEN);
   return gh_route_hash(tables, state, vip->group, hash, routed);
 }
 
-static inline int gh_route_flow(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip_entry *vip,
+static inline int gh_route_flow(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip *vip,
                                 const struct gh_flow *flow, __u64 hash, struct gh_routed *routed) {
   const __u32 number = vip->service & (GH_MAX_SERVICES - 1);
   __u64 *way = 0;
@@ -97,13 +90,13 @@ static inline int gh_route_flow(struct gh_tables *tables, const struct gh_state 
 }
 
 /* As gh_route(): fills `routed`; non-zero when there is nobody. */
-static inline int gh_route_service(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip_entry *vip,
+static inline int gh_route_service(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip *vip,
                                    const struct gh_packet *packet, const struct gh_parsed *parsed,
                                    struct gh_routed *routed) {
   const __u32 number = vip->service & (GH_MAX_SERVICES - 1);
   const __u32 half = state->services & GH_SERVICES_HALF;
   const struct gh_service *service = gh_get_service(tables, half * GH_MAX_SERVICES + number);
-  const __u64 hash = gh_hash_of(state, vip, parsed);
+  const __u64 hash = gh_hash_of(gh_get_identity(state), vip, parsed);
   struct gh_flow flow;
   if (!service) return -1;
   routed->slot_index = 0;
@@ -117,6 +110,6 @@ static inline int gh_route_service(struct gh_tables *tables, const struct gh_sta
     if (is_usable) return 0;
   }
   if (!service->has_flow_cache) return gh_choose_server(tables, state, vip, hash, routed);
-  gh_describe_flow(&flow, tables, service, vip, hash, parsed->protocol, gh_tcp_flags(packet, parsed));
+  gh_describe_flow(&flow, tables, service, vip, hash, parsed->protocol, parsed->tcp_flags);
   return gh_route_flow(tables, state, vip, &flow, hash, routed);
 }

@@ -11,9 +11,12 @@
 
 /* What is kept of the packet while it becomes its answer. */
 struct gh_handshake {
-  struct gh_syn syn;
+  __u64 macs; /* destination, two bytes of the source */
+  __u64 tags; /* behind the addresses: VLAN tags and type */
+  __u32 rest_of_mac;
+  __u32 link_length;
   __u16 addresses[16]; /* source, destination */
-  __u8 link[GH_LONGEST_LINK];
+  struct gh_syn syn;
 };
 
 /* Whether cookies may be under way: one was made within the time that the kernel takes them. */
@@ -51,21 +54,40 @@ static inline void gh_write_ip_v6(__u8 *to, const __u16 *addresses, __u32 tcp_le
   __builtin_memcpy(ip->destination, addresses, sizeof(ip->destination));
 }
 
+static inline void gh_keep_link(struct gh_handshake *handshake, const __u8 *link, __u64 link_length) {
+  handshake->macs = gh_load64(link);
+  handshake->rest_of_mac = gh_load32(link + 8);
+  handshake->tags = gh_load64(link + 12);
+  handshake->link_length = (__u32)link_length;
+}
+
+/* Turned round. `to` has been checked to be accessible for the longest link header. */
+static inline void gh_write_link(const struct gh_handshake *handshake, __u8 *to, int is_v4) {
+  const __be16 type = gh_be16(is_v4 ? GH_ETHERTYPE_IPV4 : GH_ETHERTYPE_IPV6);
+  gh_store64(to, handshake->macs >> 48 | (__u64)handshake->rest_of_mac << 16 | handshake->macs << 48);
+  gh_store32(to + 8, (__u32)(handshake->macs >> 16));
+  if (handshake->link_length == sizeof(struct gh_ethernet)) {
+    gh_store16(to + 12, type);
+  } else if (handshake->link_length == sizeof(struct gh_ethernet) + sizeof(struct gh_vlan)) {
+    gh_store32(to + 12, (__u32)handshake->tags);
+    gh_store16(to + 16, type);
+  } else {
+    gh_store64(to + 12, handshake->tags);
+    gh_store16(to + 20, type);
+  }
+}
+
 /* Makes the packet as long as its answer and writes that, back by the way it came. */
-static inline enum gh_verdict gh_send_syn_ack(struct gh_packet *packet, const struct gh_handshake *handshake, __u64 link_length,
+static inline enum gh_verdict gh_send_syn_ack(struct gh_packet *packet, const struct gh_handshake *handshake,
                                               const struct gh_syn_ack *reply, int is_v4) {
   const __u64 ip_length = is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6);
-  const __u64 length = link_length + ip_length + reply->length;
+  const __u64 length = handshake->link_length + ip_length + reply->length;
   __u8 *ip, *tcp;
   if (gh_move_start(packet, (int)(packet->end - packet->start) - (int)length)) return GH_NODE_COOKIE_LOST;
-  if (packet->start + GH_LONGEST_LINK > packet->end) return GH_NODE_COOKIE_LOST;
-  __builtin_memcpy(packet->start, handshake->link + 6, 6);
-  __builtin_memcpy(packet->start + 6, handshake->link, 6);
-  __builtin_memcpy(packet->start + 12, handshake->link + 12, 2);
-  if (link_length > sizeof(struct gh_ethernet)) __builtin_memcpy(packet->start + 14, handshake->link + 14, 4);
-  ip = packet->start + link_length;
+  ip = gh_same(packet->start + gh_within(handshake->link_length, 32));
   tcp = ip + ip_length;
-  if (tcp + 24 > packet->end) return GH_NODE_COOKIE_LOST;
+  if (packet->start + GH_LONGEST_LINK > packet->end || tcp + 24 > packet->end) return GH_NODE_COOKIE_LOST;
+  gh_write_link(handshake, packet->start, is_v4);
   if (is_v4) {
     gh_write_ip_v4(ip, handshake->addresses, reply->length);
   } else {
@@ -77,24 +99,31 @@ static inline enum gh_verdict gh_send_syn_ack(struct gh_packet *packet, const st
   return GH_NODE_COOKIE_SENT;
 }
 
-/* `ip` and `tcp` have been checked to be readable for the size of their structs. */
-static inline enum gh_verdict gh_answer_syn(struct gh_tables *tables, struct gh_packet *packet, struct gh_cookies *cookies, __u8 *ip,
-                                            __u8 *tcp, __u64 link_length, int is_v4, enum gh_verdict verdict) {
-  const __u32 length = (__u32)(((struct gh_tcp *)tcp)->offset >> 4) * 4;
+/* Answers a SYN whose IP header is at `link_length` and without options, or returns `verdict`. A function of its own: only a
+ * SYN needs it. */
+GH_NOINLINE enum gh_verdict gh_answer_syn(struct gh_tables *tables, void *context, __u64 link_length, int is_v4,
+                                          enum gh_verdict verdict) {
+  const __u64 ip_length = is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6);
+  struct gh_cookies *cookies = gh_get_cookies(tables);
+  struct gh_packet packet = gh_packet_of(context);
+  __u8 *ip = gh_same(packet.start + gh_within(link_length, 32));
+  __u8 *tcp = ip + ip_length;
   struct gh_handshake handshake;
   struct gh_syn_ack reply;
   struct gh_syn *syn = &handshake.syn;
+  __u32 length;
   __s64 cookie;
+  if (!cookies || packet.start + GH_LONGEST_LINK > packet.end || tcp + sizeof(struct gh_tcp) > packet.end) return verdict;
   __builtin_memset(&handshake, 0, sizeof(handshake));
-  if (length < GH_TCP_SHORTEST_HEADER || gh_read(packet, (__u64)(tcp - packet->start), syn->header, length)) return verdict;
-  if (packet->start + GH_LONGEST_LINK > packet->end) return verdict;
-  __builtin_memcpy(handshake.link, packet->start, GH_LONGEST_LINK);
+  gh_keep_link(&handshake, packet.start, link_length);
   if (is_v4) {
     __builtin_memcpy(handshake.addresses, ((struct gh_ipv4 *)ip)->source, 8);
   } else {
     __builtin_memcpy(handshake.addresses, ((struct gh_ipv6 *)ip)->source, 32);
   }
-  cookie = gh_make_cookie(packet, ip, syn->header, length, is_v4);
+  length = (__u32)(((struct gh_tcp *)tcp)->offset >> 4) * 4;
+  if (length < GH_TCP_SHORTEST_HEADER || gh_read(&packet, link_length + ip_length, syn->header, length)) return verdict;
+  cookie = gh_make_cookie(&packet, link_length, syn->header, length, is_v4);
   if (cookie < 0) return verdict; /* nobody listens, or the listener is not in need */
   gh_note_cookie(tables, cookies);
   syn->length = length;
@@ -102,17 +131,38 @@ static inline enum gh_verdict gh_answer_syn(struct gh_tables *tables, struct gh_
   gh_repeat(GH_TCP_LONGEST_HEADER - GH_TCP_SHORTEST_HEADER, gh_take_option, syn);
   gh_write_syn_ack(&reply, syn, cookies, (__u32)cookie, gh_get_tcp_clock(), is_v4);
   gh_finish_syn_ack(&reply, handshake.addresses, is_v4 ? 4 : 16);
-  return gh_send_syn_ack(packet, &handshake, link_length, &reply, is_v4);
+  return gh_send_syn_ack(&packet, &handshake, &reply, is_v4);
+}
+
+/* In a flood: whether the segment is of a connection that the kernel knows, or brings a cookie back. */
+GH_NOINLINE enum gh_verdict gh_ask_for_cookie(void *context, __u64 link_length, int is_v4) {
+  const __u64 ip_length = is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6);
+  struct gh_packet packet = gh_packet_of(context);
+  const __u8 *ip = gh_same(packet.start + gh_within(link_length, 32));
+  const struct gh_tcp *tcp = (const struct gh_tcp *)(ip + ip_length);
+  struct gh_connection connection;
+  if ((const __u8 *)(tcp + 1) > packet.end) return GH_NODE_DELIVERED;
+  connection.is_v4 = (__u8)is_v4;
+  connection.source_port = tcp->source_port;
+  connection.destination_port = tcp->destination_port;
+  if (is_v4) {
+    gh_address_from_v4(&connection.source, ((const struct gh_ipv4 *)ip)->source);
+    gh_address_from_v4(&connection.destination, ((const struct gh_ipv4 *)ip)->destination);
+  } else {
+    gh_address_from_v6(&connection.source, ((const struct gh_ipv6 *)ip)->source);
+    gh_address_from_v6(&connection.destination, ((const struct gh_ipv6 *)ip)->destination);
+  }
+  return gh_owns(&packet, &connection, link_length, link_length + ip_length) ? GH_NODE_OWNED : GH_NODE_COOKIE_BAD;
 }
 
 /* A packet that is out of its tunnel and would be delivered by `verdict`. */
-static inline enum gh_verdict gh_screen(struct gh_tables *tables, struct gh_packet *packet, __u64 link_length, int is_v4,
-                                        enum gh_verdict verdict) {
-  struct gh_cookies *cookies = gh_get_cookies(tables);
-  __u8 *ip = packet->start + link_length;
-  __u8 *tcp = ip + (is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6));
+GH_INLINE enum gh_verdict gh_screen(struct gh_tables *tables, struct gh_packet *packet, __u64 link_length, int is_v4,
+                                    enum gh_verdict verdict) {
+  const struct gh_cookies *cookies = gh_get_cookies(tables);
+  const __u8 *ip = gh_same(packet->start + link_length);
+  const struct gh_tcp *tcp = (const struct gh_tcp *)(ip + (is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6)));
   __u8 flags;
-  if (!cookies || !cookies->is_on || tcp + sizeof(struct gh_tcp) > packet->end) return verdict;
+  if (!cookies || !cookies->is_on || (const __u8 *)(tcp + 1) > packet->end) return verdict;
   /* Options and extensions before the TCP header are too rare to follow: the kernel does. */
   if (is_v4) {
     const struct gh_ipv4 *v4 = (const struct gh_ipv4 *)ip;
@@ -120,9 +170,9 @@ static inline enum gh_verdict gh_screen(struct gh_tables *tables, struct gh_pack
   } else if (((const struct gh_ipv6 *)ip)->next_header != GH_PROTOCOL_TCP) {
     return verdict;
   }
-  flags = ((const struct gh_tcp *)tcp)->flags & (GH_TCP_FIN | GH_TCP_SYN | GH_TCP_RST | GH_TCP_ACK);
-  if (flags == GH_TCP_SYN) return gh_answer_syn(tables, packet, cookies, ip, tcp, link_length, is_v4, verdict);
+  flags = tcp->flags & (GH_TCP_FIN | GH_TCP_SYN | GH_TCP_RST | GH_TCP_ACK);
+  if (flags == GH_TCP_SYN) return gh_answer_syn(tables, packet->context, link_length, is_v4, verdict);
   /* What was found to be of a flow here has had the question already. */
   if (verdict != GH_NODE_DELIVERED || !gh_is_flooded(tables, cookies)) return verdict;
-  return gh_owns_flow(packet, ip, tcp, is_v4) ? GH_NODE_OWNED : GH_NODE_COOKIE_BAD;
+  return gh_ask_for_cookie(packet->context, link_length, is_v4);
 }

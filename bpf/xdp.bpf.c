@@ -3,7 +3,7 @@
 
 SEC("xdp")
 int balance(struct xdp_md *context) {
-  struct gh_packet packet = gh_xdp_packet(context);
+  struct gh_packet packet = gh_packet_of(context);
   return gh_leave(context, gh_balance((struct gh_tables *)0, &packet));
 }
 

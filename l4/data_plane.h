@@ -16,14 +16,19 @@
 namespace gatehouse::l4 {
 
 struct Tables {
-  gh_state* state = nullptr;
-  std::span<gh_vip_line> vip_lines;   // two halves of GH_VIP_LINES
-  std::span<gh_group> groups;         // GH_MAX_GROUPS
-  std::span<std::uint64_t> slots;     // ring areas of state->slots each
-  std::span<gh_node> nodes;           // GH_MAX_NODES
-  std::span<std::uint64_t> verdicts;  // cpus * GH_VERDICT_STRIDE
-  std::span<gh_traffic> vip_traffic;  // cpus * GH_MAX_VIPS
-  std::span<gh_traffic> node_traffic; // cpus * GH_MAX_NODES
+  gh_state* state = nullptr;       // and what is in it, as spans:
+  std::span<gh_vip_line> vip_lines;  // two halves of GH_VIP_LINES
+  std::span<gh_group> groups;        // GH_MAX_GROUPS
+  std::span<gh_node> nodes;          // GH_MAX_NODES
+  std::span<std::uint64_t> slots;    // ring areas of state->slots each
+  std::span<gh_cpu> cpus;            // what each has counted: l4/counters.h adds them up
+
+  void set_state(gh_state* memory) {
+    state = memory;
+    vip_lines = memory->vip_lines;
+    groups = memory->groups;
+    nodes = memory->nodes;
+  }
   ServiceTables services;
   GuardTables guard;
 };

@@ -25,6 +25,16 @@ constexpr Duration kLastArrivals{3'000};
 
 std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
+std::uint8_t encapsulation_of(const config::Vip& vip) {
+  if (vip.encapsulation == "ipip") return GH_ENCAPSULATE_IPIP;
+  return vip.encapsulation == "gue" ? GH_ENCAPSULATE_GUE_HOPS : GH_ENCAPSULATE_GUE;
+}
+
+std::uint8_t hash_fields_of(const config::Vip& vip) {
+  if (vip.hash == "source") return GH_HASH_SOURCE;
+  return vip.hash == "addresses" ? GH_HASH_ADDRESSES : GH_HASH_FLOW;
+}
+
 }  // namespace
 
 Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]) {
@@ -110,9 +120,15 @@ void Director::write_identity(const config::Config& config) {
     if (host.name == options_.host.name) options_.host.address_v6 = host.address_v6;
   }
   const IpAddress& address = options_.host.address;
-  const IpAddress v4 = address.is_v4() ? address : IpAddress();
-  const IpAddress v6 = address.is_v4() ? options_.host.address_v6.value_or(IpAddress()) : address;
-  writer_.set_identity(v4, v6, flow_key_, config.site.fabric_mtu);
+  Identity identity;
+  (address.is_v4() ? identity.source_v4 : identity.source_v6) = address;
+  if (address.is_v4() && options_.host.address_v6) identity.source_v6 = *options_.host.address_v6;
+  identity.key = std::to_array(flow_key_);
+  identity.mtu = config.site.fabric_mtu;
+  identity.ipip_v4 = config.site.ipip_source_v4;
+  identity.ipip_v6 = config.site.ipip_source_v6;
+  identity.icmp_answers = config.site.icmp_answers;
+  writer_.set_identity(identity);
 }
 
 void Director::write_nodes(const config::Config& config) {
@@ -123,7 +139,12 @@ std::uint16_t Director::vip_number(const config::Vip& vip) const { return rings_
 
 std::vector<VipEntry> Director::vips_of(const config::Config& config) const {
   std::vector<VipEntry> entries;
-  for (const config::Vip& vip : config.vips) entries.push_back({vip.address, vip.port, protocol_of(vip)});
+  for (const config::Vip& vip : config.vips) {
+    VipEntry& entry = entries.emplace_back(VipEntry{vip.address, vip.port, protocol_of(vip)});
+    entry.encapsulation = encapsulation_of(vip);
+    entry.hash_fields = hash_fields_of(vip);
+    if (vip.fragments == "addresses") entry.flags |= GH_VIP_FRAGMENTS;
+  }
   services_.describe(config, entries);
   return entries;
 }

@@ -1,8 +1,6 @@
 // The hooks of bpf/guard.h over l4::GuardTables. Only for the file that builds the packet core for user space.
 #pragma once
 
-#include <cstring>
-
 #include "bpf/guard_limit.h"
 #include "bpf/guard_prefix.h"
 #include "l4/user_hooks.h"
@@ -40,13 +38,8 @@ static inline __u32 gh_take(gh_tables* tables, __u64 hash, const gh_rate* rate, 
 
 // A node in user space exists for tests and fuzzers, and so do its cookies: no kernel knows them.
 static inline gh_cookies* gh_get_cookies(gh_tables* tables) { return tables->in.guard.cookies; }
-static inline __s64 gh_make_cookie(gh_packet*, __u8*, __u8* header, __u32 length, int) { return length >= 20 ? header[1] << 16 | 1 : -1; }
+static inline __s64 gh_make_cookie(gh_packet*, __u64, __u8* header, __u32 length, int) { return length >= 20 ? header[1] << 16 | 1 : -1; }
 static inline __u32 gh_get_tcp_clock() { return 0x12345678; }
 static inline void gh_repeat(__u32 count, long (*step)(__u32, void*), void* context) {
   for (__u32 i = 0; i < count && step(i, context) == 0; ++i) continue;
-}
-static inline int gh_read(const gh_packet* packet, __u64 offset, void* to, __u32 length) {
-  if (offset + length > static_cast<__u64>(packet->end - packet->start)) return -1;
-  std::memcpy(to, packet->start + offset, length);
-  return 0;
 }

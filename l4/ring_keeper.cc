@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "l4/counters.h"
 #include "l4/rosters.h"
 #include "l4/user_tables.h"
 
@@ -16,8 +17,8 @@ std::string key_of(const VipEntry& vip) { return vip_key(vip.address, vip.port, 
 
 bool is_of_service(const VipEntry& vip) { return vip.flags & GH_VIP_SERVICE; }
 
-std::optional<Explanation> find_live(const Tables& tables, const VipEntry& vip) {
-  return explain_packet(const_cast<Tables&>(tables), {vip.address, 0}, {vip.address, vip.port}, vip.protocol);
+std::optional<gh_vip> find_live(const Tables& tables, const VipEntry& vip) {
+  return find_exact_vip(tables, {vip.address, vip.port}, vip.protocol);
 }
 
 std::shared_ptr<const Roster> roster_in(const Rosters& rosters, const std::string& vip) {
@@ -80,23 +81,25 @@ Result<RingKeeper::Plan> RingKeeper::plan(const Membership& log, const Rosters& 
   return plan;
 }
 
-// A VIP keeps its number, and with it its counters, for as long as it is in the table, whoever wrote it
-// there.
+// A VIP keeps its number, and with it its counters, for as long as it is in the table, whoever wrote it there. A new one gets
+// a number that no packet counts under at the moment.
 Status RingKeeper::give_numbers(std::vector<VipEntry>& vips) {
   const Tables& tables = plane_.tables();
   if (vips.size() > GH_MAX_VIPS)
     return Error{"the VIP table is full at " + std::to_string(GH_MAX_VIPS) + " VIPs; the config has " +
                  std::to_string(vips.size())};
-  std::set<std::uint16_t> taken;
+  std::set<std::uint16_t> kept;
   std::vector<VipEntry*> fresh;
   for (VipEntry& vip : vips) {
     const auto live = find_live(tables, vip);
-    if (live && taken.insert(live->vip).second) {
+    if (live && kept.insert(live->vip).second) {
       vip.vip = live->vip;
     } else {
       fresh.push_back(&vip);
     }
   }
+  std::set<std::uint16_t> taken = numbers_in_table(tables);
+  if (taken.size() + fresh.size() > GH_MAX_VIPS) taken = kept;  // no room to keep those apart that go
   std::uint16_t next = 0;
   for (VipEntry* vip : fresh) {
     while (!taken.insert(next).second) ++next;
@@ -198,11 +201,8 @@ Status RingKeeper::switch_vips(const Plan& plan) {
   for (const VipEntry& vip : plan.vips) vips[key_of(vip)] = vip;
   if (vips == vips_ && !vips.empty()) return {};
   // The counters of a VIP that has gone are not the next one's.
-  const Tables& tables = plane_.tables();
   for (const VipEntry& vip : plan.vips) {
-    if (find_live(tables, vip)) continue;
-    for (std::size_t at = vip.vip; at < tables.vip_traffic.size(); at += GH_MAX_VIPS)
-      tables.vip_traffic[at] = {};
+    if (!find_live(plane_.tables(), vip)) retire_vip(plane_.tables(), vip.vip);
   }
   if (const Status written = writer_.set_vips(plan.vips); !written) return written;
   vips_ = std::move(vips);

@@ -150,8 +150,7 @@ std::optional<std::uint16_t> ServiceDirector::number_in_tables(const config::Con
   for (const std::string& name : service.vips) {
     const config::Vip* vip = find_vip(config, name);
     if (!vip) continue;
-    const auto entry =
-        find_vip_entry(const_cast<Tables&>(plane_.tables()), {vip->address, vip->port}, protocol_of(*vip));
+    const auto entry = find_exact_vip(plane_.tables(), {vip->address, vip->port}, protocol_of(*vip));
     if (entry && (entry->flags & GH_VIP_SERVICE)) return static_cast<std::uint16_t>(entry->service);
   }
   return std::nullopt;

@@ -1,5 +1,7 @@
 #include "l4/service_status.h"
 
+#include "l4/counters.h"
+
 namespace gatehouse::l4 {
 namespace {
 
@@ -22,11 +24,7 @@ void add_counts(Json& service, const Tables& tables, std::uint16_t number) {
 
 Json server_status(Director& director, const ServiceDirector::Service& service, const ServiceDirector::Server& server) {
   const Tables& tables = director.plane().tables();
-  std::uint64_t packets = 0, bytes = 0;
-  for (std::size_t place = server.config.id; place < tables.node_traffic.size(); place += GH_MAX_NODES) {
-    packets += tables.node_traffic[place].packets;
-    bytes += tables.node_traffic[place].bytes;
-  }
+  const gh_traffic traffic = node_traffic(tables, server.config.id);
   return {{"id", server.config.id},
           {"name", server.config.name},
           {"address", to_string(server.config.address)},
@@ -36,8 +34,8 @@ Json server_status(Director& director, const ServiceDirector::Service& service, 
           {"weight", server.config.weight},
           {"share", server.share},
           {"flows", director.services().flows_of(server.config.id)},
-          {"packets", packets},
-          {"bytes", bytes}};
+          {"packets", traffic.packets},
+          {"bytes", traffic.bytes}};
 }
 
 }  // namespace

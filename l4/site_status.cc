@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "l4/counters.h"
 #include "l4/service_status.h"
 #include "l4/user_tables.h"
 
@@ -12,36 +13,32 @@ namespace {
 
 using Json = nlohmann::json;
 
-gh_traffic sum_traffic(std::span<const gh_traffic> table, std::size_t number, std::size_t stride) {
-  gh_traffic sum{};
-  for (std::size_t place = number; place < table.size(); place += stride) {
-    sum.packets += table[place].packets;
-    sum.bytes += table[place].bytes;
-  }
-  return sum;
-}
-
 Json verdicts_of(const Tables& tables) {
   static constexpr const char* kNames[] = {
 #define GH_NAME(name, action, text, help) text,
       GH_VERDICTS(GH_NAME)
 #undef GH_NAME
   };
+  const VerdictCounts counts = verdict_counts(tables);
   Json verdicts = Json::object();
-  for (std::size_t verdict = 0; verdict < GH_VERDICT_COUNT; ++verdict) {
-    std::uint64_t sum = 0;
-    for (std::size_t place = verdict; place < tables.verdicts.size(); place += GH_VERDICT_STRIDE) sum += tables.verdicts[place];
-    if (sum) verdicts[kNames[verdict]] = sum;
+  for (std::size_t verdict = 0; verdict < counts.size(); ++verdict) {
+    if (counts[verdict]) verdicts[kNames[verdict]] = counts[verdict];
   }
   return verdicts;
+}
+
+void add_traffic(Json& object, const gh_traffic& traffic) {
+  object["packets"] = traffic.packets;
+  object["bytes"] = traffic.bytes;
+  object["opened"] = traffic.opened;
+  object["icmp_errors"] = traffic.errors;
 }
 
 Json vips_of(Director& director) {
   Json vips = Json::array();
   for (const config::Vip& vip : director.config().vips) {
-    const gh_traffic traffic = sum_traffic(director.plane().tables().vip_traffic, director.vip_number(vip), GH_MAX_VIPS);
-    vips.push_back({{"name", vip.name}, {"address", to_string(vip.address)}, {"port", vip.port}, {"protocol", vip.protocol},
-                    {"packets", traffic.packets}, {"bytes", traffic.bytes}});
+    vips.push_back({{"name", vip.name}, {"address", to_string(vip.address)}, {"port", vip.port}, {"protocol", vip.protocol}});
+    add_traffic(vips.back(), vip_traffic(director.plane().tables(), director.vip_number(vip)));
   }
   return vips;
 }
@@ -70,14 +67,14 @@ Json nodes_of(Director& director, const std::vector<std::uint16_t>& connected) {
   Json nodes = Json::array();
   for (const auto& [id, node] : director.nodes()) {
     const bool is_connected = std::find(connected.begin(), connected.end(), id) != connected.end();
-    const gh_traffic traffic = sum_traffic(director.plane().tables().node_traffic, id, GH_MAX_NODES);
     nodes.push_back({{"id", id}, {"name", node.config.name}, {"address", to_string(node.config.address)},
                      {"state", to_string(director.state_of(node))}, {"is_connected", is_connected},
                      {"is_probe_ok", node.probe->is_up()}, {"reason", reason_of(node, is_connected)},
-                     {"weight", node.config.weight}, {"share", director.rings().share_of(id)}, {"packets", traffic.packets},
-                     {"bytes", traffic.bytes}, {"connections", node.has_report ? node.report.connections : 0},
+                     {"weight", node.config.weight}, {"share", director.rings().share_of(id)},
+                     {"connections", node.has_report ? node.report.connections : 0},
                      {"config_digest", node.report.config_digest}, {"workers", workers_of(node.report)},
                      {"certificates", certificates_of(node.report)}});
+    add_traffic(nodes.back(), node_traffic(director.plane().tables(), id));
   }
   return nodes;
 }
@@ -152,7 +149,7 @@ Result<Json> explain_flow(Director& director, const Json& params) {
   for (const std::uint16_t id : explained->hops) hops.push_back(hop_status(director, id));
   std::string name;
   for (const config::Vip& each : director.config().vips) {
-    if (each.address == vip->address && each.port == vip->port && each.protocol == protocol) name = each.name;
+    if (each.protocol == protocol && director.vip_number(each) == explained->vip) name = each.name;
   }
   std::string why = "the VIP has no ring: no node has been up yet";
   if (!hops.empty()) {

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "bpf/hash.h"
 #include "bpf/wire.h"
@@ -18,14 +20,10 @@ void publish(T& place, T value) {
   std::atomic_ref<T>(place).store(value, std::memory_order_release);
 }
 
-bool is_zero(const gh_address& address) { return (address.high | address.low) == 0; }
-
-gh_vip_entry make_entry(const VipEntry& vip, std::uint16_t port, std::uint8_t protocol) {
+gh_vip_entry make_entry(const VipEntry& vip, std::uint16_t port, std::uint8_t protocol, gh_entry_kind kind) {
   gh_vip_entry entry{};
   entry.address = to_table_address(vip.address);
-  entry.port = gh_be16(port);
-  entry.protocol = protocol;
-  entry.is_used = 1;
+  entry.key = gh_entry_key(gh_be16(port), protocol, kind);
   entry.vip = vip.vip;
   entry.group = vip.group;
   entry.flags = vip.flags;
@@ -35,43 +33,78 @@ gh_vip_entry make_entry(const VipEntry& vip, std::uint16_t port, std::uint8_t pr
   return entry;
 }
 
-Status place_vips(std::span<const VipEntry> vips, std::span<gh_vip_line> half) {
-  std::set<IpAddress> addresses;
+// The entries of all VIPs, of their addresses, and of those that get fragments: the first one of an address and protocol. An
+// address has the policy of the first of its VIPs that is guarded: by it echo requests are judged.
+std::vector<gh_vip_entry> make_entries(std::span<const VipEntry> vips) {
+  std::vector<gh_vip_entry> entries;
+  std::map<IpAddress, std::uint16_t> addresses;
+  std::set<std::pair<IpAddress, std::uint8_t>> fragments;
   for (const VipEntry& vip : vips) {
-    bool is_placed = gh_place(half.data(), make_entry(vip, vip.port, vip.protocol)) == 0;
-    if (addresses.insert(vip.address).second)
-      is_placed = is_placed && gh_place(half.data(), make_entry(vip, 0, 0)) == 0;
-    if (!is_placed) return Error{"the VIP table is full at " + std::to_string(vips.size()) + " VIPs"};
+    entries.push_back(make_entry(vip, vip.port, vip.protocol, GH_ENTRY_VIP));
+    std::uint16_t& guarded = addresses[vip.address];
+    if (guarded == 0 && (vip.flags & GH_VIP_GUARDED)) guarded = static_cast<std::uint16_t>(GH_VIP_GUARDED | (vip.flags & 0xff00));
+    const bool takes_fragments = (vip.flags & GH_VIP_FRAGMENTS) != 0;
+    if (takes_fragments && fragments.insert({vip.address, vip.protocol}).second) {
+      entries.push_back(make_entry(vip, 0, vip.protocol, GH_ENTRY_FRAGMENTS));
+    }
+  }
+  for (const auto& [address, flags] : addresses) {
+    VipEntry any;
+    any.address = address;
+    any.flags = flags;
+    entries.push_back(make_entry(any, 0, 0, GH_ENTRY_VIP));
+  }
+  return entries;
+}
+
+Status place_vips(std::span<const VipEntry> vips, std::span<gh_vip_line> half) {
+  for (const gh_vip_entry& entry : make_entries(vips)) {
+    if (gh_place(half.data(), entry) != 0) return Error{"the VIP table is full at " + std::to_string(vips.size()) + " VIPs"};
   }
   return {};
 }
 
 }  // namespace
 
+gh_source make_source(const IpAddress& address, const std::optional<IpPrefix>& prefix) {
+  gh_source source{};
+  source.address = to_table_address(prefix ? prefix->address : address);
+  if (prefix) source.entropy = gh_host_bits(prefix->length);
+  if (address.is_v4()) source.sum = gh_sum_v4(&source.address);
+  return source;
+}
+
 TableWriter::TableWriter(DataPlane& plane) : plane_(plane) {}
 
-void TableWriter::set_identity(const IpAddress& source_v4, const IpAddress& source_v6,
-                               std::span<const std::uint64_t, 4> key, std::uint32_t mtu) {
+void TableWriter::set_identity(const Identity& identity) {
+  gh_identity next{};
+  const __u64 secret[4] = {identity.key[0], identity.key[1], identity.key[2], identity.key[3]};
+  gh_expand_key(secret, next.hash_key);
+  next.gue_v4 = make_source(identity.source_v4);
+  next.gue_v6 = make_source(identity.source_v6);
+  next.ipip_v4 = make_source(identity.source_v4, identity.ipip_v4);
+  next.ipip_v6 = make_source(identity.source_v6, identity.ipip_v6);
+  next.mtu = identity.mtu > 0 ? identity.mtu : ~0u;
+  if (identity.icmp_answers > 0) next.answer_interval = 1'000'000'000 / identity.icmp_answers;
   gh_state& state = *plane_.tables().state;
-  state.source_v4 = to_table_address(source_v4);
-  state.source_v6 = to_table_address(source_v6);
-  std::copy(key.begin(), key.end(), state.hash_key);
-  state.mtu = mtu;
+  if (std::memcmp(&next, gh_get_identity(&state), sizeof next) == 0) return;
+  gh_switch_identity(&state, &next);
+  plane_.wait_for_readers();
 }
 
 void TableWriter::set_node(std::uint16_t id, const IpAddress& address) {
-  set_destination(id, to_table_address(address), address.is_v4());
+  set_destination(id, to_table_address(address), address.is_v4() ? GH_FAMILY_V4 : GH_FAMILY_V6);
 }
 
-void TableWriter::remove_node(std::uint16_t id) { set_destination(id, gh_address{}, false); }
+void TableWriter::remove_node(std::uint16_t id) { set_destination(id, gh_address{}, GH_FAMILY_NONE); }
 
-void TableWriter::set_destination(std::uint16_t id, const gh_address& address, bool is_v4) {
+void TableWriter::set_destination(std::uint16_t id, const gh_address& address, gh_family family) {
   gh_node& node = plane_.tables().nodes[id];
-  const gh_address& live = node.destinations[node.live & 1].address;
-  const gh_address& idle = node.destinations[1 - (node.live & 1)].address;
-  if (live.high == address.high && live.low == address.low) return;
-  if (!is_zero(live) || !is_zero(idle)) plane_.wait_for_readers();
-  gh_switch_destination(&node, &address, is_v4 ? 1 : 0);
+  const gh_destination& live = node.destinations[node.live & 1];
+  const gh_destination& idle = node.destinations[1 - (node.live & 1)];
+  if (live.address.high == address.high && live.address.low == address.low) return;
+  if (live.family != GH_FAMILY_NONE || idle.family != GH_FAMILY_NONE) plane_.wait_for_readers();
+  gh_switch_destination(&node, &address, family);
 }
 
 Status TableWriter::check_vips(std::span<const VipEntry> vips) {
@@ -83,8 +116,14 @@ Status TableWriter::set_vips(std::span<const VipEntry> vips) {
   const Tables& tables = plane_.tables();
   const std::uint32_t idle = 1 - (tables.state->vip_half & 1);
   const auto half = tables.vip_lines.subspan(idle * GH_VIP_LINES, GH_VIP_LINES);
+  std::uint8_t* filter = tables.state->filter + idle * GH_FILTER_BYTES;
   std::memset(half.data(), 0, half.size_bytes());
   if (const Status placed = place_vips(vips, half); !placed) return placed;
+  std::memset(filter, 0, GH_FILTER_BYTES);
+  for (const VipEntry& vip : vips) {
+    const gh_address address = to_table_address(vip.address);
+    filter[gh_filter_index(&address)] = 1;
+  }
   publish(tables.state->vip_half, static_cast<__u32>(idle));
   plane_.wait_for_readers();
   return {};

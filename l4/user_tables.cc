@@ -1,5 +1,6 @@
 #include "l4/user_tables.h"
 
+#include <chrono>
 #include <cstring>
 
 #include "bpf/hooks.h"
@@ -11,26 +12,46 @@
 static inline const gatehouse::l4::ServiceTables& gh_services_of(gh_tables* tables) { return tables->in.services; }
 
 static inline const gh_state* gh_get_state(gh_tables* tables) { return tables->in.state; }
-static inline const gh_vip_line* gh_get_vip_line(gh_tables* tables, __u32 index) { return at(tables->in.vip_lines, index); }
-static inline const gh_group* gh_get_group(gh_tables* tables, __u32 index) { return at(tables->in.groups, index); }
 static inline const __u64* gh_get_slot(gh_tables* tables, __u32 index) {
   return reinterpret_cast<const __u64*>(at(tables->in.slots, index));
 }
-static inline const gh_node* gh_get_node(gh_tables* tables, __u32 id) { return at(tables->in.nodes, id); }
+static inline gh_cpu* gh_get_cpu(gh_tables* tables) { return at(tables->in.cpus, 0); }
 static inline void gh_count_verdict(gh_tables* tables, gh_verdict verdict) {
-  if (auto* count = at(tables->in.verdicts, verdict)) ++*count;
+  if (gh_cpu* cpu = gh_get_cpu(tables)) ++cpu->counts.verdicts[verdict];
 }
-static inline void count_traffic(std::span<gh_traffic> table, std::size_t index, __u32 bytes) {
-  if (auto* traffic = at(table, index)) {
-    ++traffic->packets;
-    traffic->bytes += bytes;
-  }
+static inline __u64 gh_now() {
+  return static_cast<__u64>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
 }
-static inline void gh_count_vip(gh_tables* tables, __u32 vip, __u32 bytes) {
-  count_traffic(tables->in.vip_traffic, vip, bytes);
+
+static inline gh_packet gh_packet_of(void* context) {
+  auto& buffer = *static_cast<gatehouse::l4::PacketBuffer*>(context);
+  std::uint8_t* start = buffer.memory.data() + buffer.start;
+  return {start, start + buffer.length, context};
 }
-static inline void gh_count_node(gh_tables* tables, __u32 id, __u32 bytes) {
-  count_traffic(tables->in.node_traffic, id, bytes);
+
+template <typename T>
+static inline T load(const void* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+static inline __u16 gh_load16(const void* from) { return load<__u16>(from); }
+static inline __u32 gh_load32(const void* from) { return load<__u32>(from); }
+static inline __u64 gh_load64(const void* from) { return load<__u64>(from); }
+static inline void gh_store16(void* to, __u16 value) { std::memcpy(to, &value, sizeof value); }
+static inline void gh_store32(void* to, __u32 value) { std::memcpy(to, &value, sizeof value); }
+static inline void gh_store64(void* to, __u64 value) { std::memcpy(to, &value, sizeof value); }
+
+static inline __u32 gh_sum_words(const __u8* from, __u32 length) {
+  __u64 sum = 0;
+  for (__u32 offset = 0; offset < length; offset += 4) sum += gh_load32(from + offset);
+  while (sum >> 32) sum = (sum & 0xffffffff) + (sum >> 32);
+  return static_cast<__u32>(sum);
+}
+static inline int gh_read(const gh_packet* packet, __u64 offset, void* to, __u32 length) {
+  if (offset + length > static_cast<__u64>(packet->end - packet->start)) return -1;
+  std::memcpy(to, packet->start + offset, length);
+  return 0;
 }
 static inline int gh_move_start(gh_packet* packet, int bytes) {
   auto* buffer = static_cast<gatehouse::l4::PacketBuffer*>(packet->context);
@@ -43,7 +64,14 @@ static inline int gh_move_start(gh_packet* packet, int bytes) {
   packet->start = buffer->memory.data() + buffer->start;
   return 0;
 }
-static inline int gh_owns_flow(gh_packet* packet, __u8*, __u8*, int) {
+static inline int gh_cut(gh_packet* packet, __u32 length) {
+  auto* buffer = static_cast<gatehouse::l4::PacketBuffer*>(packet->context);
+  if (length > buffer->length) return -1;
+  buffer->length = length;
+  packet->end = packet->start + length;
+  return 0;
+}
+GH_NOINLINE int gh_owns(gh_packet* packet, const gh_connection*, __u64, __u64) {
   return static_cast<gatehouse::l4::PacketBuffer*>(packet->context)->is_flow_here;
 }
 
@@ -51,18 +79,22 @@ static inline int gh_owns_flow(gh_packet* packet, __u8*, __u8*, int) {
 
 #include "bpf/decap.h"
 
+static inline gh_verdict gh_judge_apart(gh_tables* tables, void* context, gh_parsed* parsed) {
+  gh_packet packet = gh_packet_of(context);
+  return gh_judge(tables, &packet, parsed);
+}
+static inline gh_verdict gh_forward_apart(gh_tables* tables, void* context, const gh_parsed* parsed) {
+  gh_packet packet = gh_packet_of(context);
+  return gh_forward(tables, &packet, parsed);
+}
+
 namespace gatehouse::l4 {
 
 struct MemoryPlane::Memory {
   Memory(const GuardSizes& guard_sizes, std::uint32_t tick_multiplier) : guard(guard_sizes, tick_multiplier) {}
   gh_state state{};
-  std::vector<gh_vip_line> vip_lines = std::vector<gh_vip_line>(2 * GH_VIP_LINES);
-  std::vector<gh_group> groups = std::vector<gh_group>(GH_MAX_GROUPS);
+  gh_cpu cpu{};
   std::vector<std::uint64_t> slots;
-  std::vector<gh_node> nodes = std::vector<gh_node>(GH_MAX_NODES);
-  std::vector<std::uint64_t> verdicts = std::vector<std::uint64_t>(GH_VERDICT_STRIDE);
-  std::vector<gh_traffic> vip_traffic = std::vector<gh_traffic>(GH_MAX_VIPS);
-  std::vector<gh_traffic> node_traffic = std::vector<gh_traffic>(GH_MAX_NODES);
   GuardMemory guard;
   std::vector<gh_service> services = std::vector<gh_service>(2 * GH_MAX_SERVICES);
   std::vector<gh_server> servers = std::vector<gh_server>(GH_MAX_NODES);
@@ -78,8 +110,9 @@ MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std
     : memory_(std::make_unique<Memory>(guard_sizes, tick_multiplier())) {
   memory_->state.slots = ring_slots;
   memory_->slots.resize(std::size_t{ring_slots} * ring_areas);
-  tables_ = {&memory_->state, memory_->vip_lines, memory_->groups, memory_->slots,
-             memory_->nodes,  memory_->verdicts,  memory_->vip_traffic, memory_->node_traffic, {}, {}};
+  tables_.set_state(&memory_->state);
+  tables_.slots = memory_->slots;
+  tables_.cpus = {&memory_->cpu, 1};
   tables_.guard = memory_->guard.tables();
   memory_->flow_lines.resize(flow_lines);
   fill_aes_tables(memory_->aes);
@@ -89,24 +122,15 @@ MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std
 
 MemoryPlane::~MemoryPlane() = default;
 
-namespace {
-
-gh_packet view(PacketBuffer& buffer) {
-  std::uint8_t* start = buffer.memory.data() + buffer.start;
-  return {start, start + buffer.length, &buffer};
-}
-
-}  // namespace
-
 gh_verdict balance(Tables& tables, PacketBuffer& buffer) {
   gh_tables hooks{tables};
-  gh_packet packet = view(buffer);
+  gh_packet packet = gh_packet_of(&buffer);
   return gh_balance(&hooks, &packet);
 }
 
 gh_verdict decapsulate(Tables& tables, PacketBuffer& buffer) {
   gh_tables hooks{tables};
-  gh_packet packet = view(buffer);
+  gh_packet packet = gh_packet_of(&buffer);
   return gh_decapsulate(&hooks, &packet);
 }
 
@@ -133,24 +157,40 @@ std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& sour
   return gh_find_lists(&hooks, &wide, is_v4, wanted);
 }
 
-std::optional<gh_vip_entry> find_vip_entry(Tables& tables, const Endpoint& vip, std::uint8_t protocol) {
-  gh_tables hooks{tables};
+std::optional<gh_vip> find_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol) {
   const gh_address address = to_table_address(vip.address);
-  const gh_vip_entry* entry = gh_find_vip(&hooks, tables.state, &address, gh_be16(vip.port), protocol);
-  return entry ? std::optional(*entry) : std::nullopt;
+  gh_vip found{};
+  return gh_find_vip(tables.state, &address, gh_be16(vip.port), protocol, &found) ? std::optional(found) : std::nullopt;
+}
+
+std::optional<gh_vip> find_exact_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol) {
+  const gh_address address = to_table_address(vip.address);
+  const __u32 key = gh_entry_key(gh_be16(vip.port), protocol, GH_ENTRY_VIP);
+  gh_vip found{};
+  return gh_find_entry(tables.state, &address, key, &found) ? std::optional(found) : std::nullopt;
+}
+
+std::set<std::uint16_t> numbers_in_table(const Tables& tables) {
+  std::set<std::uint16_t> numbers;
+  for (const gh_vip_line& line : tables.vip_lines.subspan((tables.state->vip_half & 1) * GH_VIP_LINES, GH_VIP_LINES)) {
+    for (const gh_vip_entry& entry : line.entry) {
+      if (entry.is_used) numbers.insert(entry.vip);
+    }
+  }
+  return numbers;
 }
 
 namespace {
 
 // As gh_recall_flow() for a packet that opens nothing, but without a trace.
-std::uint16_t recall(gh_tables& hooks, const gh_vip_entry& entry, const gh_parsed& parsed) {
+std::uint16_t recall(gh_tables& hooks, const gh_vip& entry, const gh_parsed& parsed) {
   const gh_state& state = *hooks.in.state;
   const gh_service* service =
       gh_get_service(&hooks, (state.services & GH_SERVICES_HALF) * GH_MAX_SERVICES + entry.service % GH_MAX_SERVICES);
   if (!(entry.flags & GH_VIP_SERVICE) || !service || !service->has_flow_cache) return 0;
   gh_flow flow;
   __u64 word = 0;
-  gh_describe_flow(&flow, &hooks, service, &entry, gh_hash_of(&state, &entry, &parsed), parsed.protocol, 0);
+  gh_describe_flow(&flow, &hooks, service, &entry, gh_hash_of(gh_get_identity(&state), &entry, &parsed), parsed.protocol, 0);
   if (!flow.line || !gh_find_flow(flow.line, flow.tag, &word)) return 0;
   if (gh_is_flow_over(word, flow.now, flow.idle)) return 0;
   const auto server = static_cast<std::uint16_t>(word & GH_FLOW_SERVER);
@@ -168,15 +208,16 @@ std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source
   parsed.source_port = gh_be16(source.port);
   parsed.destination_port = gh_be16(vip.port);
   parsed.protocol = protocol;
-  const gh_vip_entry* entry =
-      gh_find_vip(&hooks, tables.state, &parsed.destination, parsed.destination_port, protocol);
-  if (!entry) return std::nullopt;
-  Explanation explanation{entry->vip, entry->group, false, 0, 0, {}};
+  parsed.is_v4 = source.address.is_v4() ? 1 : 0;
+  gh_vip entry{};
+  if (!gh_find_vip(tables.state, &parsed.destination, parsed.destination_port, protocol, &entry)) return std::nullopt;
+  Explanation explanation{entry.vip, entry.group, false, 0, 0, {}};
   gh_routed routed{};
-  explanation.has_ring = gh_route(&hooks, tables.state, entry, &parsed, &routed) == 0;
+  const bool is_routed = gh_route(&hooks, tables.state, gh_get_identity(tables.state), &entry, &parsed, &routed) == 0;
+  explanation.has_ring = is_routed && gh_slot_hop(routed.slot, 0) != 0;
   explanation.slot = routed.slot_index;
   explanation.epoch = routed.epoch;
-  if (const std::uint16_t server = recall(hooks, *entry, parsed)) {
+  if (const std::uint16_t server = recall(hooks, entry, parsed)) {
     explanation.is_remembered = true;
     routed.slot = gh_slot(server, 0, 0, 0);
   }

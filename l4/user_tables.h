@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -52,8 +53,12 @@ IpAddress from_table_address(const gh_address& address);
 
 // The lists among `wanted` that have the longest prefix of `source` that any of them has: as gh_guard() asks.
 std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& source, std::uint32_t wanted);
-// The VIP that takes packets to `vip`; nullopt: none.
-std::optional<gh_vip_entry> find_vip_entry(Tables& tables, const Endpoint& vip, std::uint8_t protocol);
+// What takes packets to `vip`, in the live table: the VIP of exactly that port, else the one of any port; nullopt: none.
+std::optional<gh_vip> find_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol);
+// The VIP that has exactly that endpoint; port 0 is the VIP of any port.
+std::optional<gh_vip> find_exact_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol);
+// The number of every VIP in it.
+std::set<std::uint16_t> numbers_in_table(const Tables& tables);
 
 // What the front door would do with a packet of this flow, from the very tables that forward. Counts nothing.
 struct Explanation {

@@ -70,7 +70,7 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   if (!programs.xdp) return system_error("cannot open the XDP program");
   auto& maps = programs.xdp->maps;
   bpf_map__set_max_entries(maps.slots, options.ring_slots * options.ring_areas);
-  for (bpf_map* map : {maps.verdicts, maps.vip_traffic, maps.node_traffic, maps.service_counts, maps.sketch_lines}) size_per_cpu(map);
+  for (bpf_map* map : {maps.cpus, maps.service_counts, maps.sketch_lines}) size_per_cpu(map);
   bpf_map__set_max_entries(maps.flow_lines, options.flow_lines);
   bpf_map__set_max_entries(maps.prefix_lines, options.guard.prefix_lines());
   bpf_map__set_max_entries(maps.v6_filter, options.guard.v6_filter_words());
@@ -91,13 +91,8 @@ Status XdpDataPlane::map_tables() {
   std::span<gh_state> state;
   const Status results[] = {
       map_table(maps.state, state),
-      map_table(maps.vip_lines, tables_.vip_lines),
-      map_table(maps.groups, tables_.groups),
       map_table(maps.slots, tables_.slots),
-      map_table(maps.nodes, tables_.nodes),
-      map_table(maps.verdicts, tables_.verdicts),
-      map_table(maps.vip_traffic, tables_.vip_traffic),
-      map_table(maps.node_traffic, tables_.node_traffic),
+      map_table(maps.cpus, tables_.cpus),
       map_table(maps.services, tables_.services.services),
       map_table(maps.servers, tables_.services.servers),
       map_table(maps.service_lines, tables_.services.lines),
@@ -110,7 +105,7 @@ Status XdpDataPlane::map_tables() {
   for (const Status& result : results) {
     if (!result) return result.error();
   }
-  tables_.state = state.data();
+  tables_.set_state(state.data());
   fill_aes_tables(tables_.services.aes);
   return map_guard();
 }
@@ -154,7 +149,6 @@ Status XdpDataPlane::attach() {
   if (!programs_->probe) return system_error("cannot open the probe program");
   auto& maps = programs_->probe->maps;
   bpf_map__reuse_fd(maps.state, bpf_map__fd(programs_->xdp->maps.state));
-  bpf_map__reuse_fd(maps.nodes, bpf_map__fd(programs_->xdp->maps.nodes));
   if (const int code = probe_bpf__load(programs_->probe)) return bpf_error("the kernel refuses the probe program", code);
   return attach_probe(options_.interfaces.front());
 }

@@ -15,6 +15,7 @@ enum FieldFlags : unsigned {
   kRequired = 1,  // must be given
   kPath = 2,      // a file: relative to the config file's folder
   kAuto = 4,      // a number, or "auto" for 0
+  kAny = 16,      // a number, or "any" for 0
   kOneOrMore = 8, // a list that may be given as its only element
 };
 

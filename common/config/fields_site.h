@@ -11,6 +11,12 @@ inline constexpr auto kFields<Site> = std::tuple{
     field("secret_file", &Site::secret_file, "File whose content keys the flow hash; the same on every L4 host.", kPath),
     field("fabric_mtu", &Site::fabric_mtu, "Bytes of IP that fit between L4 hosts and nodes; bounds tunnelled packets and the MSS.",
           kOptional, 1280, 9216),
+    field("ipip_source_v4", &Site::ipip_source_v4,
+          "Prefix of the outer sources of IPIP, its host bits filled by each flow's hash for receive queues and equal-cost paths. "
+          "Without it: the L4 host's address."),
+    field("ipip_source_v6", &Site::ipip_source_v6, "The same towards IPv6 nodes: a /64 or longer."),
+    field("icmp_answers", &Site::icmp_answers, "Answers to echo requests and to packets too big, per second and CPU of an L4 host.",
+          kOptional, 0, 1'000'000),
 };
 
 template <>
@@ -23,8 +29,14 @@ template <>
 inline constexpr auto kFields<Vip> = std::tuple{
     field("name", &Vip::name, "Name that listeners refer to.", kRequired),
     field("address", &Vip::address, "IPv4 or IPv6 address that clients connect to.", kRequired),
-    field("port", &Vip::port, "Port that clients connect to.", kOptional, 1, 65535),
+    field("port", &Vip::port, "Port that clients connect to, or \"any\": all that no other VIP of the address has.", kAny, 1, 65535),
     field("protocol", &Vip::protocol, "\"tcp\" or \"udp\"."),
+    field("encapsulation", &Vip::encapsulation,
+          "\"gue\": with the hop list, for nodes that run gatehouse-l7. \"gue-plain\", \"ipip\": without, also for a stock tunnel; "
+          "connections of a slot in transition are not sent on."),
+    field("hash", &Vip::hash, "What keeps packets together: \"flow\", \"addresses\" (both, without ports) or \"source\"."),
+    field("fragments", &Vip::fragments,
+          "\"drop\", or \"addresses\": forwarded, which needs a hash without ports for all packets of the VIP."),
     field("nodes", &Vip::nodes, "Nodes that serve it: names, or tables with name and weight; none: all nodes."),
 };
 

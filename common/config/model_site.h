@@ -16,20 +16,28 @@ struct Site {
   std::string secret_file;  // flow-hash key material; empty: a fixed key, which `check` warns of
   std::uint32_t fabric_mtu = 1500;  // bytes of IP between L4 hosts and nodes: bounds tunnelled packets, and the MSS
                                     // that nodes advertise
+  std::optional<IpPrefix> ipip_source_v4;  // outer sources of IPIP, filled up by the flow's hash; none: the L4 host's address
+  std::optional<IpPrefix> ipip_source_v6;
+  std::uint32_t icmp_answers = 1000;  // per second and CPU
 };
 
 // A node that a VIP's connections go to.
 struct VipNode {
   std::string name;
   std::uint32_t weight = 0;  // for this VIP; 0: "auto", the node's own
+
+  bool operator==(const VipNode&) const = default;
 };
 
 // A virtual address + protocol + port that clients connect to (DESIGN.md §1).
 struct Vip {
   std::string name;
   IpAddress address;
-  std::uint16_t port = 443;
+  std::uint16_t port = 443;      // 0: any
   std::string protocol = "tcp";  // tcp | udp
+  std::string encapsulation = "gue";  // gue | gue-plain | ipip
+  std::string hash = "flow";          // flow | addresses | source
+  std::string fragments = "drop";     // drop | addresses
   std::vector<VipNode> nodes;    // none: all
 };
 

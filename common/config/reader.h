@@ -85,7 +85,7 @@ class Reader {
                     [](ByteSize value) { return static_cast<std::int64_t>(value.bytes); });
     } else if constexpr (std::is_same_v<T, IpAddress> || std::is_same_v<T, std::optional<IpAddress>>) {
       read_parsed(node, out, label, "an address such as \"192.0.2.1\" or \"2001:db8::1\"", IpAddress::parse);
-    } else if constexpr (std::is_same_v<T, IpPrefix>) {
+    } else if constexpr (std::is_same_v<T, IpPrefix> || std::is_same_v<T, std::optional<IpPrefix>>) {
       read_parsed(node, out, label, "an address or a prefix such as \"192.0.2.1\" or \"10.0.0.0/8\"", IpPrefix::parse);
     } else if constexpr (std::is_same_v<T, Endpoint> || std::is_same_v<T, std::optional<Endpoint>>) {
       read_parsed(node, out, label, "address:port such as \"192.0.2.1:443\" or \"[2001:db8::1]:443\"", Endpoint::parse);
@@ -111,8 +111,8 @@ class Reader {
 
   template <typename T, typename Spec>
   void read_number(const toml::node& node, T& out, const Spec& spec, const std::string& label) {
-    const bool may_be_auto = (spec.flags & kAuto) != 0;
-    if (may_be_auto && node.value<std::string>() == "auto") {
+    const std::string word = spec.flags & kAuto ? "auto" : spec.flags & kAny ? "any" : "";
+    if (!word.empty() && node.value<std::string>() == word) {
       out = 0;
       return;
     }
@@ -121,7 +121,7 @@ class Reader {
     const auto number = node.is_integer() ? node.value<std::int64_t>() : std::nullopt;
     if (!number || *number < least || *number > most) {
       return refuse(node, label, "a number from " + std::to_string(least) + " to " + std::to_string(most) +
-                                     (may_be_auto ? ", or \"auto\"" : ""));
+                                     (word.empty() ? "" : ", or \"" + word + "\""));
     }
     out = static_cast<T>(*number);
   }

@@ -1,7 +1,10 @@
 // Rules about VIPs, L4 hosts, nodes, rings and probes.
 #include <set>
 
+#include <tuple>
+
 #include "common/maglev.h"
+#include "common/config/tunnel.h"
 #include "common/config/validator.h"
 
 namespace gatehouse::config {
@@ -20,6 +23,14 @@ class SiteValidator : Validator {
 
  private:
   void check_site() {
+    const auto& [v4, v6] = std::tie(config_.site.ipip_source_v4, config_.site.ipip_source_v6);
+    if (v4 && !v4->address.is_v4()) {
+      error("site.ipip_source_v4", "site.ipip_source_v4: expected an IPv4 prefix such as \"192.0.2.0/24\", found " + quoted(to_string(*v4)));
+    }
+    if (v6 && (v6->address.is_v4() || v6->length < 64)) {
+      error("site.ipip_source_v6", "site.ipip_source_v6: expected an IPv6 prefix of 64 bits or more such as \"2001:db8::/64\", found " +
+                                       quoted(to_string(*v6)));
+    }
     if (!config_.l4_hosts.empty() && config_.site.secret_file.empty()) {
       warn("site", "site.secret_file is not set: clients who know Gatehouse can aim at one slot of a ring");
     }
@@ -122,6 +133,7 @@ class SiteValidator : Validator {
       if (vip.protocol != "tcp" && vip.protocol != "udp") {
         error(at("vip", i, "protocol"), "[[vip]] protocol: expected \"tcp\" or \"udp\", found " + quoted(vip.protocol));
       }
+      check_forwarding(i);
       if (vip.address.is_unspecified()) error(at("vip", i, "address"), "[[vip]] address: expected one address, not \"any\"");
       check_vip_nodes(i, weights);
       if (vip.protocol == "tcp" && !is_served(vip.name) && !is_of_service(vip.name)) {
@@ -129,6 +141,44 @@ class SiteValidator : Validator {
       }
     }
   }
+
+  void check_word(std::size_t i, const char* key, const std::string& found, const std::vector<std::string>& words) {
+    if (std::find(words.begin(), words.end(), found) != words.end()) return;
+    std::string expected;
+    for (const std::string& word : words) expected += (expected.empty() ? "" : word == words.back() ? " or " : ", ") + quoted(word);
+    error(at("vip", i, key), "[[vip]] " + std::string(key) + ": expected " + expected + ", found " + quoted(found));
+  }
+
+  void check_forwarding(std::size_t i) {
+    const Vip& vip = config_.vips[i];
+    check_word(i, "encapsulation", vip.encapsulation, {"gue", "gue-plain", "ipip"});
+    check_word(i, "hash", vip.hash, {"flow", "addresses", "source"});
+    check_word(i, "fragments", vip.fragments, {"drop", "addresses"});
+    if (vip.fragments == "addresses" && vip.hash == "flow") {
+      error(at("vip", i, "fragments"), "[[vip]] fragments = \"addresses\" needs hash = \"addresses\" or \"source\": fragments after "
+                                       "the first carry no ports, so no packet of the VIP may be spread by them");
+    }
+    check_fragments_agree(i);
+    const std::uint32_t left = config_.site.fabric_mtu - outer_length(vip, config_);
+    if (!vip.address.is_v4() && left < 1280) {
+      warn(at("vip", i), "[[vip]] " + quoted(vip.name) + ": site.fabric_mtu leaves " + std::to_string(left) +
+                             " bytes in the tunnel, and IPv6 clients may send 1280");
+    }
+  }
+
+  // A fragment without ports goes to the first of them.
+  void check_fragments_agree(std::size_t i) {
+    const Vip& vip = config_.vips[i];
+    if (vip.fragments != "addresses") return;
+    for (std::size_t j = 0; j < i; ++j) {
+      const Vip& other = config_.vips[j];
+      const bool is_alike = other.hash == vip.hash && other.encapsulation == vip.encapsulation && other.nodes == vip.nodes;
+      if (other.fragments != "addresses" || other.address != vip.address || other.protocol != vip.protocol || is_alike) continue;
+      error(at("vip", i, "fragments"), "[[vip]] fragments: " + quoted(other.name) + " has the same address and protocol and takes "
+                                       "fragments with another hash, encapsulation or nodes; later fragments cannot tell the two apart");
+    }
+  }
+
   // Sites may have a thousand nodes, and each of hundreds of VIPs may name them all.
   void check_vip_nodes(std::size_t place, const std::map<std::string, std::uint32_t>& weights) {
     const Vip& vip = config_.vips[place];

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "common/config/tunnel.h"
 #include "l7/runtime.h"
 
 namespace gatehouse::l7 {
@@ -28,14 +29,28 @@ WantedSocket steered(const Steering& steering, const std::string& listener, bool
   return {listener, "vips of " + listener + ", place " + steering.place_of(listener, is_v4), true, {loopback, 0}};
 }
 
+// One socket serves all VIPs of the listener: the longest outer header counts. Probes come through the default one.
+int segment_of(const std::string& listener, bool is_v4, const config::Config& config) {
+  std::uint32_t outer = listener == kProbeListener ? outer_length(config::Vip(), config) : 0;
+  for (const config::Listener& candidate : config.listeners) {
+    if (candidate.name != listener) continue;
+    for (const config::Vip& vip : config.vips) {
+      const bool is_taken = std::find(candidate.vips.begin(), candidate.vips.end(), vip.name) != candidate.vips.end();
+      if (is_taken && vip.address.is_v4() == is_v4) outer = std::max(outer, outer_length(vip, config));
+    }
+  }
+  const int inner = is_v4 ? 40 : 60;
+  return std::min(static_cast<int>(config.site.fabric_mtu - outer) - inner, is_v4 ? kUsualMssV4 : kUsualMssV6);
+}
+
 }  // namespace
 
-// The outer header may be of either family: the larger one counts.
-int largest_segment(const config::Config& config, bool is_v4) {
-  const bool has_v6_nodes = std::any_of(config.nodes.begin(), config.nodes.end(), [](const auto& node) { return !node.address.is_v4(); });
-  const int outer = has_v6_nodes ? 60 : 40;
-  const int inner = is_v4 ? 40 : 60;
-  return std::min(static_cast<int>(config.site.fabric_mtu) - outer - inner, is_v4 ? kUsualMssV4 : kUsualMssV6);
+int smallest_segment(const config::Config& config, bool is_v4) {
+  int smallest = segment_of(std::string(kProbeListener), is_v4, config);
+  for (const config::Listener& listener : config.listeners) {
+    if (has_vip_of_family(config, listener, is_v4)) smallest = std::min(smallest, segment_of(listener.name, is_v4, config));
+  }
+  return smallest;
 }
 
 std::vector<WantedSocket> wanted_sockets(const config::Config& config, const Steering* steering) {
@@ -61,7 +76,7 @@ Result<Fd> make_listener_socket(const WantedSocket& wanted, const config::Config
   if (!wanted.is_steered) set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
   if (storage.ss_family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
   const bool is_v4 = wanted.address.address.is_v4();
-  const int segment = largest_segment(config, is_v4);
+  const int segment = segment_of(wanted.listener, is_v4, config);
   if (wanted.is_steered && segment < (is_v4 ? kUsualMssV4 : kUsualMssV6)) set_option(socket, IPPROTO_TCP, TCP_MAXSEG, segment);
   if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 || listen(socket.get(), kBacklog) != 0) {
     return system_error("[[listener]] \"" + wanted.listener + "\" cannot listen on " + to_string(wanted.address));

@@ -33,9 +33,7 @@ gh_address to_table_address(const IpAddress& address) {
 gh_vip_entry make_entry(const IpAddress& address, std::uint16_t port, std::uint8_t protocol, std::uint16_t number) {
   gh_vip_entry entry{};
   entry.address = to_table_address(address);
-  entry.port = gh_be16(port);
-  entry.protocol = protocol;
-  entry.is_used = 1;
+  entry.key = gh_entry_key(gh_be16(port), protocol, GH_ENTRY_VIP);
   entry.vip = number;
   return entry;
 }
@@ -89,7 +87,7 @@ Result<std::unique_ptr<Steering>> Steering::open(const Options& options) {
   std::unique_ptr<Steering> steering(new Steering(options));
   node_bpf* node = steering->programs_->node = node_bpf__open();
   if (!node) return system_error("cannot open the node's programs");
-  bpf_map__set_max_entries(node->maps.verdicts, GH_VERDICT_STRIDE * static_cast<__u32>(libbpf_num_possible_cpus()));
+  bpf_map__set_max_entries(node->maps.counts, static_cast<__u32>(libbpf_num_possible_cpus()));
   const auto pins = plan_pins(node->obj, options.pin_folder);
   if (!pins) return pins.error();
   steering->pins_ = *pins;
@@ -98,7 +96,9 @@ Result<std::unique_ptr<Steering>> Steering::open(const Options& options) {
   }
   if (const Status mapped = steering->map_tables(); !mapped) return mapped.error();
   if (!pins->are_adopted) {
-    GH_CHECK(getrandom(steering->state_->hash_key, sizeof steering->state_->hash_key, 0) == sizeof steering->state_->hash_key);
+    gh_identity self{};
+    GH_CHECK(getrandom(self.hash_key, sizeof self.hash_key, 0) == sizeof self.hash_key);
+    gh_switch_identity(steering->state_, &self);
   }
   return steering;
 }
@@ -111,12 +111,11 @@ Status Steering::map_tables() {
     pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(memory->data());
     return {};
   };
-  for (const Status& status : {map(maps.state, state_), map(maps.vip_lines, fleet_lines_), map(maps.nodes, nodes_),
-                               map(maps.listener_lines, listener_lines_), map(maps.verdicts, verdicts_),
+  for (const Status& status : {map(maps.state, state_), map(maps.listener_lines, listener_lines_), map(maps.counts, counts_),
                                map(maps.cookies, cookies_)}) {
     if (!status) return status;
   }
-  verdict_count_ = bpf_map__max_entries(maps.verdicts);
+  cpus_ = bpf_map__max_entries(maps.counts);
   return {};
 }
 
@@ -131,12 +130,26 @@ Status Steering::set_config(const config::Config& config, std::uint32_t workers)
   if (const Status written = write_listeners(config, numbers); !written) return written;
   numbers_ = numbers;
   state_->self = options_.node.id;
-  state_->mtu = config.site.fabric_mtu;
-  const gh_address self = to_table_address(options_.node.address);
-  (options_.node.address.is_v4() ? state_->source_v4 : state_->source_v6) = self;
+  write_identity(config);
   write_cookies(*cookies_, config, read_tcp_settings(), cookie_mode_);
   std::atomic_ref<__u32>(state_->workers).store(workers, std::memory_order_release);
   return {};
+}
+
+// What the fleet's tunnel packets are for and, beside its addresses, come from. The key stays: it is of this node alone.
+void Steering::write_identity(const config::Config& config) {
+  const auto prefix_of = [](const std::optional<IpPrefix>& prefix) {
+    gh_source source{};
+    if (!prefix) return source;
+    source.address = to_table_address(prefix->address);
+    source.entropy = gh_host_bits(prefix->length);
+    return source;
+  };
+  gh_identity self = *gh_get_identity(state_);
+  (options_.node.address.is_v4() ? self.gue_v4 : self.gue_v6).address = to_table_address(options_.node.address);
+  self.ipip_v4 = prefix_of(config.site.ipip_source_v4);
+  self.ipip_v6 = prefix_of(config.site.ipip_source_v6);
+  gh_switch_identity(state_, &self);
 }
 
 // Only the fleet may send tunnel packets, and hops lead to its nodes.
@@ -150,15 +163,15 @@ Status Steering::write_fleet(const config::Config& config) {
   for (const config::Node& node : config.nodes) {
     fleet.push_back(make_entry(node.address, 0, 0, 0));
     wanted[node.id].address = to_table_address(node.address);
-    wanted[node.id].is_v4 = node.address.is_v4() ? 1 : 0;
+    wanted[node.id].family = node.address.is_v4() ? GH_FAMILY_V4 : GH_FAMILY_V6;
   }
   wait_for_bpf_readers();  // since the last change of a node
   for (std::size_t id = 0; id < GH_MAX_NODES; ++id) {
-    const gh_address& live = nodes_[id].destinations[nodes_[id].live & 1].address;
+    const gh_address& live = state_->nodes[id].destinations[state_->nodes[id].live & 1].address;
     if (live.high == wanted[id].address.high && live.low == wanted[id].address.low) continue;
-    gh_switch_destination(&nodes_[id], &wanted[id].address, wanted[id].is_v4);
+    gh_switch_destination(&state_->nodes[id], &wanted[id].address, static_cast<gh_family>(wanted[id].family));
   }
-  return replace_half(fleet_lines_, state_->vip_half, fleet, "L4 hosts and nodes");
+  return replace_half(state_->vip_lines, state_->vip_half, fleet, "L4 hosts and nodes");
 }
 
 // A listener keeps its number while we live, since workers' sockets are filed under it; after a restart it is that of its VIPs
@@ -250,7 +263,7 @@ std::vector<Steering::Count> Steering::verdicts() const {
   std::vector<Count> counts;
   for (std::size_t verdict = 0; verdict < GH_VERDICT_COUNT; ++verdict) {
     std::uint64_t sum = 0;
-    for (std::size_t place = verdict; place < verdict_count_; place += GH_VERDICT_STRIDE) sum += verdicts_[place];
+    for (std::size_t cpu = 0; cpu < cpus_; ++cpu) sum += counts_[cpu].verdicts[verdict];
     if (sum) counts.push_back({kNames[verdict], sum});
   }
   return counts;

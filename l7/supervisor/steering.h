@@ -15,7 +15,7 @@
 
 struct gh_state;
 struct gh_vip_line;
-struct gh_node;
+struct gh_counts;
 struct gh_cookies;
 
 namespace gatehouse::l7 {
@@ -55,18 +55,17 @@ class Steering {
   std::optional<std::uint32_t> number_in_table(const IpAddress& address, std::uint16_t port) const;
   Status write_listeners(const config::Config& config, const Numbers& numbers);
   Status write_fleet(const config::Config& config);
+  void write_identity(const config::Config& config);
 
   Options options_;
   std::unique_ptr<Programs> programs_;
   Pins pins_;
   gh_state* state_ = nullptr;
-  gh_vip_line* fleet_lines_ = nullptr;
   gh_vip_line* listener_lines_ = nullptr;
-  gh_node* nodes_ = nullptr;
+  const gh_counts* counts_ = nullptr;
+  std::size_t cpus_ = 0;
   gh_cookies* cookies_ = nullptr;
   std::string cookie_mode_;
-  const std::uint64_t* verdicts_ = nullptr;
-  std::size_t verdict_count_ = 0;
   Numbers numbers_;
 };
 

@@ -56,8 +56,8 @@ void write_cookies(gh_cookies& cookies, const config::Config& config, const TcpS
   if (mode == "always") set_syncookies(2);
   if (mode != "always" && before == "always") set_syncookies(1);
   if (mode == "auto" && settings.syncookies == 0) log_warn("{} is 0: this node has no defence against floods of SYNs", kSyncookies);
-  cookies.segment_v4 = static_cast<__u16>(largest_segment(config, true));
-  cookies.segment_v6 = static_cast<__u16>(largest_segment(config, false));
+  cookies.segment_v4 = static_cast<__u16>(smallest_segment(config, true));
+  cookies.segment_v6 = static_cast<__u16>(smallest_segment(config, false));
   cookies.scale = window_scale(settings.most_receive_buffer);
   cookies.has_timestamps = settings.timestamps == 2;
   cookies.valid_ticks = ticks_in(kFloodSeconds);

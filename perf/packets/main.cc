@@ -1,13 +1,15 @@
 // gatehouse-perf-packets: the front door's ns per packet beside its floors, all cases in every round,
 // forwards and backwards in turn. `perf/run packets` calls it.
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
-#include "perf/packets/results.h"
+#include "perf/packets/cases.h"
 #include "tests/tools/flags.h"
 
 namespace {
@@ -18,27 +20,10 @@ using namespace gatehouse::perf;
 struct Settings {
   std::string json;
   std::string folder;
+  std::string only;
   int rounds = 21;
   std::uint64_t packets = 1'000'000;
 };
-
-struct Case {
-  bool is_user;
-  Target target;  // of a user-space case only kLoop and kBalance
-  Results::Column column;
-};
-
-std::vector<Case> make_cases() {
-  std::vector<Case> cases;
-  for (const Family family : kFamilies) {
-    for (const std::uint32_t flows : kFlows) {
-      for (const Target target : kTargets) cases.push_back({false, target, {family, flows}});
-      for (const Target target : {Target::kLoop, Target::kBalance})
-        cases.push_back({true, target, {family, flows}});
-    }
-  }
-  return cases;
-}
 
 // One CPU and, where allowed, ahead of every ordinary process on it.
 int pin() {
@@ -52,22 +37,23 @@ int pin() {
   return cpu;
 }
 
-Status measure(const Settings& settings, XdpBench& xdp, UserBench& user, Results& results) {
-  std::vector<Case> cases = make_cases();
+// A BPF file system that nobody else sees and that goes away with this process, whatever its end.
+Status mount_private(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return Error{"cannot create " + folder + ": " + error.message()};
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    return system_error("a private mount namespace (root is needed)");
+  }
+  return mount("bpf", folder.c_str(), "bpf", 0, "mode=0700") == 0 ? Status() : Status(system_error("mount of bpffs"));
+}
+
+Status measure(const Settings& settings, std::vector<Case>& cases, Results& results) {
   for (int round = 0; round < settings.rounds; ++round) {
     for (const Case& one : cases) {
-      const auto [family, flows] = one.column;
-      const auto user_target =
-          one.target == Target::kLoop ? UserBench::Target::kLoop : UserBench::Target::kBalance;
-      const auto figure = one.is_user ? user.measure(user_target, family, flows, settings.packets)
-                                      : xdp.measure(one.target, family, flows, settings.packets);
-      if (!figure) {
-        return Error{std::string(one.is_user ? "user space" : "XDP") + ", target " +
-                     std::to_string(static_cast<int>(one.target)) + ", " + std::string(to_string(family)) +
-                     ", " + std::to_string(flows) + " flows: " + figure.error().message};
-      }
-      one.is_user ? results.add(user_target, one.column, *figure)
-                  : results.add(one.target, one.column, *figure);
+      const auto figure = one.measure(settings.packets);
+      if (!figure) return Error{one.section + ", " + one.row + ", " + one.column + ": " + figure.error().message};
+      results.add(one.section, one.row, one.column, *figure);
     }
     std::reverse(cases.begin(), cases.end());
   }
@@ -76,18 +62,20 @@ Status measure(const Settings& settings, XdpBench& xdp, UserBench& user, Results
 
 Status run(const Settings& settings) {
   const int cpu = pin();
-  auto xdp = XdpBench::open(settings.folder);
-  if (!xdp) return xdp.error();
-  auto user = UserBench::open();
-  if (!user) return user.error();
+  if (const Status mounted = mount_private(settings.folder); !mounted) return mounted;
+  Results results;
+  auto cases = Cases::make(settings.folder, results);
+  if (!cases) return cases.error();
+  auto& all = (*cases)->all();
+  std::erase_if(all, [&](const Case& one) { return one.section.find(settings.only) == std::string::npos; });
+  results.keep(settings.only);
   utsname kernel{};
   uname(&kernel);
-  std::printf("Linux %s, CPU %d, %d rounds of %llu packets per case, ring of %u slots, %u nodes per family\n",
-              kernel.release, cpu, settings.rounds, static_cast<unsigned long long>(settings.packets),
-              kRingSlots, static_cast<unsigned>(kNodes));
+  std::printf("Linux %s, CPU %d, %d rounds of %llu packets per case, rings of %u slots, %u nodes per family\n",
+              kernel.release, cpu, settings.rounds, static_cast<unsigned long long>(settings.packets), kRingSlots,
+              static_cast<unsigned>(kUsualShape.nodes));
   std::fflush(stdout);
-  Results results;
-  if (const Status measured = measure(settings, **xdp, **user, results); !measured) return measured;
+  if (const Status measured = measure(settings, all, results); !measured) return measured;
   results.print();
   return settings.json.empty() ? Status() : write_json(settings.json, results.measurements());
 }
@@ -105,6 +93,7 @@ int main(int argc, char** argv) {
   test::parse_flags(argc, argv,
                     {{"--json", "FILE", "write the figures there", text(settings.json)},
                      {"--folder", "FOLDER", "an existing one for temporary files", text(settings.folder)},
+                     {"--only", "TEXT", "only tables whose title has it", text(settings.only)},
                      {"--quick", "", "a glance: fewer rounds and packets", [&](std::string_view) {
                         settings.rounds = 5;
                         settings.packets = 200'000;

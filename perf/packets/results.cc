@@ -1,112 +1,103 @@
-// One row per program, one column per number of flows.
+// Three lines per row that has a floor: raw figure, multiple of the floor, ns above it.
 #include "perf/packets/results.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <functional>
+
+#include "common/check.h"
 
 namespace gatehouse::perf {
 namespace {
 
-constexpr const char* kBalanceNet = "balance(), net";
-constexpr const char* kEncapsulateNet = "parse + constant outer header, net";
-constexpr const char* kParseNet = "parse, net";
-constexpr const char* kNotVipNet = "balance(), not a VIP, net";
-
-std::string flows_text(std::uint32_t flows) {
-  if (flows >= 1u << 20) return std::to_string(flows >> 20) + " M";
-  return flows >= 1u << 10 ? std::to_string(flows >> 10) + " k" : std::to_string(flows);
+std::string key_of(const std::string& section, const std::string& row, const std::string& column) {
+  return section + " / " + row + " / " + column;
 }
 
-std::vector<double> minus(std::vector<double> values, const std::vector<double>& others) {
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] -= others[i];
+std::vector<double> combine(std::vector<double> values, const std::vector<double>& others, auto operation) {
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = operation(values[i], others[i]);
   return values;
 }
 
-std::string name_of(const std::string& row, Results::Column column) {
-  return row + " / " + std::string(to_string(column.first)) + " / " + flows_text(column.second) +
-         (column.second == 1 ? " flow" : " flows");
+std::string text_of(const char* format, double first, double second = 0, double third = 0) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, first, second, third);
+  return text;
+}
+
+void print_cells(const std::string& name, const std::vector<std::string>& cells) {
+  std::printf("%-44s", name.c_str());
+  for (const std::string& cell : cells) {
+    // ± is two bytes and one column.
+    const int extra = cell.find("±") == std::string::npos ? 0 : 1;
+    std::printf("%*s", 21 + extra, cell.c_str());
+  }
+  std::printf("\n");
 }
 
 }  // namespace
 
-std::vector<double> Results::one_move(Target, Column column) const {
-  std::vector<double> values = minus(raw(Target::kRoom, column), raw(Target::kTransmit, column));
-  for (double& value : values) value /= 2;
-  return values;
+void Results::add(const std::string& section, const std::string& row, const std::string& column, double nanoseconds) {
+  auto& columns = columns_[section];
+  if (std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
+  values_[key_of(section, row, column)].push_back(nanoseconds);
 }
 
-std::vector<double> Results::net(Target target, Column column) const {
-  const std::vector<double> values = minus(raw(target, column), raw(Target::kTransmit, column));
-  const bool grows = target == Target::kEncapsulate || target == Target::kBalance;
-  return grows ? minus(values, one_move(target, column)) : values;
+const Results::Values& Results::raw(const RowSpec& row, const std::string& column) const {
+  const auto values = values_.find(key_of(row.section, row.name, column));
+  GH_CHECK(values != values_.end());
+  return values->second;
 }
 
-std::vector<double> Results::user_raw(Target target, Column column) const {
-  return user_.at({target == Target::kLoop ? UserBench::Target::kLoop : UserBench::Target::kBalance, column});
+Results::Values Results::floor_of(const RowSpec& row, const std::string& column) const {
+  Values sum;
+  for (const std::string& floor : row.floors) {
+    const Values& values = values_.at(key_of(row.section, floor, column));
+    sum = sum.empty() ? values : combine(sum, values, std::plus<>());
+  }
+  return sum;
 }
 
-std::vector<double> Results::user_net(Target, Column column) const {
-  return minus(user_raw(Target::kBalance, column), user_raw(Target::kLoop, column));
-}
-
-const std::vector<Results::Row>& Results::rows() {
-  static const std::vector<Row> rows = {
-      {"test loop alone, raw", &Results::raw, Target::kLoop},
-      {"wrapper + XDP_TX, raw", &Results::raw, Target::kTransmit},
-      {"wrapper + parse, raw", &Results::raw, Target::kParse},
-      {"wrapper + two moves of the start, raw", &Results::raw, Target::kRoom},
-      {"wrapper + parse + constant outer header, raw", &Results::raw, Target::kEncapsulate},
-      {"wrapper + balance(), not a VIP, raw", &Results::raw, Target::kNotVip},
-      {"wrapper + balance(), raw", &Results::raw, Target::kBalance},
-      {"one move of the start", &Results::one_move, Target::kRoom},
-      {kParseNet, &Results::net, Target::kParse},
-      {kEncapsulateNet, &Results::net, Target::kEncapsulate},
-      {kNotVipNet, &Results::net, Target::kNotVip},
-      {kBalanceNet, &Results::net, Target::kBalance},
-      {"user space: loop alone, raw", &Results::user_raw, Target::kLoop},
-      {"user space: balance(), raw", &Results::user_raw, Target::kBalance},
-      {"user space: balance(), net", &Results::user_net, Target::kBalance},
-  };
-  return rows;
+void Results::print_row(const RowSpec& row) const {
+  std::vector<std::string> figures, ratios, differences;
+  for (const std::string& column : columns_.at(row.section)) {
+    const Summary summary = summarize(raw(row, column));
+    figures.push_back(text_of("%.1f ±%.1f (%.1f)", summary.median, summary.spread, summary.min));
+    if (row.floors.empty()) continue;
+    ratios.push_back(text_of("%.2f", summarize(combine(raw(row, column), floor_of(row, column), std::divides<>())).median));
+    differences.push_back(text_of("%+.1f", summarize(combine(raw(row, column), floor_of(row, column), std::minus<>())).median));
+  }
+  print_cells(row.name, figures);
+  if (row.floors.empty()) return;
+  std::string floors;
+  for (const std::string& floor : row.floors) floors += (floors.empty() ? "" : " + ") + floor;
+  print_cells("  ÷ (" + floors + ")" + (row.most > 0 ? text_of(", bar %.2f", row.most) : ""), ratios);
+  print_cells("  ns above that", differences);
 }
 
 void Results::print() const {
-  for (const Family family : kFamilies) {
-    std::printf("\n%s TCP, ns per packet: median ± quartile range (smallest of raw figures)\n%-46s",
-                to_string(family).data(), "");
-    for (const std::uint32_t flows : kFlows) {
-      std::printf("%20s", (flows_text(flows) + (flows == 1 ? " flow" : " flows")).c_str());
+  std::string section;
+  for (const RowSpec& row : rows_) {
+    if (row.section != section) {
+      section = row.section;
+      std::printf("\n%s\nns per packet, wrapper included: median ± quartile range (smallest)\n", section.c_str());
+      print_cells("", columns_.at(section));
     }
-    std::printf("\n");
-    for (const Row& row : rows()) {
-      std::printf("%-46s", row.name.c_str());
-      for (const std::uint32_t flows : kFlows) {
-        const Summary figures = summarize((this->*row.values)(row.target, {family, flows}));
-        char text[64];
-        const bool is_raw = row.name.ends_with("raw");  // the smallest difference of a pair says nothing
-        const int used = std::snprintf(text, sizeof text, "%.1f ±%.1f", figures.median, figures.spread);
-        if (is_raw)
-          std::snprintf(text + used, sizeof text - static_cast<std::size_t>(used), " (%.1f)", figures.min);
-        std::printf("%21s", text);  // one more: ± is two bytes
-      }
-      std::printf("\n");
-    }
+    print_row(row);
   }
 }
 
 std::vector<Measurement> Results::measurements() const {
   std::vector<Measurement> list;
-  for (const Family family : kFamilies) {
-    for (const std::uint32_t flows : kFlows) {
-      const Column column{family, flows};
-      for (const Row& row : rows()) {
-        const Summary figures = summarize((this->*row.values)(row.target, column));
-        list.push_back({name_of(row.name, column), figures.median, "ns/packet", figures.spread, {}, 0});
-        if (row.name != kBalanceNet && row.name != kNotVipNet) continue;
-        const bool is_vip = row.name == kBalanceNet;
-        const Summary floor = summarize(net(is_vip ? Target::kEncapsulate : Target::kParse, column));
-        list.back().compared_with = name_of(is_vip ? kEncapsulateNet : kParseNet, column);
-        list.back().ratio = figures.median / floor.median;
-      }
+  for (const RowSpec& row : rows_) {
+    for (const std::string& column : columns_.at(row.section)) {
+      const Summary summary = summarize(raw(row, column));
+      list.push_back({key_of(row.section, row.name, column), summary.median, "ns/packet", summary.spread, {}, 0});
+      if (row.floors.empty()) continue;
+      std::string floors;
+      for (const std::string& floor : row.floors) floors += (floors.empty() ? "" : " + ") + key_of(row.section, floor, column);
+      list.back().compared_with = floors;
+      list.back().ratio = summarize(combine(raw(row, column), floor_of(row, column), std::divides<>())).median;
     }
   }
   return list;

@@ -1,49 +1,41 @@
-// The figures of all rounds, and what is made of them: net costs, the printed tables, the JSON measurements.
-//   net of what leaves the packet as long as it was = raw - wrapper
-//   net of what makes it longer                     = raw - wrapper - one move of the start (the wrapper's
-//   own) one move of the start                           = (two moves - wrapper) / 2
-// Differences are taken within a round, of cases with the same family and number of flows; only then is the
-// median taken.
+// The figures of all rounds: printed as one table per section, rows beside the floors that they are measured by, and written as
+// JSON. A ratio or a difference is taken within a round, of cases in the same column; only then is the median taken.
 #pragma once
 
 #include <map>
-#include <utility>
+#include <string>
+#include <vector>
 
 #include "perf/measurement.h"
-#include "perf/packets/user_bench.h"
-#include "perf/packets/xdp_bench.h"
 
 namespace gatehouse::perf {
 
+struct RowSpec {
+  std::string section;
+  std::string name;
+  std::vector<std::string> floors;  // rows of the section: the sum of their figures is what this one is measured by
+  double most = 0;                  // the bar, as a multiple of that; 0: none
+};
+
 class Results {
  public:
-  using Column = std::pair<Family, std::uint32_t>;  // the number of flows
-
-  void add(Target target, Column column, double nanoseconds) {
-    xdp_[{target, column}].push_back(nanoseconds);
-  }
-  void add(UserBench::Target target, Column column, double nanoseconds) {
-    user_[{target, column}].push_back(nanoseconds);
-  }
+  void declare(const RowSpec& row) { rows_.push_back(row); }
+  // Only the sections whose name has `text`.
+  void keep(const std::string& text) { std::erase_if(rows_, [&](const RowSpec& row) { return row.section.find(text) == std::string::npos; }); }
+  void add(const std::string& section, const std::string& row, const std::string& column, double nanoseconds);
 
   void print() const;
   std::vector<Measurement> measurements() const;
 
  private:
-  struct Row {
-    std::string name;
-    std::vector<double> (Results::*values)(Target, Column) const;
-    Target target;
-  };
-  static const std::vector<Row>& rows();
-  std::vector<double> raw(Target target, Column column) const { return xdp_.at({target, column}); }
-  std::vector<double> one_move(Target, Column column) const;
-  std::vector<double> net(Target target, Column column) const;
-  std::vector<double> user_raw(Target target, Column column) const;
-  std::vector<double> user_net(Target, Column column) const;
+  using Values = std::vector<double>;
+  const Values& raw(const RowSpec& row, const std::string& column) const;
+  Values floor_of(const RowSpec& row, const std::string& column) const;
+  void print_row(const RowSpec& row) const;
 
-  std::map<std::pair<Target, Column>, std::vector<double>> xdp_;
-  std::map<std::pair<UserBench::Target, Column>, std::vector<double>> user_;
+  std::vector<RowSpec> rows_;
+  std::map<std::string, std::vector<std::string>> columns_;  // section → in the order of their first figure
+  std::map<std::string, Values> values_;                     // "section / row / column"
 };
 
 }  // namespace gatehouse::perf

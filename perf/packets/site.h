@@ -1,5 +1,5 @@
-// The site that packets are measured in: a VIP of each family, each with a ring of 65537 slots over 100 nodes
-// of its own family, and the frames that go there. Also the judge of what came out.
+// The site that packets are measured in: VIPs of each family in every form of the tunnel, rings of 65537 slots over nodes of the
+// VIP's family, and the frames that go there. Also the judge of what came out.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +16,36 @@ namespace gatehouse::perf {
 enum class Family { kIpv4, kIpv6 };
 std::string_view to_string(Family family);
 
+// How a VIP's packets are tunnelled.
+enum class Tunnel { kIpip, kGue, kGueHops, kGueTransition };  // with hop list: none left to ask, three left to ask
+inline constexpr Tunnel kTunnels[] = {Tunnel::kIpip, Tunnel::kGue, Tunnel::kGueHops, Tunnel::kGueTransition};
+std::string_view to_string(Tunnel tunnel);
+
 inline constexpr std::uint32_t kRingSlots = 65537;
-inline constexpr std::uint16_t kNodes = 100;  // of each family
 inline constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 inline constexpr std::uint32_t kFlows[] = {1, 1u << 10, 1u << 17, 1u << 20};
 
-Status fill_tables(l4::DataPlane& plane);
+struct Shape {
+  std::uint32_t vips;   // of each family and form; a power of two
+  std::uint16_t nodes;  // of each family
+  bool has_all_tunnels; // else kGueHops alone
+};
+inline constexpr Shape kUsualShape = {1, 100, true};
 
-// A TCP ACK with ten bytes of payload to port 443 of the VIP, or of an address that is no VIP.
-std::vector<std::uint8_t> make_frame(Family family, bool is_to_vip);
+// The plane has room for five rings.
+Status fill_tables(l4::DataPlane& plane, const Shape& shape);
 
-// `frame` as forwarded: says what is wrong when it is not the tunnelled packet, to the node that the tables
-// name.
-Status check_forwarded(l4::Tables& tables, Family family, std::span<const std::uint8_t> frame);
+// The last sixteen bits of the address of the first VIP of that form.
+std::uint16_t first_vip(Tunnel tunnel);
 
-// Packets that each node of `family` got, as counted by the data plane, all CPUs together.
-std::vector<std::uint64_t> node_packets(const l4::Tables& tables, Family family);
+// A TCP ACK with ten bytes of payload to port 443 of the first of these VIPs, or of an address that is no VIP.
+std::vector<std::uint8_t> make_frame(Family family, Tunnel tunnel);
+std::vector<std::uint8_t> make_other_frame(Family family);
+
+// `frame` as forwarded: says what is wrong when it is not the tunnelled packet, to the node that the tables name.
+Status check_forwarded(const l4::Tables& tables, Family family, Tunnel tunnel, std::span<const std::uint8_t> frame);
+
+// How many nodes of `family` had packets, as counted by the data plane.
+std::vector<std::uint64_t> node_packets(const l4::Tables& tables, Family family, const Shape& shape);
 
 }  // namespace gatehouse::perf

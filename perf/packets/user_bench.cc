@@ -46,23 +46,23 @@ void write_flow(std::uint8_t* ip, Family family, std::uint32_t flow) {
 
 }  // namespace
 
-UserBench::UserBench() : plane_(kRingSlots, 8), tables_(plane_.tables()) {}
+UserBench::UserBench() : plane_(kRingSlots, 6), tables_(plane_.tables()) {}
 
 Result<std::unique_ptr<UserBench>> UserBench::open() {
   std::unique_ptr<UserBench> bench(new UserBench);
-  if (const Status filled = fill_tables(bench->plane_); !filled) return filled.error();
+  if (const Status filled = fill_tables(bench->plane_, kUsualShape); !filled) return filled.error();
   return bench;
 }
 
 Result<double> UserBench::run(Target target, Family family, std::uint32_t flows, std::uint64_t packets) {
-  const std::vector<std::uint8_t> frame = make_frame(family, true);
+  const std::vector<std::uint8_t> frame = make_frame(family, Tunnel::kGueHops);
   std::vector<std::uint8_t> memory(kRoom + frame.size());
   std::copy(frame.begin(), frame.end(), memory.begin() + kRoom);
   l4::PacketBuffer packet{memory};
   Flows draws{random_state_, flows - 1};
   gh_verdict (*const handle)(l4::Tables&, l4::PacketBuffer&) =
       target == Target::kLoop ? do_nothing : l4::balance;
-  const auto before = node_packets(tables_, family);
+  const auto before = node_packets(tables_, family, kUsualShape);
   std::uint64_t failed = 0;
 
   const auto started = std::chrono::steady_clock::now();
@@ -84,11 +84,11 @@ Result<double> UserBench::run(Target target, Family family, std::uint32_t flows,
 
 Status UserBench::check(Family family, std::uint32_t flows, std::span<const std::uint64_t> before,
                         const l4::PacketBuffer& last) {
-  const auto after = node_packets(tables_, family);
+  const auto after = node_packets(tables_, family, kUsualShape);
   const auto used = std::inner_product(after.begin(), after.end(), before.begin(), std::size_t{0},
                                        std::plus<>(), std::not_equal_to<>());
-  if (flows == 1 ? used != 1 : used != kNodes) return Error{std::to_string(used) + " nodes got packets"};
-  return check_forwarded(tables_, family, last.memory.subspan(last.start, last.length));
+  if (used != (flows == 1 ? 1u : kUsualShape.nodes)) return Error{std::to_string(used) + " nodes got packets"};
+  return check_forwarded(tables_, family, Tunnel::kGueHops, last.memory.subspan(last.start, last.length));
 }
 
 Result<double> UserBench::measure(Target target, Family family, std::uint32_t flows, std::uint64_t packets) {

@@ -123,13 +123,13 @@ TEST_F(AttachTest, AnInterfaceThatComesBackIsServedAgain) {
 TEST_F(AttachTest, TheNextProcessAdoptsTablesAndReplacesTheProgram) {
   open(options());
   attach();
-  plane_->tables().state->mtu = 1234;
+  plane_->tables().state->identities[0].mtu = 1234;
   const __u32 first = program_on("left");
   plane_.reset();
   EXPECT_EQ(program_on("left"), first) << "forwarding ended with the process";
   open(options());
   EXPECT_TRUE(plane_->was_adopted());
-  EXPECT_EQ(plane_->tables().state->mtu, 1234u);
+  EXPECT_EQ(plane_->tables().state->identities[0].mtu, 1234u);
   EXPECT_EQ(program_on("left"), first) << "replaced before the tables were looked at";
   attach();
   EXPECT_NE(program_on("left"), first);
@@ -199,7 +199,7 @@ TEST_F(AttachTest, WhatIsNotAVipsGoesOnToTheNextProgram) {
   // The node's program stands for another operator's: it counts what it gets.
   node_bpf* next = node_bpf__open();
   ASSERT_NE(next, nullptr);
-  bpf_map__set_max_entries(next->maps.verdicts, GH_VERDICT_STRIDE * static_cast<__u32>(libbpf_num_possible_cpus()));
+  bpf_map__set_max_entries(next->maps.counts, static_cast<__u32>(libbpf_num_possible_cpus()));
   ASSERT_EQ(node_bpf__load(next), 0);
   const std::string pin = folder_ + "_other";
   ASSERT_EQ(bpf_obj_pin(bpf_program__fd(next->progs.decapsulate), pin.c_str()), 0);
@@ -209,17 +209,16 @@ TEST_F(AttachTest, WhatIsNotAVipsGoesOnToTheNextProgram) {
   Site site{0, {{gatehouse::test::ip("198.51.100.10"), 443, 6, 0, 0}}, {std::vector<std::uint64_t>(251, gh_slot(1, 0, 0, 0))}, 1};
   fill_front_door(*plane_, site);
   attach();
-  l4::Tables theirs;
-  const auto memory = map_memory(next->maps.verdicts);
+  const auto memory = map_memory(next->maps.counts);
   ASSERT_TRUE(memory);
-  theirs.verdicts = {reinterpret_cast<std::uint64_t*>(memory->data()), memory->size() / 8};
+  const std::span theirs(reinterpret_cast<const gh_counts*>(memory->data()), memory->size() / sizeof(gh_counts));
   send_frame("left1", frame_to("198.51.100.10"));
   send_frame("left1", frame_to("198.51.100.99"));
   const auto has_both = [&] {
-    return verdict_counts(theirs)[GH_NODE_NOT_TUNNEL] >= 1 && verdict_counts(plane_->tables())[GH_FORWARDED] >= 1;
+    return l4::verdict_counts(theirs)[GH_NODE_NOT_TUNNEL] >= 1 && l4::verdict_counts(plane_->tables())[GH_FORWARDED] >= 1;
   };
   EXPECT_TRUE(lab::wait_until(has_both, std::chrono::seconds(10), std::chrono::milliseconds(10)));
-  EXPECT_EQ(verdict_counts(plane_->tables())[GH_FORWARDED], 1u);
+  EXPECT_EQ(l4::verdict_counts(plane_->tables())[GH_FORWARDED], 1u);
   unlink(pin.c_str());
   node_bpf__destroy(next);
 }

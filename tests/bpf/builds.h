@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <unistd.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "bpf/hash.h"
 #include "bpf/node.skel.h"
 #include "common/bpf_object.h"
+#include "l4/counters.h"
 #include "l4/table_writer.h"
 #include "l4/user_tables.h"
 #include "l4/xdp_data_plane.h"
@@ -38,24 +40,16 @@ using Rows = std::vector<Row>;
 // BPF_PROG_TEST_RUN, not the program, refuses a shorter one.
 inline constexpr std::size_t kLeastKernelFrame = 14;
 
-// Of all CPUs, by verdict.
-inline std::vector<std::uint64_t> verdict_counts(const l4::Tables& tables) {
-  std::vector<std::uint64_t> counts(GH_VERDICT_COUNT);
-  for (std::size_t i = 0; i < tables.verdicts.size(); ++i) {
-    if (i % GH_VERDICT_STRIDE < counts.size()) counts[i % GH_VERDICT_STRIDE] += tables.verdicts[i];
-  }
-  return counts;
-}
-
-// `run` takes a packet through one build, in place. Exactly the row's verdict must have been counted, once.
-template <typename Run>
-void expect_row(const l4::Tables& tables, const Row& row, Run run) {
+// `run` takes a packet through one build, in place; `counted` is what that build counts in. Exactly the row's verdict must have
+// been counted, once.
+template <typename Counted, typename Run>
+void expect_row(const Counted& counted, const Row& row, Run run) {
   SCOPED_TRACE(row.description);
-  std::vector<std::uint64_t> expected = verdict_counts(tables);
+  l4::VerdictCounts expected = l4::verdict_counts(counted);
   ++expected[row.verdict];
   Bytes packet = row.input;
   run(packet);
-  EXPECT_EQ(verdict_counts(tables), expected) << "wanted verdict " << row.verdict;
+  EXPECT_EQ(l4::verdict_counts(counted), expected) << "wanted verdict " << row.verdict;
   EXPECT_EQ(to_hex(packet), to_hex(row.output));
 }
 
@@ -89,20 +83,23 @@ inline int run_in_kernel(int program, Bytes& packet) {
 
 // ---- The front door ----
 
-inline constexpr std::uint64_t kFlowKey[4] = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
-                                              0x082efa98ec4e6c89};
+inline constexpr std::array<std::uint64_t, 4> kFlowKey = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
+                                                          0x082efa98ec4e6c89};
 
 struct Site {
   std::uint32_t mtu = 0;
   std::vector<l4::VipEntry> vips;
   std::vector<std::vector<std::uint64_t>> rings;  // by group; an empty one is left out
   std::uint16_t epoch = 0;
+  std::uint32_t icmp_answers = 1'000'000;
 };
 
 // Nodes 1 to 4 are 10.0.0.1 to 4, nodes 5 to 8 are fd00::5 to 8; nobody else is known.
 inline void fill_front_door(l4::DataPlane& plane, const Site& site) {
   l4::TableWriter writer(plane);
-  writer.set_identity(ip("192.0.2.1"), ip("2001:db8:2::1"), kFlowKey, site.mtu);
+  writer.set_identity({.source_v4 = ip("192.0.2.1"), .source_v6 = ip("2001:db8:2::1"), .key = kFlowKey, .mtu = site.mtu,
+                       .ipip_v4 = IpPrefix::parse("10.99.7.0/24"), .ipip_v6 = IpPrefix::parse("2001:db8:99::/64"),
+                       .icmp_answers = site.icmp_answers});
   for (std::uint16_t id = 1; id <= 4; ++id) writer.set_node(id, ip("10.0.0." + std::to_string(id)));
   for (std::uint16_t id = 5; id <= 8; ++id) writer.set_node(id, ip("fd00::" + std::to_string(id)));
   const Status vips = writer.set_vips(site.vips);
@@ -144,19 +141,22 @@ class FrontDoorInTheKernel : public testing::Test {
 // This is node 1, 10.0.0.1 and fd00::1. Nodes 2 and 3 are 10.0.0.2 and 3, nodes 6 and 7 are fd00::6 and 7;
 // who may send are two L4 hosts, nodes 2, 3 and 6.
 inline void fill_node(const l4::Tables& tables) {
-  *tables.state = gh_state{};
   tables.state->self = 1;
-  tables.state->source_v4 = l4::to_table_address(ip("10.0.0.1"));
-  tables.state->source_v6 = l4::to_table_address(ip("fd00::1"));
+  gh_identity self{};
+  self.gue_v4 = l4::make_source(ip("10.0.0.1"));
+  self.gue_v6 = l4::make_source(ip("fd00::1"));
+  self.ipip_v4 = l4::make_source(IpAddress(), IpPrefix::parse("10.99.7.0/24"));
+  self.ipip_v6 = l4::make_source(IpAddress(), IpPrefix::parse("2001:db8:99::/64"));
+  gh_switch_identity(tables.state, &self);
   for (const char* member : {"192.0.2.1", "2001:db8:2::1", "10.0.0.2", "10.0.0.3", "fd00::6"}) {
     gh_vip_entry entry{};
     entry.address = l4::to_table_address(ip(member));
-    entry.is_used = 1;
+    entry.key = gh_entry_key(0, 0, GH_ENTRY_VIP);
     ASSERT_EQ(gh_place(tables.vip_lines.data(), entry), 0);
   }
   for (const std::uint16_t id : {2, 3, 6, 7}) {
     const gh_address address = l4::to_table_address(ip((id < 5 ? "10.0.0." : "fd00::") + std::to_string(id)));
-    gh_switch_destination(&tables.nodes[id], &address, id < 5);
+    gh_switch_destination(&tables.nodes[id], &address, id < 5 ? GH_FAMILY_V4 : GH_FAMILY_V6);
   }
 }
 
@@ -168,15 +168,14 @@ class NodeInTheKernel : public testing::Test {
     node_ = node_bpf__open();
     ASSERT_NE(node_, nullptr);
     const auto cpus = static_cast<__u32>(libbpf_num_possible_cpus());
-    bpf_map__set_max_entries(node_->maps.verdicts, GH_VERDICT_STRIDE * cpus);
+    bpf_map__set_max_entries(node_->maps.counts, cpus);
     const int code = node_bpf__load(node_);
     if (code == -EPERM) GTEST_SKIP() << "This machine does not let us load BPF programs.";
     ASSERT_EQ(code, 0) << "the kernel refuses the node's programs";
     std::span<gh_state> state;
-    map(node_->maps.state, state), map(node_->maps.vip_lines, tables_.vip_lines);
-    map(node_->maps.nodes, tables_.nodes), map(node_->maps.verdicts, tables_.verdicts);
+    map(node_->maps.state, state), map(node_->maps.counts, counts_);
     if (HasFatalFailure()) return;
-    tables_.state = state.data();
+    tables_.set_state(state.data());
     fill_node(tables_);
   }
   void TearDown() override { node_bpf__destroy(node_); }
@@ -185,6 +184,7 @@ class NodeInTheKernel : public testing::Test {
 
   node_bpf* node_ = nullptr;
   l4::Tables tables_;
+  std::span<const gh_counts> counts_;
 
  private:
   template <typename T>

@@ -147,28 +147,21 @@ class Generator {
 
 // ---- Both builds, side by side ----
 
-// Sums of all CPUs, packets and bytes of each number.
-std::vector<std::uint64_t> traffic_sums(std::span<const gh_traffic> traffic, std::size_t limit) {
-  std::vector<std::uint64_t> sums(2 * limit);
-  for (std::size_t i = 0; i < traffic.size(); ++i) {
-    sums[2 * (i % limit)] += traffic[i].packets;
-    sums[2 * (i % limit) + 1] += traffic[i].bytes;
-  }
-  return sums;
+// The counters of all VIPs and nodes, all CPUs together.
+std::vector<std::uint64_t> traffic_of(const l4::Tables& tables) {
+  std::vector<std::uint64_t> numbers;
+  const auto add = [&numbers](const gh_traffic& traffic) {
+    numbers.insert(numbers.end(), {traffic.packets, traffic.bytes, traffic.opened, traffic.errors});
+  };
+  for (std::uint16_t vip = 0; vip < GH_MAX_VIPS; ++vip) add(l4::vip_traffic(tables, vip));
+  for (std::uint16_t node = 0; node < GH_MAX_NODES; ++node) add(l4::node_traffic(tables, node));
+  return numbers;
 }
 
-struct Counters {
-  std::vector<std::uint64_t> verdicts = std::vector<std::uint64_t>(GH_VERDICT_STRIDE);
-  std::vector<gh_traffic> vips = std::vector<gh_traffic>(GH_MAX_VIPS);
-  std::vector<gh_traffic> nodes = std::vector<gh_traffic>(GH_MAX_NODES);
-};
-
 // The kernel's tables with counters of our own.
-l4::Tables beside(const l4::Tables& kernel, Counters& counters) {
+l4::Tables beside(const l4::Tables& kernel, gh_cpu& counters) {
   l4::Tables tables = kernel;
-  tables.verdicts = counters.verdicts;
-  tables.vip_traffic = counters.vips;
-  tables.node_traffic = counters.nodes;
+  tables.cpus = {&counters, 1};
   return tables;
 }
 
@@ -179,7 +172,8 @@ struct Comparison {
   std::function<int(Bytes&)> kernel_build;  // in place; -1: the kernel refused to run it
 };
 
-void compare(const Comparison& comparison, const l4::Tables& kernel, l4::Tables& user) {
+template <typename Counted>
+void compare(const Comparison& comparison, const Counted& kernel, l4::Tables& user) {
   Generator generator(kSeed);
   for (int i = 0; i < comparison.packets; ++i) {
     const Bytes input = comparison.generate(generator);
@@ -187,8 +181,8 @@ void compare(const Comparison& comparison, const l4::Tables& kernel, l4::Tables&
     ASSERT_GE(comparison.kernel_build(from_kernel), 0) << to_hex(input);
     Bytes from_user = input;
     run_here(comparison.user_build, user, from_user);
-    if (from_kernel == from_user && verdict_counts(kernel) == verdict_counts(user)) continue;
-    EXPECT_EQ(verdict_counts(kernel), verdict_counts(user));
+    if (from_kernel == from_user && l4::verdict_counts(kernel) == l4::verdict_counts(user)) continue;
+    EXPECT_EQ(l4::verdict_counts(kernel), l4::verdict_counts(user));
     FAIL() << "seed " << kSeed << ", packet " << i << "\n input  " << to_hex(input) << "\n kernel "
            << to_hex(from_kernel) << "\n user   " << to_hex(from_user);
   }
@@ -196,7 +190,7 @@ void compare(const Comparison& comparison, const l4::Tables& kernel, l4::Tables&
 
 // A comparison that never reached a verdict says nothing about it.
 void expect_reached(const l4::Tables& tables, std::initializer_list<gh_verdict> verdicts) {
-  for (const gh_verdict verdict : verdicts) EXPECT_GE(tables.verdicts[verdict], 20u) << "verdict " << verdict;
+  for (const gh_verdict verdict : verdicts) EXPECT_GE(l4::verdict_counts(tables)[verdict], 20u) << "verdict " << verdict;
 }
 
 // ---- The front door ----
@@ -227,13 +221,12 @@ class FrontDoorBuilds : public FrontDoorInTheKernel {
 
 TEST_F(FrontDoorBuilds, AgreeOnRandomPackets) {
   const l4::Tables& kernel = plane_->tables();
-  Counters counters;
-  l4::Tables user = beside(kernel, counters);
+  const auto counters = std::make_unique<gh_cpu>();
+  l4::Tables user = beside(kernel, *counters);
   compare({kFrontDoorPackets, l4::balance, [](Generator& generator) { return generator.front_door_packet(); },
            [this](Bytes& packet) { return run(packet); }},
           kernel, user);
-  EXPECT_EQ(traffic_sums(kernel.vip_traffic, GH_MAX_VIPS), traffic_sums(user.vip_traffic, GH_MAX_VIPS));
-  EXPECT_EQ(traffic_sums(kernel.node_traffic, GH_MAX_NODES), traffic_sums(user.node_traffic, GH_MAX_NODES));
+  EXPECT_EQ(traffic_of(kernel), traffic_of(user));
   expect_reached(user, {GH_NOT_VIP, GH_FORWARDED, GH_TRUNCATED, GH_VIP_NO_PORTS, GH_VIP_FRAGMENT,
                         GH_VIP_EXTENSION, GH_VIP_NO_RING, GH_VIP_TOO_BIG});
 }
@@ -244,11 +237,11 @@ using NodeBuilds = NodeInTheKernel;
 
 // No socket of this machine knows the clients of the documentation's networks: both builds see unknown flows.
 TEST_F(NodeBuilds, AgreeOnRandomPackets) {
-  Counters counters;
-  l4::Tables user = beside(tables_, counters);
+  const auto counters = std::make_unique<gh_cpu>();
+  l4::Tables user = beside(tables_, *counters);
   compare({kNodePackets, l4::decapsulate, [](Generator& generator) { return generator.node_packet(); },
            [this](Bytes& packet) { return run(packet); }},
-          tables_, user);
+          counts_, user);
   expect_reached(user, {GH_NODE_NOT_TUNNEL, GH_NODE_STRANGER, GH_NODE_BAD_TUNNEL, GH_NODE_DELIVERED,
                         GH_NODE_OWNED, GH_NODE_SENT_ON, GH_NODE_HOP_UNKNOWN, GH_NODE_CONGESTED});
 }

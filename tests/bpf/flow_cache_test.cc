@@ -169,12 +169,10 @@ class FlowCacheUnderWriters : public Services {
     CPU_ZERO(&set);
     CPU_SET(cpu, &set);
     sched_setaffinity(0, sizeof set, &set);
-    std::vector<gh_traffic> counts(GH_MAX_NODES), vip_counts(GH_MAX_VIPS);
-    std::vector<std::uint64_t> verdicts(GH_VERDICT_STRIDE);
+    const auto counts = std::make_unique<gh_cpu>();
     std::vector<gh_service_counts> service_counts(GH_MAX_SERVICES);
     l4::Tables own = tables();
-    own.node_traffic = counts, own.vip_traffic = vip_counts, own.verdicts = verdicts,
-    own.services.counts = service_counts;
+    own.cpus = {counts.get(), 1}, own.services.counts = service_counts;
     std::mt19937 random(cpu + 1);
     int wrong = 0;
     for (int i = 0; i < packets; ++i) {

@@ -14,13 +14,12 @@ constexpr std::size_t kPlaces = 2 * GH_VIP_LINES;
 gh_vip_entry entry_of(std::uint64_t low, std::uint16_t port) {
   gh_vip_entry entry{};
   entry.address.low = low;
-  entry.port = port;
-  entry.is_used = 1;
+  entry.key = gh_entry_key(port, 0, GH_ENTRY_VIP);
   return entry;
 }
 
 bool is_in(const std::vector<gh_vip_line>& half, const gh_vip_entry& entry) {
-  const __u64 hash = gh_entry_hash(&entry.address, entry.port, entry.protocol);
+  const __u64 hash = gh_entry_hash(&entry.address, entry.key);
   for (const __u32 line : {gh_first_line(hash), gh_second_line(hash)}) {
     for (const gh_vip_entry& place : half[line].entry) {
       if (place.is_used && place.address.low == entry.address.low && place.port == entry.port) return true;

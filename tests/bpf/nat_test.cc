@@ -18,7 +18,7 @@ class Translation : public Services {
   void expect(const std::string& description, const Bytes& input, const Bytes& output,
               gh_verdict verdict = GH_FORWARDED) {
     SCOPED_TRACE(description);
-    std::vector<std::uint64_t> expected = verdict_counts(tables());
+    auto expected = verdict_counts(tables());
     ++expected[verdict];
     Bytes packet = input;
     run(packet);

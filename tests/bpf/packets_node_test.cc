@@ -292,7 +292,7 @@ using NodePacketsInTheKernel = NodeInTheKernel;
 TEST_F(NodePacketsInTheKernel, AreTreatedAsTheTableSays) {
   for (const Row& row : all_rows()) {
     if (row.input.size() < kLeastKernelFrame) continue;
-    expect_row(tables_, row, [&](Bytes& packet) { EXPECT_EQ(run(packet), row.action); });
+    expect_row(counts_, row, [&](Bytes& packet) { EXPECT_EQ(run(packet), row.action); });
   }
 }
 
@@ -351,11 +351,11 @@ TEST_F(NodePacketsInTheKernel, AnEstablishedFlowIsDeliveredThoughHopsAreLeft) {
     return Build().ipv4("127.0.0.1", "127.0.0.1").tcp(port, connection.server_port, kAck).payload("x");
   };
   const Build known = from_port(connection.client_port);
-  expect_row(tables_, stripped("known flow", tunnel_v4({2}), known, GH_NODE_OWNED),
+  expect_row(counts_, stripped("known flow", tunnel_v4({2}), known, GH_NODE_OWNED),
              [&](Bytes& packet) { EXPECT_EQ(run(packet), XDP_PASS); });
   // The listener alone does not own the flow of another client port: it has given out no SYN cookie for it.
   const Build unknown = from_port(static_cast<std::uint16_t>(connection.client_port ^ 1));
-  expect_row(tables_,
+  expect_row(counts_,
              sent_on("unknown flow to a listener", tunnel_v4({2}), unknown, sent_on_v4("10.0.0.2", {})),
              [&](Bytes& packet) { EXPECT_EQ(run(packet), XDP_TX); });
 }

@@ -333,22 +333,17 @@ TEST_F(Packets, WithoutRoomForTheOuterHeaderTheyAreDropped) {
   }
 }
 
-std::uint64_t packets_in(std::span<const gh_traffic> table) {
-  std::uint64_t sum = 0;
-  for (const gh_traffic& traffic : table) sum += traffic.packets;
-  return sum;
-}
-
 TEST_F(Packets, TrafficIsCountedForVipAndNode) {
   const std::size_t ip_length = segment_v6(kVipOnNodeV6).build().size();
   Bytes counted = frame(segment_v6(kVipOnNodeV6)).payload(9).build();
   Bytes dropped_one = frame(from_client().fragment(0, true).tcp(40000, 443)).build();
   run_here(l4::balance, tables_, counted);
   run_here(l4::balance, tables_, dropped_one);
-  EXPECT_EQ(packets_in(tables_.vip_traffic), 1u);
-  EXPECT_EQ(packets_in(tables_.node_traffic), 1u);
-  EXPECT_EQ(tables_.vip_traffic[10].bytes, ip_length);
-  EXPECT_EQ(tables_.node_traffic[6].bytes, ip_length);
+  EXPECT_EQ(l4::verdict_counts(tables_)[GH_FORWARDED], 1u);
+  EXPECT_EQ(l4::vip_traffic(tables_, 10).packets, 1u);
+  EXPECT_EQ(l4::vip_traffic(tables_, 10).bytes, ip_length);
+  EXPECT_EQ(l4::node_traffic(tables_, 6).packets, 1u);
+  EXPECT_EQ(l4::node_traffic(tables_, 6).bytes, ip_length);
 }
 
 class PacketsInTheKernel : public FrontDoorInTheKernel {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "bpf/flow_cache.h"
+#include "l4/counters.h"
 #include "l4/service_writer.h"
 #include "tests/bpf/builds.h"
 
@@ -196,9 +197,7 @@ class Services : public testing::TestWithParam<Adapter> {
   }
   std::vector<std::uint64_t> packets_of_servers() {
     std::vector<std::uint64_t> packets(32);
-    for (std::size_t i = 0; i < tables().node_traffic.size(); ++i) {
-      if (i % GH_MAX_NODES < packets.size()) packets[i % GH_MAX_NODES] += tables().node_traffic[i].packets;
-    }
+    for (std::uint16_t id = 0; id < packets.size(); ++id) packets[id] = l4::node_traffic(tables(), id).packets;
     return packets;
   }
 };

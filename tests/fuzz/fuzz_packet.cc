@@ -27,8 +27,7 @@ constexpr std::size_t kLinkAddresses = 12;
 IpAddress address(const char* text) { return *IpAddress::parse(text); }
 
 void set_common(TableWriter& writer) {
-  const std::uint64_t key[4] = {1, 2, 3, 4};
-  writer.set_identity(address("192.0.2.11"), address("2001:db8::11"), key, kMtu);
+  writer.set_identity({.source_v4 = address("192.0.2.11"), .source_v6 = address("2001:db8::11"), .key = {1, 2, 3, 4}, .mtu = kMtu});
   writer.set_node(1, address("192.0.2.21"));
   writer.set_node(2, address("2001:db8::22"));
   writer.set_node(3, address("192.0.2.23"));

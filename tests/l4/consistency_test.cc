@@ -20,7 +20,7 @@ namespace gatehouse::l4 {
 namespace {
 
 constexpr std::uint32_t kFlows = 1'000'000;
-constexpr std::uint64_t kKey[4] = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
+constexpr std::array<std::uint64_t, 4> kKey = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
                                    0x082efa98ec4e6c89};
 const char* const kVip = "198.51.100.10";
 
@@ -36,7 +36,7 @@ Endpoint client_of(std::uint32_t flow) {
 class FrontDoor {
  public:
   FrontDoor() : plane_(Story::kSlots, 1), writer_(plane_) {
-    writer_.set_identity(ip("192.0.2.1"), IpAddress(), kKey, 0);
+    writer_.set_identity({.source_v4 = ip("192.0.2.1"), .key = kKey});
     for (std::uint16_t id = 1; id <= Story::kNodes; ++id) writer_.set_node(id, address_of(id));
     EXPECT_TRUE(writer_.set_vips(std::vector<VipEntry>{{ip(kVip), 443, 6, 0, 0}}));
     write(Story());
@@ -157,7 +157,7 @@ class Fleet {
     for (std::uint16_t id = 1; id <= Story::kNodes; ++id) fleet.push_back({FrontDoor::address_of(id), 0, 0});
     for (std::uint16_t id = 0; id <= Story::kNodes; ++id) {
       TableWriter writer(*planes_.emplace_back(std::make_unique<MemoryPlane>(1, 1)));
-      writer.set_identity(FrontDoor::address_of(id), IpAddress(), kKey, 0);
+      writer.set_identity({.source_v4 = FrontDoor::address_of(id), .key = kKey});
       EXPECT_TRUE(writer.set_vips(fleet));
       for (std::uint16_t other = 1; other <= Story::kNodes; ++other)
         writer.set_node(other, FrontDoor::address_of(other));

@@ -13,6 +13,7 @@
 #include <set>
 
 #include "common/check.h"
+#include "l4/counters.h"
 #include "l4/director.h"
 #include "l4/rosters.h"
 #include "l4/user_tables.h"

@@ -16,10 +16,10 @@ TEST(Director, FillsTheTablesAtItsStart) {
   DirectorSite site;
   const Status started = site.start();
   ASSERT_TRUE(started) << started.error().message;
-  const gh_state& state = *site.plane.tables().state;
-  EXPECT_EQ(from_table_address(state.source_v4), ip("192.0.2.11"));
-  EXPECT_EQ(from_table_address(state.source_v6), ip("2001:db8::11"));
-  EXPECT_EQ(state.mtu, 1500u);
+  const gh_identity& identity = *gh_get_identity(site.plane.tables().state);
+  EXPECT_EQ(from_table_address(identity.gue_v4.address), ip("192.0.2.11"));
+  EXPECT_EQ(from_table_address(identity.gue_v6.address), ip("2001:db8::11"));
+  EXPECT_EQ(identity.mtu, 1500u);
   EXPECT_EQ(site.destination(1), ip("192.0.2.21"));
   EXPECT_EQ(site.destination(3), ip("192.0.2.23"));
   std::uint16_t number = 0;
@@ -38,8 +38,9 @@ TEST(Director, TakesItsAddressFamilyAsItIs) {
   site.host.address_v6.reset();
   site.config.nodes = {DirectorSite::node(1, "2001:db8::21")};
   ASSERT_TRUE(site.start());
-  EXPECT_EQ(from_table_address(site.plane.tables().state->source_v6), ip("2001:db8::11"));
-  EXPECT_TRUE(from_table_address(site.plane.tables().state->source_v4).is_unspecified());
+  const gh_identity& identity = *gh_get_identity(site.plane.tables().state);
+  EXPECT_EQ(from_table_address(identity.gue_v6.address), ip("2001:db8::11"));
+  EXPECT_TRUE(from_table_address(identity.gue_v4.address).is_unspecified());
 }
 
 // ---- VIPs ----
@@ -54,27 +55,32 @@ TEST(Director, KeepsTheNumbersAndCountersOfVips) {
   DirectorSite site;
   ASSERT_TRUE(site.start());
   const std::vector<config::Vip> before = site.config.vips;
-  const auto traffic = site.plane.tables().vip_traffic;
+  auto& traffic = site.plane.tables().cpus[0].vips;
   for (std::uint16_t number : {0, 1, 2}) traffic[number].packets = 100u + number;
   const config::Vip other = DirectorSite::vip("mail", "198.51.100.11", 25),
                     more = DirectorSite::vip("more", "198.51.100.12", 80);
   site.config.vips = {other, before[2], more, before[0]};
   ASSERT_TRUE(site.director->set_config(site.config));
-  EXPECT_EQ(numbers_of(site, site.config.vips), (std::vector<std::uint16_t>{1, 2, 3, 0}));
+  EXPECT_EQ(numbers_of(site, site.config.vips), (std::vector<std::uint16_t>{3, 2, 4, 0})) << "packets may still count under 1";
   EXPECT_EQ(traffic[0].packets, 100u);
   EXPECT_EQ(traffic[2].packets, 102u);
-  EXPECT_EQ(traffic[1].packets, 0u) << "the counters of a VIP that has gone are not the next one's";
   EXPECT_EQ(site.director->vip_number(before[1]), 0u) << "unknown";
+  const auto all = verdict_counts(site.plane.tables())[GH_FORWARDED];
+  site.config.vips.push_back(DirectorSite::vip("last", "198.51.100.13", 80));
+  ASSERT_TRUE(site.director->set_config(site.config));
+  EXPECT_EQ(site.director->vip_number(site.config.vips.back()), 1u);
+  EXPECT_EQ(traffic[1].packets, 0u) << "the counters of a VIP that has gone are not the next one's";
+  EXPECT_EQ(verdict_counts(site.plane.tables())[GH_FORWARDED], all) << "but nothing is forgotten";
 }
 
 TEST(Director, KeepsTheNumbersOfAnEarlierDaemon) {
   DirectorSite site;
   ASSERT_TRUE(site.start());
-  site.plane.tables().vip_traffic[2].packets = 7;
+  site.plane.tables().cpus[0].vips[2].packets = 7;
   std::reverse(site.config.vips.begin(), site.config.vips.end());
   ASSERT_TRUE(site.start()) << "over the same tables";
   EXPECT_EQ(numbers_of(site, site.config.vips), (std::vector<std::uint16_t>{2, 1, 0}));
-  EXPECT_EQ(site.plane.tables().vip_traffic[2].packets, 7u);
+  EXPECT_EQ(vip_traffic(site.plane.tables(), 2).packets, 7u);
 }
 
 TEST(Director, ConfigThatDoesNotFitChangesNothing) {
@@ -328,15 +334,15 @@ TEST_F(RunningDirector, TheSameConfigChangesNothing) {
 TEST_F(RunningDirector, TakesAnotherMtuAndRefusesAnotherSecret) {
   site_.config.site.fabric_mtu = 1600;
   ASSERT_TRUE(site_.director->set_config(site_.config));
-  EXPECT_EQ(site_.plane.tables().state->mtu, 1600u);
-  const std::uint64_t key = site_.plane.tables().state->hash_key[0];
+  EXPECT_EQ(gh_get_identity(site_.plane.tables().state)->mtu, 1600u);
+  const std::uint64_t key = gh_get_identity(site_.plane.tables().state)->hash_key[0];
   site_.config.site.fabric_mtu = 1700;
   site_.config.site.secret_file = site_.folder / "secret";
   EXPECT_FALSE(site_.director->set_config(site_.config)) << "there is no such file";
   std::ofstream(site_.config.site.secret_file) << "0123456789abcdef";
   EXPECT_FALSE(site_.director->set_config(site_.config)) << "every flow would move";
-  EXPECT_EQ(site_.plane.tables().state->hash_key[0], key);
-  EXPECT_EQ(site_.plane.tables().state->mtu, 1600u);
+  EXPECT_EQ(gh_get_identity(site_.plane.tables().state)->hash_key[0], key);
+  EXPECT_EQ(gh_get_identity(site_.plane.tables().state)->mtu, 1600u);
 }
 
 // ---- The flow key ----

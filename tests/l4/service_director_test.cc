@@ -112,8 +112,8 @@ class ServiceDirectors : public testing::Test {
     }
     return ids;
   }
-  std::optional<gh_vip_entry> entry(const std::string& address, std::uint16_t port, std::uint8_t protocol) {
-    return find_vip_entry(const_cast<Tables&>(plane().tables()), {ip(address), port}, protocol);
+  std::optional<gh_vip> entry(const std::string& address, std::uint16_t port, std::uint8_t protocol) {
+    return find_exact_vip(plane().tables(), {ip(address), port}, protocol);
   }
   DataPlane& plane() { return plane_; }
 

@@ -129,9 +129,9 @@ TEST_F(ExplainFlow, SaysWhy) {
 }
 
 TEST_F(ExplainFlow, CountsNothing) {
-  const auto before = site_.plane.tables().vip_traffic[0].packets;
+  const auto before = vip_traffic(site_.plane.tables(), 0).packets;
   explain("203.0.113.7:4000", "198.51.100.10:443");
-  EXPECT_EQ(site_.plane.tables().vip_traffic[0].packets, before);
+  EXPECT_EQ(vip_traffic(site_.plane.tables(), 0).packets, before);
   EXPECT_EQ(status()["verdicts"], Json::object());
 }
 

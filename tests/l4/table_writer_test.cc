@@ -4,12 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <map>
 #include <random>
 #include <thread>
 
+#include "l4/counters.h"
 #include "l4/user_tables.h"
 #include "tests/support/packet_builder.h"
 
@@ -21,8 +23,8 @@ using test::PacketBuilder;
 
 constexpr std::uint32_t kSlots = 251;
 constexpr std::uint8_t kTcp = 6, kUdp = 17;
-constexpr std::uint64_t kKey[4] = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
-                                   0x082efa98ec4e6c89};
+constexpr std::array<std::uint64_t, 4> kKey = {0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
+                                               0x082efa98ec4e6c89};
 
 IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
 std::string vip_text(std::uint32_t number) {
@@ -116,7 +118,7 @@ TEST(TableWriter, RefusesMoreVipsThanFitAndKeepsTheOldOnes) {
   ASSERT_TRUE(writer.set_vips(vips_of(3)));
   const std::uint32_t live = plane.tables().state->vip_half;
   const auto before = memory_of(half_of(plane, live));
-  const Status refused = writer.set_vips(vips_of(1100));
+  const Status refused = writer.set_vips(vips_of(2200));
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("1100"), std::string::npos) << refused.error().message;
   EXPECT_EQ(plane.tables().state->vip_half, live);
@@ -234,19 +236,18 @@ struct Destination {
 };
 Destination live_of(const gh_node& node) {
   const gh_destination& live = node.destinations[node.live];
-  return {from_table_address(live.address), live.is_v4 != 0};
+  return {from_table_address(live.address), live.family == GH_FAMILY_V4};
 }
 
 TEST(TableWriter, WritesIdentityAndNodes) {
   MemoryPlane plane(kSlots, 1);
   TableWriter writer(plane);
-  writer.set_identity(ip("192.0.2.1"), ip("2001:db8::1"), kKey, 1600);
-  const gh_state& state = *plane.tables().state;
-  EXPECT_EQ(from_table_address(state.source_v4), ip("192.0.2.1"));
-  EXPECT_EQ(from_table_address(state.source_v6), ip("2001:db8::1"));
-  EXPECT_EQ(state.mtu, 1600u);
-  EXPECT_EQ(state.slots, kSlots);
-  EXPECT_TRUE(std::equal(std::begin(kKey), std::end(kKey), state.hash_key));
+  writer.set_identity({.source_v4 = ip("192.0.2.1"), .source_v6 = ip("2001:db8::1"), .key = kKey, .mtu = 1600});
+  const gh_identity& identity = *gh_get_identity(plane.tables().state);
+  EXPECT_EQ(from_table_address(identity.gue_v4.address), ip("192.0.2.1"));
+  EXPECT_EQ(from_table_address(identity.gue_v6.address), ip("2001:db8::1"));
+  EXPECT_EQ(identity.mtu, 1600u);
+  EXPECT_EQ(plane.tables().state->slots, kSlots);
 
   const gh_node& node = plane.tables().nodes[GH_MAX_NODES - 1];
   for (const char* address : {"10.0.0.1", "fd00::1", "10.0.0.2"}) {
@@ -325,7 +326,7 @@ Forwarded forward(MemoryPlane& plane, const Endpoint& source, const Endpoint& vi
 
 void fill_site(MemoryPlane& plane, std::mt19937& random) {
   TableWriter writer(plane);
-  writer.set_identity(ip("192.0.2.1"), ip("2001:db8:2::1"), kKey, 1500);
+  writer.set_identity({.source_v4 = ip("192.0.2.1"), .source_v6 = ip("2001:db8:2::1"), .key = kKey, .mtu = 1500});
   for (std::uint16_t id = 1; id <= 200; ++id) writer.set_node(id, ip("10.0.0." + std::to_string(id)));
   ASSERT_TRUE(writer.set_vips(std::vector<VipEntry>{{ip("198.51.100.10"), 443, kTcp, 0, 0},
                                                     {ip("198.51.100.10"), 53, kUdp, 1, 1},
@@ -381,8 +382,8 @@ TEST(Explanation, CountsNothing) {
   fill_site(plane, random);
   ASSERT_TRUE(explain(plane, {ip("198.51.100.10"), 443}));
   ASSERT_FALSE(explain(plane, {ip("198.51.100.99"), 443}));
-  for (const std::uint64_t count : plane.tables().verdicts) EXPECT_EQ(count, 0u);
-  for (const gh_traffic& traffic : plane.tables().vip_traffic) EXPECT_EQ(traffic.packets, 0u);
+  EXPECT_EQ(verdict_counts(plane.tables()), VerdictCounts{});
+  for (const gh_traffic& traffic : plane.tables().cpus[0].nodes) EXPECT_EQ(traffic.packets, 0u);
 }
 
 }  // namespace
