@@ -132,10 +132,16 @@ struct gh_cookies {
 };
 GH_STATIC_ASSERT(sizeof(struct gh_cookies) == 32, "gh_cookies");
 
-/* ---- Names of lists: what an adopted plane must know to go on ---- */
+/* ---- Lists by number: what an adopted plane must know to go on ----
+ * A list that a config changes gets a new number with all its rules, which no policy names until the VIP table switches; the old
+ * number is emptied after that. So a packet is judged by the lists of one config, whole. */
+enum gh_list_state { GH_LIST_FREE, GH_LIST_IN_USE, GH_LIST_COMING, GH_LIST_GOING };
+enum gh_list_action { GH_LIST_DENY = 1, GH_LIST_ALLOW, GH_LIST_EXEMPT };
 struct gh_prefix_list {
-  char name[64];   /* NUL-terminated; empty: free */
-  __u64 digest;    /* of what the config said when it was last applied */
-  __u64 reserved[7];
+  char name[64]; /* NUL-terminated */
+  __u64 digest;  /* of what the config said when it was last applied */
+  __u32 state;   /* enum gh_list_state */
+  __u32 action;  /* enum gh_list_action */
+  __u64 reserved[6];
 };
 GH_STATIC_ASSERT(sizeof(struct gh_prefix_list) == 128, "gh_prefix_list");

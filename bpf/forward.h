@@ -3,7 +3,7 @@
  *
  * There are two ways. The beaten path takes whole TCP and UDP packets without extension headers to VIPs that ask for nothing
  * special, found at the first look; there is a copy of it for each family, and what it reads of a packet it keeps in registers.
- * All others go the long way, a function of its own that begins anew: VLAN tags, IP options, ICMP, fragments, extension headers, any-port
+ * All others go the long way, functions of their own that begin anew: VLAN tags, IP options, ICMP, fragments, extension headers, any-port
  * VIPs, services, hashes of chosen fields, packets that are too long, and what is not for a VIP after all. */
 #pragma once
 
@@ -71,7 +71,7 @@ static inline enum gh_verdict gh_send_translated(struct gh_tables *tables, const
 /* ---- The long way ---- */
 
 /* gh_guard() of a packet in any form. */
-GH_NOINLINE enum gh_verdict gh_guard_any(struct gh_tables *tables, const struct gh_packet *packet, const struct gh_vip *vip,
+static inline enum gh_verdict gh_guard_any(struct gh_tables *tables, const struct gh_packet *packet, const struct gh_vip *vip,
                                          const struct gh_parsed *parsed) {
   const __u32 size = gh_transport_size(parsed);
   __u64 header[3];
@@ -89,7 +89,7 @@ static inline enum gh_verdict gh_guard_echo(struct gh_tables *tables, const stru
   return gh_guard_any(tables, packet, vip, parsed);
 }
 
-/* Its first half: what is this, and whose? GH_UNDECIDED: `parsed` names a flow that may be a VIP's. */
+/* Its first part: what is this, and to what address? GH_UNDECIDED: `parsed` names a flow that may be a VIP's. */
 static inline enum gh_verdict gh_judge(struct gh_tables *tables, struct gh_packet *packet, struct gh_parsed *parsed) {
   const struct gh_state *state = gh_get_state(tables);
   const enum gh_parse_outcome outcome = gh_parse(packet, parsed);
@@ -107,40 +107,47 @@ static inline enum gh_verdict gh_judge(struct gh_tables *tables, struct gh_packe
   return gh_handle_icmp(tables, state, packet, parsed);
 }
 
+/* Its second part: which VIP's, and may it come? GH_UNDECIDED: `vip` gets the packet. */
+static inline enum gh_verdict gh_admit(struct gh_tables *tables, struct gh_packet *packet, const struct gh_parsed *parsed,
+                                       struct gh_vip *vip) {
+  const struct gh_state *state = gh_get_state(tables);
+  if (!state) return GH_NOT_VIP;
+  if (!gh_choose_vip(state, parsed, vip)) {
+    return gh_is_fragment(parsed) ? GH_VIP_FRAGMENT : gh_translate_back(tables, state, packet, parsed);
+  }
+  if (gh_is_fragment(parsed) && !(vip->flags & GH_VIP_FRAGMENTS)) return GH_VIP_FRAGMENT;
+  return vip->flags & GH_VIP_GUARDED ? gh_guard_any(tables, packet, vip, parsed) : GH_UNDECIDED;
+}
+
 static inline int gh_route_any(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
                                const struct gh_vip *vip, const struct gh_parsed *parsed, struct gh_routed *routed) {
   if (vip->flags & (GH_VIP_SERVICE | GH_VIP_QUIC)) return gh_route_service(tables, state, vip, packet, parsed, routed);
   return gh_route(tables, state, gh_get_identity(state), vip, parsed, routed);
 }
 
-/* Its second half: the same as the beaten path for every VIP and every form of packet. */
-static inline enum gh_verdict gh_forward(struct gh_tables *tables, struct gh_packet *packet, const struct gh_parsed *parsed) {
+/* Its third part: the same as the beaten path for every VIP and every form of packet. */
+static inline enum gh_verdict gh_forward(struct gh_tables *tables, struct gh_packet *packet, const struct gh_parsed *parsed,
+                                         const struct gh_vip *vip) {
   const struct gh_state *state = gh_get_state(tables);
   struct gh_routed routed;
-  struct gh_vip vip;
   enum gh_verdict verdict;
   if (!state) return GH_NOT_VIP;
-  if (!gh_choose_vip(state, parsed, &vip)) {
-    return gh_is_fragment(parsed) ? GH_VIP_FRAGMENT : gh_translate_back(tables, state, packet, parsed);
-  }
-  if (gh_is_fragment(parsed) && !(vip.flags & GH_VIP_FRAGMENTS)) return GH_VIP_FRAGMENT;
-  if (vip.flags & GH_VIP_GUARDED) {
-    verdict = gh_guard_any(tables, packet, &vip, parsed);
-    if (verdict != GH_UNDECIDED) return verdict;
-  }
-  if (gh_route_any(tables, state, packet, &vip, parsed, &routed)) return GH_VIP_NO_RING;
-  if (vip.encapsulation == GH_ENCAPSULATE_NAT) return gh_send_translated(tables, state, packet, &vip, parsed, &routed);
-  verdict = gh_send(tables, state, gh_get_identity(state), packet, &vip, parsed, &routed);
+  if (gh_route_any(tables, state, packet, vip, parsed, &routed)) return GH_VIP_NO_RING;
+  if (vip->encapsulation == GH_ENCAPSULATE_NAT) return gh_send_translated(tables, state, packet, vip, parsed, &routed);
+  verdict = gh_send(tables, state, gh_get_identity(state), packet, vip, parsed, &routed);
   if (verdict != GH_UNDECIDED) return verdict;
   return gh_refuse_length(tables, gh_get_identity(state), packet, parsed, routed.room);
 }
 
 GH_NOINLINE enum gh_verdict gh_go_the_long_way(struct gh_tables *tables, void *context) {
   struct gh_parsed parsed;
+  struct gh_vip vip;
   enum gh_verdict verdict;
   __builtin_memset(&parsed, 0, sizeof(parsed));
+  __builtin_memset(&vip, 0, sizeof(vip));
   verdict = gh_judge_apart(tables, context, &parsed);
-  return verdict != GH_UNDECIDED ? verdict : gh_forward_apart(tables, context, &parsed);
+  if (verdict == GH_UNDECIDED) verdict = gh_admit_apart(tables, context, &parsed, &vip);
+  return verdict != GH_UNDECIDED ? verdict : gh_forward_apart(tables, context, &parsed, &vip);
 }
 
 /* ---- The beaten path ---- */

@@ -64,11 +64,15 @@ static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide
                                   __u32 wanted); /* gh_search_rules() */
 static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct gh_rate *rate, __u64 now); /* gh_charge() */
 
-/* On a node, of SYN cookies (syn_cookie.h). `header` is a copy of the SYN's TCP header, of `length` bytes; the IP header before it is
- * at `ip_offset` and has no options. The cookie, or a negative number when there is none to be had. */
+/* On a node, of SYN cookies (syn_cookie.h). `ip`: the SYN's IP header, without options; `header`: a copy of its TCP header, of `length`
+ * bytes. The cookie, or a negative number when there is none to be had. */
 struct gh_cookies;
+struct gh_connection;
+struct gh_handshake;
 static inline struct gh_cookies *gh_get_cookies(struct gh_tables *tables);
-static inline __s64 gh_make_cookie(struct gh_packet *packet, __u64 ip_offset, __u8 *header, __u32 length, int is_v4);
+static inline struct gh_handshake *gh_get_handshake(struct gh_tables *tables); /* memory of this CPU */
+static inline __s64 gh_make_cookie(struct gh_packet *packet, const struct gh_connection *connection, __u8 *ip, __u8 *header,
+                                   __u32 length);
 static inline __u32 gh_get_tcp_clock(void); /* ms, as the kernel's own TCP timestamps count */
 
 /* Calls step(0, context) and so on, at most `count` times, until one returns non-zero. A loop that the verifier need not follow. */
@@ -95,11 +99,14 @@ static inline int gh_move_start(struct gh_packet *packet, int bytes);
 /* Takes what is behind the first `length` bytes off the packet's end; otherwise the same. */
 static inline int gh_cut(struct gh_packet *packet, __u32 length);
 
-/* The two halves of the long way (forward.h). Each is a function that the verifier reads by itself, whatever came before: what
+/* The three parts of the long way (forward.h). Each is a function that the verifier reads by itself, whatever came before: what
  * depends on the adapter is only how it is called. */
 struct gh_parsed;
 static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed);
-static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed);
+static inline enum gh_verdict gh_admit_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                             struct gh_vip *vip);
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                               const struct gh_vip *vip);
 
 /* A TCP connection as the node's kernel knows it: from the client's point of view. */
 struct gh_connection {

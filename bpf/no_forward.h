@@ -16,8 +16,14 @@ static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *con
   (void)tables, (void)context, (void)parsed;
   return GH_NOT_VIP;
 }
-static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed) {
-  (void)tables, (void)context, (void)parsed;
+static inline enum gh_verdict gh_admit_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                             struct gh_vip *vip) {
+  (void)tables, (void)context, (void)parsed, (void)vip;
+  return GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                               const struct gh_vip *vip) {
+  (void)tables, (void)context, (void)parsed, (void)vip;
   return GH_NOT_VIP;
 }
 

@@ -1,14 +1,12 @@
 /* A node's programs: `decapsulate` (XDP) takes packets out of the tunnel or sends them on, `steer` (sk_lookup) gives each
  * new connection of a VIP to one worker's listening socket. The VIP table of `decapsulate` holds the fleet: who may send
  * tunnel packets. */
-#include "bpf/abi_guard.h"
 #include "bpf/xdp.h"
 
 enum { GH_SOCKETS = GH_MAX_LISTENERS * GH_MAX_WORKERS };
 
 GH_ARRAY(counts, struct gh_counts, 1);
 GH_ARRAY(listener_lines, struct gh_vip_line, 2 * GH_VIP_LINES);
-GH_ARRAY(cookies, struct gh_cookies, 1);
 
 struct {
   __uint(type, BPF_MAP_TYPE_SOCKMAP);
@@ -64,8 +62,6 @@ GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *co
 }
 
 #include "bpf/no_forward.h"
-
-#include "bpf/parse.h"
 
 #include "bpf/node_cookies.h"
 

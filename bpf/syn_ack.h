@@ -6,7 +6,7 @@
 #pragma once
 
 #include "bpf/abi_guard.h"
-#include "bpf/wire.h"
+#include "bpf/hooks.h"
 
 enum {
   GH_TCP_LONGEST_HEADER = 60,
@@ -34,9 +34,10 @@ static inline void gh_begin_options(struct gh_syn *syn) {
   syn->scale = GH_NO_SCALE;
 }
 
-/* Takes one option, a step of gh_repeat(): non-zero when it was the last. One that lies about its length ends the list. */
+/* Takes one option, a step of gh_repeat() with a pointer to a pointer to a gh_syn: non-zero when it was the last. One that lies about
+ * its length ends the list. */
 static long gh_take_option(__u32 step, void *context) {
-  struct gh_syn *syn = (struct gh_syn *)context;
+  struct gh_syn *syn = *(struct gh_syn **)context;
   const __u32 at = syn->at;
   __u32 kind, size;
   (void)step;
@@ -100,11 +101,17 @@ static inline void gh_write_syn_ack(struct gh_syn_ack *reply, const struct gh_sy
   reply->words[19] = gh_be16((__u16)(0x0300 | cookies->scale));
 }
 
-/* Puts the TCP checksum in. `addresses`: both of them, in the order that does not matter; of IPv4 or IPv6 by their number. */
-static inline void gh_finish_syn_ack(struct gh_syn_ack *reply, const __u16 *addresses, int address_words) {
+static inline __u32 gh_sum_address(const struct gh_address *address, int is_v4) {
+  const __u64 high = is_v4 ? 0 : address->high, low = is_v4 ? address->low >> 32 : address->low;
+  return (__u32)((high & 0xffff) + (high >> 16 & 0xffff) + (high >> 32 & 0xffff) + (high >> 48) + (low & 0xffff) + (low >> 16 & 0xffff) +
+                 (low >> 32 & 0xffff) + (low >> 48));
+}
+
+/* Puts the TCP checksum in. */
+static inline void gh_finish_syn_ack(struct gh_syn_ack *reply, const struct gh_connection *connection) {
   __u32 sum = gh_be16((__u16)reply->length) + gh_be16(GH_PROTOCOL_TCP);
   int i;
-  for (i = 0; i < address_words; ++i) sum += addresses[i];
+  sum += gh_sum_address(&connection->source, connection->is_v4) + gh_sum_address(&connection->destination, connection->is_v4);
   for (i = 0; i < GH_SYN_ACK_LONGEST / 2; ++i) sum += reply->words[i];
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);

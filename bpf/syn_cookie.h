@@ -6,17 +6,18 @@
  * For as long as cookies may be under way, ACKs for which there is neither a socket nor a cookie are dropped here as well. */
 #pragma once
 
-#include "bpf/route.h"
+#include "bpf/icmp.h"
 #include "bpf/syn_ack.h"
 
-/* What is kept of the packet while it becomes its answer. */
+/* What is kept of the packet while it becomes its answer, and that. Too large for a program's stack: gh_get_handshake(). */
 struct gh_handshake {
   __u64 macs; /* destination, two bytes of the source */
   __u64 tags; /* behind the addresses: VLAN tags and type */
   __u32 rest_of_mac;
   __u32 link_length;
-  __u16 addresses[16]; /* source, destination */
+  struct gh_connection connection;
   struct gh_syn syn;
+  struct gh_syn_ack reply;
 };
 
 /* Whether cookies may be under way: one was made within the time that the kernel takes them. */
@@ -30,7 +31,23 @@ static inline void gh_note_cookie(struct gh_tables *tables, struct gh_cookies *c
   if (*(volatile __u64 *)&cookies->last != now) *(volatile __u64 *)&cookies->last = now; /* once a tick: all CPUs read it */
 }
 
-static inline void gh_write_ip_v4(__u8 *to, const __u16 *addresses, __u32 tcp_length) {
+/* Both headers have been checked to be readable. */
+static inline void gh_read_connection(struct gh_connection *connection, const __u8 *ip, const __u8 *tcp, int is_v4) {
+  const struct gh_ipv4 *v4 = (const struct gh_ipv4 *)ip;
+  const struct gh_ipv6 *v6 = (const struct gh_ipv6 *)ip;
+  connection->is_v4 = (__u8)is_v4;
+  connection->source_port = gh_load16(tcp);
+  connection->destination_port = gh_load16(tcp + 2);
+  if (is_v4) {
+    gh_address_from_v4(&connection->source, v4->source);
+    gh_address_from_v4(&connection->destination, v4->destination);
+  } else {
+    gh_address_from_v6(&connection->source, v6->source);
+    gh_address_from_v6(&connection->destination, v6->destination);
+  }
+}
+
+static inline void gh_write_ip_v4(__u8 *to, const struct gh_connection *connection, __u32 tcp_length) {
   struct gh_ipv4 *ip = (struct gh_ipv4 *)to;
   __builtin_memset(ip, 0, sizeof(*ip));
   ip->version_length = 0x45;
@@ -38,20 +55,20 @@ static inline void gh_write_ip_v4(__u8 *to, const __u16 *addresses, __u32 tcp_le
   ip->fragment = gh_be16(0x4000);
   ip->ttl = 64;
   ip->protocol = GH_PROTOCOL_TCP;
-  __builtin_memcpy(ip->source, addresses + 2, sizeof(ip->source));
-  __builtin_memcpy(ip->destination, addresses, sizeof(ip->destination));
+  gh_store_v4(ip->source, &connection->destination);
+  gh_store_v4(ip->destination, &connection->source);
   ip->checksum = gh_ipv4_checksum(ip);
 }
 
-static inline void gh_write_ip_v6(__u8 *to, const __u16 *addresses, __u32 tcp_length) {
+static inline void gh_write_ip_v6(__u8 *to, const struct gh_connection *connection, __u32 tcp_length) {
   struct gh_ipv6 *ip = (struct gh_ipv6 *)to;
   ip->version_class_flow[0] = gh_be16(0x6000);
   ip->version_class_flow[1] = 0;
   ip->payload_length = gh_be16((__u16)tcp_length);
   ip->next_header = GH_PROTOCOL_TCP;
   ip->hop_limit = 64;
-  __builtin_memcpy(ip->source, addresses + 8, sizeof(ip->source));
-  __builtin_memcpy(ip->destination, addresses, sizeof(ip->destination));
+  gh_store_v6(ip->source, &connection->destination);
+  gh_store_v6(ip->destination, &connection->source);
 }
 
 static inline void gh_keep_link(struct gh_handshake *handshake, const __u8 *link, __u64 link_length) {
@@ -82,16 +99,17 @@ static inline enum gh_verdict gh_send_syn_ack(struct gh_packet *packet, const st
                                               const struct gh_syn_ack *reply, int is_v4) {
   const __u64 ip_length = is_v4 ? sizeof(struct gh_ipv4) : sizeof(struct gh_ipv6);
   const __u64 length = handshake->link_length + ip_length + reply->length;
+  const __s64 left = gh_same(packet->end - packet->start); /* pointers may be subtracted as 64-bit numbers only */
   __u8 *ip, *tcp;
-  if (gh_move_start(packet, (int)(packet->end - packet->start) - (int)length)) return GH_NODE_COOKIE_LOST;
+  if (gh_move_start(packet, (int)(left - (__s64)length))) return GH_NODE_COOKIE_LOST;
   ip = gh_same(packet->start + gh_within(handshake->link_length, 32));
   tcp = ip + ip_length;
   if (packet->start + GH_LONGEST_LINK > packet->end || tcp + 24 > packet->end) return GH_NODE_COOKIE_LOST;
   gh_write_link(handshake, packet->start, is_v4);
   if (is_v4) {
-    gh_write_ip_v4(ip, handshake->addresses, reply->length);
+    gh_write_ip_v4(ip, &handshake->connection, reply->length);
   } else {
-    gh_write_ip_v6(ip, handshake->addresses, reply->length);
+    gh_write_ip_v6(ip, &handshake->connection, reply->length);
   }
   __builtin_memcpy(tcp, reply->words, 24);
   if (reply->length > 24 && tcp + 36 <= packet->end) __builtin_memcpy(tcp + 24, reply->words + 12, 12);
@@ -108,30 +126,26 @@ GH_NOINLINE enum gh_verdict gh_answer_syn(struct gh_tables *tables, void *contex
   struct gh_packet packet = gh_packet_of(context);
   __u8 *ip = gh_same(packet.start + gh_within(link_length, 32));
   __u8 *tcp = ip + ip_length;
-  struct gh_handshake handshake;
-  struct gh_syn_ack reply;
-  struct gh_syn *syn = &handshake.syn;
+  struct gh_handshake *handshake = gh_get_handshake(tables);
+  struct gh_syn *syn;
   __u32 length;
   __s64 cookie;
-  if (!cookies || packet.start + GH_LONGEST_LINK > packet.end || tcp + sizeof(struct gh_tcp) > packet.end) return verdict;
-  __builtin_memset(&handshake, 0, sizeof(handshake));
-  gh_keep_link(&handshake, packet.start, link_length);
-  if (is_v4) {
-    __builtin_memcpy(handshake.addresses, ((struct gh_ipv4 *)ip)->source, 8);
-  } else {
-    __builtin_memcpy(handshake.addresses, ((struct gh_ipv6 *)ip)->source, 32);
-  }
+  if (!cookies || !handshake) return verdict;
+  if (packet.start + GH_LONGEST_LINK > packet.end || tcp + sizeof(struct gh_tcp) > packet.end) return verdict;
+  syn = &handshake->syn;
+  gh_keep_link(handshake, packet.start, link_length);
+  gh_read_connection(&handshake->connection, ip, tcp, is_v4);
   length = (__u32)(((struct gh_tcp *)tcp)->offset >> 4) * 4;
   if (length < GH_TCP_SHORTEST_HEADER || gh_read(&packet, link_length + ip_length, syn->header, length)) return verdict;
-  cookie = gh_make_cookie(&packet, link_length, syn->header, length, is_v4);
+  cookie = gh_make_cookie(&packet, &handshake->connection, ip, syn->header, length);
   if (cookie < 0) return verdict; /* nobody listens, or the listener is not in need */
   gh_note_cookie(tables, cookies);
   syn->length = length;
   gh_begin_options(syn);
-  gh_repeat(GH_TCP_LONGEST_HEADER - GH_TCP_SHORTEST_HEADER, gh_take_option, syn);
-  gh_write_syn_ack(&reply, syn, cookies, (__u32)cookie, gh_get_tcp_clock(), is_v4);
-  gh_finish_syn_ack(&reply, handshake.addresses, is_v4 ? 4 : 16);
-  return gh_send_syn_ack(&packet, &handshake, &reply, is_v4);
+  gh_repeat(GH_TCP_LONGEST_HEADER - GH_TCP_SHORTEST_HEADER, gh_take_option, &syn);
+  gh_write_syn_ack(&handshake->reply, syn, cookies, (__u32)cookie, gh_get_tcp_clock(), is_v4);
+  gh_finish_syn_ack(&handshake->reply, &handshake->connection);
+  return gh_send_syn_ack(&packet, handshake, &handshake->reply, is_v4);
 }
 
 /* In a flood: whether the segment is of a connection that the kernel knows, or brings a cookie back. */
@@ -142,16 +156,7 @@ GH_NOINLINE enum gh_verdict gh_ask_for_cookie(void *context, __u64 link_length, 
   const struct gh_tcp *tcp = (const struct gh_tcp *)(ip + ip_length);
   struct gh_connection connection;
   if ((const __u8 *)(tcp + 1) > packet.end) return GH_NODE_DELIVERED;
-  connection.is_v4 = (__u8)is_v4;
-  connection.source_port = tcp->source_port;
-  connection.destination_port = tcp->destination_port;
-  if (is_v4) {
-    gh_address_from_v4(&connection.source, ((const struct gh_ipv4 *)ip)->source);
-    gh_address_from_v4(&connection.destination, ((const struct gh_ipv4 *)ip)->destination);
-  } else {
-    gh_address_from_v6(&connection.source, ((const struct gh_ipv6 *)ip)->source);
-    gh_address_from_v6(&connection.destination, ((const struct gh_ipv6 *)ip)->destination);
-  }
+  gh_read_connection(&connection, ip, (const __u8 *)tcp, is_v4);
   return gh_owns(&packet, &connection, link_length, link_length + ip_length) ? GH_NODE_OWNED : GH_NODE_COOKIE_BAD;
 }
 

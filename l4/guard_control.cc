@@ -1,6 +1,7 @@
 #include "l4/guard_control.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/log.h"
 #include "common/prefix_list.h"
@@ -50,17 +51,21 @@ GuardControl::GuardControl(EventLoop& loop, DataPlane& plane)
   on_forget_time();
 }
 
-Result<GuardControl::Prepared> GuardControl::prepare(const config::Config& config) {
-  auto plan = lists_.plan(config);
-  if (!plan) return plan.error();
-  auto flags = write_policies(plane_.tables(), config, plan->masks(), vip_flags_);
-  if (!flags) return flags.error();
-  return Prepared{std::move(*plan), std::move(*flags)};
+Result<GuardControl::VipFlags> GuardControl::prepare(const config::Config& config, bool is_restart) {
+  const auto masks = lists_.prepare(config, is_restart);
+  if (!masks) return masks.error();
+  return write_policies(plane_.tables(), config, *masks, vip_flags_);
 }
 
-void GuardControl::commit(Prepared prepared, bool is_restart) {
-  vip_flags_ = std::move(prepared.vip_flags);
-  lists_.apply(prepared.lists, is_restart);
+void GuardControl::commit(VipFlags flags) {
+  vip_flags_ = std::move(flags);
+  lists_.commit();
+  is_finished_ = false;
+}
+
+void GuardControl::finish() {
+  if (std::exchange(is_finished_, true)) return;
+  lists_.finish();
   tighten_soon();
 }
 

@@ -19,14 +19,14 @@ class GuardControl {
   // `plane` outlives this.
   GuardControl(EventLoop& loop, DataPlane& plane);
 
-  // What a config wants, checked. Packets do not see any of it yet; an Error changes nothing.
-  struct Prepared {
-    PrefixLists::Plan lists;
-    std::vector<std::uint16_t> vip_flags;
-  };
-  Result<Prepared> prepare(const config::Config& config);
+  // A config's lists and policies, checked and written where packets do not see them. Returns the flags of its VIPs, in order; an
+  // Error changes nothing. `is_restart`: as of PrefixLists::prepare().
+  using VipFlags = std::vector<std::uint16_t>;
+  Result<VipFlags> prepare(const config::Config& config, bool is_restart);
   // The config is in use: from now on its VIPs' entries are to have these flags.
-  void commit(Prepared prepared, bool is_restart);
+  void commit(VipFlags flags);
+  // They have: what only an earlier config needed goes.
+  void finish();
   std::uint16_t vip_flags(std::size_t vip) const { return vip_flags_[vip]; }  // of config.vips[vip]
 
   // A request of `gatehouse prefix`.
@@ -45,7 +45,8 @@ class GuardControl {
   EventLoop& loop_;
   DataPlane& plane_;
   PrefixLists lists_;
-  std::vector<std::uint16_t> vip_flags_;
+  VipFlags vip_flags_;
+  bool is_finished_ = true;
   std::vector<std::uint64_t> buckets_before_;
   Timer tighten_;
   Timer forget_;

@@ -3,6 +3,7 @@
 
 #include "bpf/guard_limit.h"
 #include "bpf/guard_prefix.h"
+#include "bpf/syn_cookie.h"
 #include "l4/user_hooks.h"
 
 static inline const gh_guard* gh_get_guard(gh_tables* tables) { return tables->in.guard.guard; }
@@ -38,7 +39,11 @@ static inline __u32 gh_take(gh_tables* tables, __u64 hash, const gh_rate* rate, 
 
 // A node in user space exists for tests and fuzzers, and so do its cookies: no kernel knows them.
 static inline gh_cookies* gh_get_cookies(gh_tables* tables) { return tables->in.guard.cookies; }
-static inline __s64 gh_make_cookie(gh_packet*, __u64, __u8* header, __u32 length, int) { return length >= 20 ? header[1] << 16 | 1 : -1; }
+static inline gh_handshake* gh_get_handshake(gh_tables*) {
+  static thread_local gh_handshake handshake;
+  return &handshake;
+}
+static inline __s64 gh_make_cookie(gh_packet*, const gh_connection*, __u8*, __u8* header, __u32 length) { return length >= 20 ? header[1] << 16 | 1 : -1; }
 static inline __u32 gh_get_tcp_clock() { return 0x12345678; }
 static inline void gh_repeat(__u32 count, long (*step)(__u32, void*), void* context) {
   for (__u32 i = 0; i < count && step(i, context) == 0; ++i) continue;

@@ -32,7 +32,15 @@ Result<std::vector<IpPrefix>> read_prefixes(const config::PrefixList& list) {
     if (!more) return more.error();
     prefixes.insert(prefixes.end(), more->begin(), more->end());
   }
+  std::sort(prefixes.begin(), prefixes.end());
+  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
   return prefixes;
+}
+
+bool is_operators(const config::PrefixList& list) { return list.prefixes.empty() && list.file.empty(); }
+
+std::uint32_t action_of(const config::PrefixList& list) {
+  return list.action == "deny" ? GH_LIST_DENY : list.action == "allow" ? GH_LIST_ALLOW : GH_LIST_EXEMPT;
 }
 
 Error no_room(const std::string& where, std::size_t wanted, std::size_t room) {
@@ -45,97 +53,140 @@ Error no_room(const std::string& where, std::size_t wanted, std::size_t room) {
 PrefixLists::PrefixLists(const GuardTables& tables, std::function<void()> wait_for_readers)
     : tables_(tables), table_(tables, std::move(wait_for_readers)) {}
 
-std::map<std::string, std::uint32_t> PrefixLists::Plan::masks() const {
-  std::map<std::string, std::uint32_t> masks;
-  for (const auto& [name, list] : lists) masks[name] = 1u << list.number;
+Result<PrefixLists::Masks> PrefixLists::prepare(const config::Config& config, bool is_restart) {
+  empty(GH_LIST_COMING);  // of a config that was refused in the end
+  auto lists = read(config, is_restart);
+  if (!lists) return lists.error();
+  if (const Status fits = check_room(config, *lists); !fits) return fits.error();
+  if (const Status chosen = choose_numbers(config, *lists); !chosen) return chosen.error();
+  Masks masks;
+  prepared_.assign(tables_.lists.size(), false);
+  for (const Wanted& wanted : *lists) {
+    masks[wanted.config->name] = 1u << wanted.number;
+    prepared_[wanted.number] = true;
+    if (!wanted.is_new) continue;
+    if (const Status filled = fill(wanted); !filled) {
+      empty(GH_LIST_COMING);
+      return Error{config.file + ": " + filled.error().message};
+    }
+  }
   return masks;
 }
 
-// A list has the number that it has in the tables, a new one a number that nobody has there.
-Result<PrefixLists::Plan> PrefixLists::plan(const config::Config& config) const {
-  Plan plan;
-  std::size_t wanted = 0;
-  std::vector<bool> taken(tables_.lists.size());
-  for (std::size_t i = 0; i < taken.size(); ++i) taken[i] = !name_of(tables_.lists[i]).empty();
+// What each list is to be. Operators' own goes on as it is, also when its action changes.
+Result<std::vector<PrefixLists::Wanted>> PrefixLists::read(const config::Config& config, bool is_restart) const {
+  std::vector<Wanted> lists;
   for (const config::PrefixList& list : config.prefix_lists) {
     auto prefixes = read_prefixes(list);
     if (!prefixes) return Error{config.file + ": [[prefix_list]] \"" + list.name + "\":\n" + prefixes.error().message};
-    Plan::List planned;
-    planned.is_operators = list.prefixes.empty() && list.file.empty();
-    planned.prefixes = std::move(*prefixes);
-    planned.digest = digest_of(planned.prefixes);
-    const auto known = number_of(list.name);
-    const auto free = std::find(taken.begin(), taken.end(), false);
-    if (!known && free == taken.end()) {
-      return Error{config.file + ": [[prefix_list]] \"" + list.name +
-                   "\": too many lists at once while others go: reload without the old ones first"};
+    Wanted wanted{&list, std::move(*prefixes), 0, 0, true};
+    wanted.digest = digest_of(wanted.prefixes);
+    if (const auto known = number_of(list.name)) {
+      wanted.number = *known;
+      wanted.is_new = !stays(wanted, *known, is_restart);
+      const bool is_kept = is_operators(list) || (is_restart && tables_.lists[*known].digest == wanted.digest);
+      if (wanted.is_new && is_kept) wanted.prefixes = rules_of(*known);
     }
-    planned.number = known ? *known : static_cast<std::size_t>(free - taken.begin());
-    taken[planned.number] = true;
-    wanted += planned.is_operators ? table_.size_of_list(planned.number) : planned.prefixes.size();
-    plan.lists.emplace(list.name, std::move(planned));
+    lists.push_back(std::move(wanted));
   }
-  if (wanted > table_.capacity()) return no_room(config.file, wanted, table_.capacity());
-  return plan;
+  return lists;
 }
 
-void PrefixLists::apply(const Plan& plan, bool is_restart) {
-  std::vector<bool> named(tables_.lists.size());
-  for (const auto& [name, list] : plan.lists) {
-    gh_prefix_list& entry = tables_.lists[list.number];
-    named[list.number] = true;
-    std::strncpy(entry.name, name.c_str(), sizeof entry.name - 1);
-    const bool is_kept = list.is_operators || (is_restart && entry.digest == list.digest);
-    if (!is_kept) make_equal(list.number, list.prefixes);
-    entry.digest = list.digest;
+// Whether the list that has the number is the one that is wanted.
+bool PrefixLists::stays(const Wanted& wanted, std::size_t number, bool is_restart) const {
+  const gh_prefix_list& entry = tables_.lists[number];
+  if (entry.action != action_of(*wanted.config)) return false;
+  if (is_operators(*wanted.config) || (is_restart && entry.digest == wanted.digest)) return true;
+  if (entry.digest != wanted.digest || table_.size_of_list(number) != wanted.prefixes.size()) return false;
+  return std::all_of(wanted.prefixes.begin(), wanted.prefixes.end(),
+                     [&](const IpPrefix& prefix) { return table_.lists_of(prefix) >> number & 1; });
+}
+
+Status PrefixLists::check_room(const config::Config& config, const std::vector<Wanted>& lists) const {
+  std::size_t sum = 0;
+  for (const Wanted& wanted : lists) sum += wanted.is_new ? wanted.prefixes.size() : table_.size_of_list(wanted.number);
+  return sum > room() ? Status(no_room(config.file, sum, room())) : Status();
+}
+
+// A new list gets a number that nobody has. There are twice as many as a config may have lists.
+Status PrefixLists::choose_numbers(const config::Config& config, std::vector<Wanted>& lists) const {
+  std::size_t number = 0;
+  for (Wanted& wanted : lists) {
+    if (!wanted.is_new) continue;
+    while (number < tables_.lists.size() && tables_.lists[number].state != GH_LIST_FREE) ++number;
+    if (number == tables_.lists.size()) {
+      return Error{config.file + ": [[prefix_list]] \"" + wanted.config->name + "\": too many lists while those of an earlier config go"};
+    }
+    wanted.number = number++;
   }
-  for (std::size_t number = 0; number < named.size(); ++number) {
-    if (named[number] || name_of(tables_.lists[number]).empty()) continue;
-    make_equal(number, {});
+  return {};
+}
+
+Status PrefixLists::fill(const Wanted& wanted) {
+  gh_prefix_list& entry = tables_.lists[wanted.number];
+  entry = {};
+  std::strncpy(entry.name, wanted.config->name.c_str(), sizeof entry.name - 1);
+  entry.digest = wanted.digest;
+  entry.action = action_of(*wanted.config);
+  entry.state = GH_LIST_COMING;
+  for (const IpPrefix& prefix : wanted.prefixes) {
+    if (table_.add(prefix, 1u << wanted.number) == PrefixTable::kNowhere) return Error{"no place is left for " + to_string(prefix)};
+  }
+  return {};
+}
+
+void PrefixLists::commit() {
+  for (std::size_t number = 0; number < tables_.lists.size(); ++number) {
+    gh_prefix_list& entry = tables_.lists[number];
+    if (prepared_[number]) {
+      entry.state = GH_LIST_IN_USE;
+    } else if (entry.state == GH_LIST_IN_USE) {
+      entry.state = GH_LIST_GOING;
+    }
+  }
+}
+
+void PrefixLists::finish() { empty(GH_LIST_GOING); }
+
+void PrefixLists::empty(gh_list_state state) {
+  for (std::size_t number = 0; number < tables_.lists.size(); ++number) {
+    if (tables_.lists[number].state != state) continue;
+    table_.remove_unless(1u << number, [](std::size_t) { return false; });
     tables_.lists[number] = {};
   }
-}
-
-// What is new is added before what is old is removed, so that no packet falls between two prefixes for the same sources; but where
-// there is room for one of them only.
-void PrefixLists::make_equal(std::size_t number, const std::vector<IpPrefix>& prefixes) {
-  const std::uint32_t mask = 1u << number;
-  const bool is_roomy = table_.size() + prefixes.size() <= table_.capacity();
-  std::vector<bool> stays(2 * table_.capacity());
-  std::size_t missing = 0;
-  const auto note = [&stays](std::size_t place) {
-    if (place != PrefixTable::kNowhere) stays[place] = true;
-    return place != PrefixTable::kNowhere;
-  };
-  const auto remove_others = [&] { table_.remove_unless(mask, [&stays](std::size_t place) { return stays[place]; }); };
-  if (!is_roomy) {
-    for (const IpPrefix& prefix : prefixes) note(table_.find_place(prefix));
-    remove_others();
-  }
-  for (const IpPrefix& prefix : prefixes) missing += note(table_.add(prefix, mask)) ? 0 : 1;
-  if (is_roomy) remove_others();
-  if (missing) log_error("prefix list {}: {} rules found no place", name_of(tables_.lists[number]), missing);
 }
 
 Result<std::size_t> PrefixLists::number_of(std::string_view list) const {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < tables_.lists.size(); ++i) {
-    if (name_of(tables_.lists[i]) == list && !list.empty()) return i;
-    if (!name_of(tables_.lists[i]).empty()) names.emplace_back(name_of(tables_.lists[i]));
+    if (tables_.lists[i].state != GH_LIST_IN_USE) continue;
+    if (name_of(tables_.lists[i]) == list) return i;
+    names.emplace_back(name_of(tables_.lists[i]));
   }
   return Error{"there is no prefix list \"" + std::string(list) + "\"" + config::suggest(list, names)};
 }
 
+std::vector<IpPrefix> PrefixLists::rules_of(std::size_t number) const {
+  std::vector<IpPrefix> rules;
+  table_.for_each([&](const IpPrefix& prefix, std::uint32_t lists) {
+    if (lists >> number & 1) rules.push_back(prefix);
+    return true;
+  });
+  return rules;
+}
+
 std::size_t PrefixLists::size_of_all() const {
   std::size_t sum = 0;
-  for (std::size_t number = 0; number < tables_.lists.size(); ++number) sum += table_.size_of_list(number);
+  for (std::size_t number = 0; number < tables_.lists.size(); ++number) {
+    if (tables_.lists[number].state == GH_LIST_IN_USE) sum += table_.size_of_list(number);
+  }
   return sum;
 }
 
 Result<std::size_t> PrefixLists::add(std::string_view list, const std::vector<IpPrefix>& prefixes) {
   const auto number = number_of(list);
   if (!number) return number.error();
-  if (const std::size_t sum = size_of_all() + prefixes.size(); sum > table_.capacity()) return no_room(std::string(list), sum, table_.capacity());
+  if (const std::size_t sum = size_of_all() + prefixes.size(); sum > room()) return no_room(std::string(list), sum, room());
   const std::size_t before = table_.size_of_list(*number);
   for (const IpPrefix& prefix : prefixes) {
     if (table_.add(prefix, 1u << *number) == PrefixTable::kNowhere) return Error{"no place is left for " + to_string(prefix)};
@@ -155,8 +206,21 @@ Status PrefixLists::replace(std::string_view list, const std::vector<IpPrefix>& 
   const auto number = number_of(list);
   if (!number) return number.error();
   const std::size_t sum = size_of_all() - table_.size_of_list(*number) + prefixes.size();
-  if (sum > table_.capacity()) return no_room(std::string(list), sum, table_.capacity());
-  make_equal(*number, prefixes);
+  if (sum > room()) return no_room(std::string(list), sum, room());
+  const std::uint32_t mask = 1u << *number;
+  std::vector<bool> stays(2 * table_.capacity());
+  std::vector<IpPrefix> added;
+  for (const IpPrefix& prefix : prefixes) {
+    const bool is_new = !(table_.lists_of(prefix) & mask);
+    const std::size_t place = table_.add(prefix, mask);
+    if (place == PrefixTable::kNowhere) {
+      for (const IpPrefix& each : added) table_.remove(each, mask);
+      return Error{"no place is left for " + to_string(prefix)};
+    }
+    if (is_new) added.push_back(prefix);
+    stays[place] = true;
+  }
+  table_.remove_unless(mask, [&stays](std::size_t place) { return stays[place]; });
   return {};
 }
 

@@ -29,7 +29,7 @@ class PrefixTable {
   bool remove(const IpPrefix& prefix, std::uint32_t lists);
   std::uint32_t lists_of(const IpPrefix& prefix) const;
 
-  // Rules in the table. There is room for `capacity` of them, and for some more.
+  // Rules in the table. There is room for `capacity` of them, half of the places, and for some more.
   std::size_t size() const { return size_; }
   std::size_t size_of_list(std::size_t list) const { return sizes_[list]; }
   std::size_t capacity() const { return tables_.prefix_lines.size(); }

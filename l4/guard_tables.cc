@@ -10,11 +10,12 @@
 
 namespace gatehouse::l4 {
 
-// A line for every rule: half of the places stay free, so that a rule stands in its own line or near it.
-std::uint32_t GuardSizes::prefix_lines() const { return std::bit_ceil(std::max(prefixes, 1'024u)); }
+// Two lines, of two places each, for every rule: while all lists change, old and new ones fill half of the places, so that a rule
+// stands in its own line or near it.
+std::uint32_t GuardSizes::prefix_lines() const { return 2 * std::bit_ceil(std::max(prefixes, 1'024u)); }
 std::uint32_t GuardSizes::bucket_lines() const { return std::bit_ceil(std::max(sources / GH_BUCKET_WAYS, 128u)); }
 // Sixteen bits for every rule: one address in sixteen, of those that no rule concerns, looks further for nothing.
-std::uint32_t GuardSizes::v6_filter_words() const { return GH_V6_EXACT_WORDS + std::max(prefix_lines() / 4, 1'024u); }
+std::uint32_t GuardSizes::v6_filter_words() const { return GH_V6_EXACT_WORDS + std::max(prefix_lines() / 8, 1'024u); }
 
 void prepare_guard(const GuardTables& tables, std::uint32_t tick_multiplier) {
   gh_guard& guard = *tables.guard;

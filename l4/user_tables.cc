@@ -83,9 +83,13 @@ static inline gh_verdict gh_judge_apart(gh_tables* tables, void* context, gh_par
   gh_packet packet = gh_packet_of(context);
   return gh_judge(tables, &packet, parsed);
 }
-static inline gh_verdict gh_forward_apart(gh_tables* tables, void* context, const gh_parsed* parsed) {
+static inline gh_verdict gh_admit_apart(gh_tables* tables, void* context, const gh_parsed* parsed, gh_vip* vip) {
   gh_packet packet = gh_packet_of(context);
-  return gh_forward(tables, &packet, parsed);
+  return gh_admit(tables, &packet, parsed, vip);
+}
+static inline gh_verdict gh_forward_apart(gh_tables* tables, void* context, const gh_parsed* parsed, const gh_vip* vip) {
+  gh_packet packet = gh_packet_of(context);
+  return gh_forward(tables, &packet, parsed, vip);
 }
 
 namespace gatehouse::l4 {

@@ -6,8 +6,8 @@
 namespace gatehouse::config {
 namespace {
 
-// The room that the tables of bpf/abi_guard.h have.
-constexpr std::size_t kMostLists = 32;
+// Half of the room that the tables of bpf/abi_guard.h have: while lists change, old and new ones stand side by side.
+constexpr std::size_t kMostLists = 16;
 constexpr std::uint64_t kLongestBurst = 600;  // seconds until it is earned again
 
 class ProtectionValidator : Validator {

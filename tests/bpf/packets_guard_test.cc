@@ -1,68 +1,13 @@
 // What protection makes of packets to guarded VIPs, run against the user-space build and against the loaded BPF object. What is
 // dropped must be named, and be as it came.
-#include <atomic>
-#include <random>
-#include <thread>
+#include "l4/guard_lists.h"
+#include "tests/bpf/guarded_site.h"
 
-#include "l4/guard_prefixes.h"
-#include "tests/bpf/builds.h"
+#include <atomic>
+#include <thread>
 
 namespace gatehouse::test {
 namespace {
-
-using Build = PacketBuilder;
-
-constexpr std::uint32_t kSlots = 251;
-constexpr std::uint8_t kTcp = 6, kUdp = 17;
-constexpr const char* kClient = "203.0.113.7";
-constexpr const char* kClientV6 = "2001:db8:c::7";
-constexpr const char* kVip = "198.51.100.10";
-constexpr const char* kVipV6 = "2001:db8:5::10";
-constexpr std::uint8_t kPush = 0x08, kUrgent = 0x20;
-
-// Bits of lists; which VIP goes by which of them follows below.
-constexpr std::uint32_t kDeny = 1, kAllow = 2, kExempt = 4, kOther = 8;
-// Ports of the VIP: rules and no limits, none, limits of IPv4 /32 and IPv6 /64, a limit of IPv4 /24 and IPv6 /48, rules of another list.
-constexpr std::uint16_t kRules = 443, kUnguarded = 80, kLimited = 8443, kWide = 9443, kOtherRules = 444;
-
-constexpr std::uint16_t policy(std::uint16_t number) { return static_cast<std::uint16_t>(GH_VIP_GUARDED | number << 8); }
-
-Site site() {
-  Site site;
-  std::uint16_t number = 0;
-  for (const char* vip : {kVip, kVipV6}) {
-    const auto add = [&](std::uint16_t port, std::uint8_t protocol, std::uint16_t flags) {
-      site.vips.push_back({ip(vip), port, protocol, number++, 0, flags});
-    };
-    add(kRules, kTcp, policy(1)), add(kUnguarded, kTcp, 0), add(kLimited, kTcp, policy(2)), add(kWide, kTcp, policy(3));
-    add(kOtherRules, kTcp, policy(4)), add(53, kUdp, policy(1));
-  }
-  site.rings.emplace_back(kSlots, gh_slot(1, 0, 0, 0));
-  return site;
-}
-
-// So slow that no test sees a bucket earn anything.
-gh_rate rate(std::uint64_t burst) {
-  const std::uint64_t cost = static_cast<std::uint64_t>(GH_BUCKET_UNITS) * 100 << 24;
-  return {cost, burst * cost};
-}
-
-void fill_guard(l4::DataPlane& plane) {
-  const l4::GuardTables& tables = plane.tables().guard;
-  tables.policies[1] = {.deny = kDeny, .allow = kAllow, .exempt = kExempt};
-  tables.policies[2] = {.deny = kDeny, .exempt = kExempt, .limit = 1, .packets = rate(4), .syns = rate(2)};
-  tables.policies[3] = {.limit = 2, .packets = rate(3), .v4_shift = 8, .v6_shift = 16};
-  tables.policies[4] = {.deny = kOther};
-  l4::PrefixTable table(tables, [&plane] { plane.wait_for_readers(); });
-  const auto add = [&table](std::uint32_t lists, std::initializer_list<const char*> prefixes) {
-    for (const char* prefix : prefixes) ASSERT_NE(table.add(*IpPrefix::parse(prefix), lists), l4::PrefixTable::kNowhere);
-  };
-  add(kDeny, {"192.0.2.0/24", "192.0.2.128/25", "198.18.0.0/15", "203.0.113.66", "2001:db8:bad::/48", "2001:db8:f::/64", "2001:db8:e::e",
-              "2a00::/16", "2c00:1::/33"});
-  add(kAllow, {"192.0.2.64/26", "203.0.113.66", "198.18.1.1", "2001:db8:bad:1::/64", "2a00:1::/32"});
-  add(kExempt, {"192.0.2.80/28", "203.0.113.99", "2001:db8:bad:2::/64"});
-  add(kOther, {"203.0.113.0/24", "2001:db8:c::/48"});
-}
 
 struct Sent {
   std::string description;
@@ -70,15 +15,6 @@ struct Sent {
   gh_verdict verdict;
 };
 using Table = std::vector<Sent>;
-
-Build segment(const char* source, std::uint16_t port = kRules, std::uint8_t flags = kAck) {
-  const bool is_v6 = std::string_view(source).find(':') != std::string_view::npos;
-  return (is_v6 ? Build().ipv6(source, kVipV6) : Build().ipv4(source, kVip)).tcp(40000, port, flags);
-}
-Build datagram(const char* source) {
-  const bool is_v6 = std::string_view(source).find(':') != std::string_view::npos;
-  return (is_v6 ? Build().ipv6(source, kVipV6) : Build().ipv4(source, kVip)).udp(40000, 53);
-}
 
 void add_rules(Table& table) {
   const struct {
@@ -183,6 +119,56 @@ void add_lengths(Table& table) {
   }
 }
 
+// What the long way alone takes: fragments, ICMP, ports that no other VIP has.
+void add_odd_forms(Table& table) {
+  const struct {
+    bool is_v4;
+    const char *good, *bad;
+  } families[] = {{true, kClient, "192.0.2.1"}, {false, kClientV6, "2001:db8:bad::1"}};
+  for (const auto& [is_v4, good, bad] : families) {
+    const auto from = [is_v4 = is_v4](const char* source, const char* v4, const char* v6) {
+      return is_v4 ? Build().ipv4(source, v4) : Build().ipv6(source, v6);
+    };
+    for (const char* source : {good, bad}) {
+      const bool is_good = source == good;
+      const gh_verdict verdict = is_good ? GH_FORWARDED : GH_GUARD_DENIED;
+      const auto add = [&](std::string what, const Build& packet, gh_verdict wanted) {
+        table.push_back({what + " from " + source, packet, wanted});
+      };
+      if (is_v4) {
+        add("first fragment", from(source, kVipOfFragments, "").fragment(0, true).udp(40000, 53).payload(64).length(84), verdict);
+        add("later fragment", from(source, kVipOfFragments, "").fragment(64, false).next(kUdp).payload(40), verdict);
+      } else {
+        add("later fragment", from(source, "", kVipOfFragmentsV6).extension(44, from_hex("000041 00000001")).next(kUdp).payload(40), verdict);
+      }
+      add("echo", from(source, kVip, kVipV6).icmp(is_v4 ? 8 : 128, 0).payload(20), is_good ? GH_VIP_ECHO : GH_GUARD_DENIED);
+      const Build answer = (is_v4 ? Build().ipv4(kVip, source) : Build().ipv6(kVipV6, source)).tcp(kRules, 40000).payload(8);
+      const char* router = is_v4 ? "203.0.113.254" : "2001:db8:c::fe";
+      add("error about a flow", from(router, kVip, kVipV6).icmp(is_v4 ? 3 : 1, 1).payload(answer.build()), verdict);
+      add("to any port", from(source, kVip, kVipV6).udp(40000, 7777), is_good ? GH_GUARD_DENIED : GH_FORWARDED);  // kOther's rules
+    }
+    table.push_back({"echo, nobody's source", from(is_v4 ? "127.0.0.1" : "::1", kVip, kVipV6).icmp(is_v4 ? 8 : 128, 0).payload(20), GH_GUARD_SOURCE});
+  }
+  table.push_back({"echo to an address without rules", Build().ipv4("192.0.2.1", kVipUnguarded).icmp(8, 0).payload(20), GH_VIP_ECHO});
+  table.push_back({"echo, land", Build().ipv4(kVip, kVip).icmp(8, 0).payload(20), GH_GUARD_LAND});
+  table.push_back({"options before the ports", Build().ipv4("192.0.2.1", kVip).options(from_hex("01010101")).tcp(40000, kRules), GH_GUARD_DENIED});
+  table.push_back({"extension before the ports", Build().ipv6("2001:db8:bad::1", kVipV6).extension(60, from_hex("00010400000000")).tcp(40000, kRules),
+                   GH_GUARD_DENIED});
+  table.push_back({"extension before no flags", Build().ipv6(kClientV6, kVipV6).extension(60, from_hex("00010400000000")).tcp(40000, kRules, 0),
+                   GH_GUARD_FLAGS});
+}
+
+// Ends within its TCP or UDP header, at every length.
+void add_truncated(Table& table) {
+  for (const bool is_v4 : {true, false}) {
+    const auto header = [is_v4] { return is_v4 ? Build().ipv4(kClient, kVip) : Build().ipv6(kClientV6, kVipV6); };
+    for (std::size_t length = 0; length < 20; ++length) {
+      table.push_back({"TCP header of " + std::to_string(length) + " bytes", header().next(kTcp).payload(length), GH_TRUNCATED});
+      if (length < 8) table.push_back({"UDP header of " + std::to_string(length) + " bytes", header().next(kUdp).payload(length), GH_TRUNCATED});
+    }
+  }
+}
+
 // In order: buckets remember.
 void add_limits(Table& table) {
   const auto send = [&table](const char* source, std::uint16_t port, std::uint8_t flags, gh_verdict verdict) {
@@ -211,150 +197,150 @@ void add_limits(Table& table) {
 
 Table all_rows() {
   Table table;
-  for (const auto add : {add_rules, add_flags, add_sources, add_lengths, add_limits}) add(table);
+  for (const auto add : {add_rules, add_flags, add_sources, add_lengths, add_truncated, add_odd_forms, add_limits}) add(table);
   return table;
 }
 
+// The beaten path takes plain frames, the long way those with tags.
+const std::pair<const char*, Build> kLinks[] = {{"plain", Build().ethernet()},
+                                                {"tagged", Build().ethernet().vlan(7)},
+                                                {"tagged twice", Build().ethernet().vlan(7, 0x88a8).vlan(8)}};
+
+int action_of(gh_verdict verdict) { return verdict == GH_FORWARDED || verdict == GH_VIP_ECHO ? XDP_TX : XDP_DROP; }
+
 template <typename Run>
-void expect_all(const l4::Tables& tables, Run run) {
-  for (const Sent& row : all_rows()) {
+void expect_all(const l4::Tables& tables, Build link, const Table& rows, Run run) {
+  for (const Sent& row : rows) {
     SCOPED_TRACE(row.description);
-    std::vector<std::uint64_t> expected = verdict_counts(tables);
+    l4::VerdictCounts expected = l4::verdict_counts(tables);
     ++expected[row.verdict];
-    const Bytes input = Build().ethernet().packet(row.packet.build()).build();
+    const Bytes input = Build(link).packet(row.packet.build()).build();
     Bytes packet = input;
-    EXPECT_EQ(run(packet), row.verdict == GH_FORWARDED ? XDP_TX : XDP_DROP);
-    EXPECT_EQ(verdict_counts(tables), expected) << "wanted verdict " << row.verdict;
-    if (row.verdict != GH_FORWARDED) {
+    EXPECT_EQ(run(packet), action_of(row.verdict));
+    EXPECT_EQ(l4::verdict_counts(tables), expected) << "wanted verdict " << row.verdict;
+    if (action_of(row.verdict) == XDP_DROP) {
       EXPECT_EQ(to_hex(packet), to_hex(input));
     }
   }
 }
 
-class GuardedPackets : public testing::Test {
- protected:
-  void SetUp() override {
-    fill_front_door(plane_, site());
-    fill_guard(plane_);
-    tables_ = plane_.tables();
-    tables_.services.ticks = 1'000'000;
-  }
-  gh_verdict send(const Build& packet) {
-    Bytes bytes = Build().ethernet().packet(packet.build()).build();
-    return run_here(l4::balance, tables_, bytes);
-  }
-
-  l4::MemoryPlane plane_{kSlots, 8};
-  l4::Tables tables_;
-};
+// Every kind of link has buckets of its own.
+void forget_buckets(const l4::Tables& tables) {
+  std::fill(tables.guard.bucket_lines.begin(), tables.guard.bucket_lines.end(), gh_bucket_line{});
+}
 
 TEST_F(GuardedPackets, AreTreatedAsTheTableSays) {
-  expect_all(tables_, [&](Bytes& packet) { return run_here(l4::balance, tables_, packet) == GH_FORWARDED ? XDP_TX : XDP_DROP; });
-}
-
-// ---- Limits over time ----
-
-constexpr std::uint64_t kSecond = l4::MemoryPlane::kTicksPerSecond;
-
-class LimitedPackets : public GuardedPackets {
- protected:
-  void SetUp() override {
-    GuardedPackets::SetUp();
-    plane_.tables().guard.policies[2] = {.limit = 1, .packets = gh_make_rate(kSecond, 50)};
-  }
-  bool passes(const char* source = "100.64.0.1") { return send(segment(source, kLimited)) == GH_FORWARDED; }
-  int passing(int packets) {
-    int passed = 0;
-    for (int i = 0; i < packets; ++i) passed += passes();
-    return passed;
-  }
-};
-
-TEST_F(LimitedPackets, PassAtTheRateAndInBursts) {
-  EXPECT_EQ(passing(100), 50);
-  for (std::uint64_t tick = 0; tick < kSecond; ++tick) {
-    ++tables_.services.ticks;
-    ASSERT_EQ(passing(3), 1) << tick;
-  }
-  tables_.services.ticks += 20;
-  EXPECT_EQ(passing(100), 20);
-  tables_.services.ticks += 1'000'000;
-  EXPECT_EQ(passing(100), 50);  // no more than a burst, however long it was quiet
-}
-
-TEST_F(LimitedPackets, AreLimitedAsTheRateSaysFromOneToAMillionASecond) {
-  for (const std::uint64_t per_second : {1u, 7u, 999u, 33'333u, 1'000'000u}) {
-    const std::uint64_t burst = std::max<std::uint64_t>(per_second / 50, 2);
-    plane_.tables().guard.policies[2].packets = gh_make_rate(per_second, burst);
-    plane_.tables().guard.policies[2].limit = static_cast<std::uint32_t>(per_second);
-    const std::uint64_t seconds = 1 + 20'000 / per_second;
-    std::uint64_t passed = 0;
-    for (std::uint64_t tick = 0; tick < seconds * kSecond; tick += 10) {
-      while (passes()) ++passed;
-      tables_.services.ticks += 10;
-    }
-    EXPECT_NEAR(static_cast<double>(passed), static_cast<double>(per_second * seconds + burst), 0.03 * static_cast<double>(passed) + 1);
-  }
-}
-
-TEST_F(LimitedPackets, ManyCpusAtOnceGetNoMoreThanOne) {
-  std::atomic<std::uint64_t> passed = 0;
-  constexpr std::uint64_t kBurst = 100'000;
-  plane_.tables().guard.policies[2].packets = gh_make_rate(kSecond, kBurst);
-  ASSERT_TRUE(passes());  // the bucket is there
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      const Bytes frame = Build().ethernet().packet(segment("100.64.0.1", kLimited).build()).build();
-      l4::Tables tables = tables_;
-      std::vector<std::uint64_t> verdicts(GH_VERDICT_STRIDE);
-      std::vector<gh_traffic> vips(GH_MAX_VIPS), nodes(GH_MAX_NODES);
-      tables.verdicts = verdicts, tables.vip_traffic = vips, tables.node_traffic = nodes;
-      for (std::uint64_t n = 0; n < kBurst; ++n) {
-        Bytes packet = frame;
-        passed += run_here(l4::balance, tables, packet) == GH_FORWARDED;
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(passed + 1, kBurst);
-}
-
-// But for the moments in which it would be the same time again: GuardControl takes buckets away before.
-TEST_F(LimitedPackets, AClockThatComesRoundIsNotMistakenForABorrowedBucket) {
-  constexpr std::uint64_t kRound = (1ull << 40) / GH_BUCKET_UNITS * kSecond;
-  EXPECT_EQ(passing(100), 50);
-  for (const std::uint64_t away : {kRound / 2, kRound - 400, 7 * kRound / 2}) {
-    tables_.services.ticks += away;
-    EXPECT_EQ(passing(100), 50) << away;
-  }
-}
-
-// A line has eight buckets. One that has borrowed much stays, whoever else comes.
-TEST_F(LimitedPackets, AFloodOfSourcesDoesNotLetOneForgetWhatItOwes) {
-  EXPECT_EQ(passing(100), 50);
-  std::mt19937 random(1);
-  for (int i = 0; i < 1'000'000; ++i) {
-    Bytes frame = Build().ethernet().packet(segment("100.64.0.9", kLimited).build()).build();
-    frame[27] = static_cast<std::uint8_t>(random()), frame[28] = static_cast<std::uint8_t>(random());
-    frame[29] = static_cast<std::uint8_t>(random());
-    run_here(l4::balance, tables_, frame);
-    if (i % 1'000 == 0) {
-      EXPECT_FALSE(passes());
-    }
+  for (const auto& [name, link] : kLinks) {
+    SCOPED_TRACE(name);
+    expect_all(tables_, link, all_rows(), [&](Bytes& packet) { return action_of(run_here(l4::balance, tables_, packet)); });
+    forget_buckets(tables_);
   }
 }
 
 class GuardedPacketsInTheKernel : public FrontDoorInTheKernel {
  protected:
   void SetUp() override {
-    open(kSlots, site());
+    open(kSlots, guarded_site());
     if (plane_) fill_guard(*plane_);
   }
 };
 
 TEST_F(GuardedPacketsInTheKernel, AreTreatedAsTheTableSays) {
-  expect_all(plane_->tables(), [&](Bytes& packet) { return run(packet); });
+  for (const auto& [name, link] : kLinks) {
+    SCOPED_TRACE(name);
+    expect_all(plane_->tables(), link, all_rows(), [&](Bytes& packet) { return run(packet); });
+    forget_buckets(plane_->tables());
+  }
+}
+
+// ---- Changes while packets come ----
+
+// One source is denied by all of these, each time by another rule; another is allowed by all. They take turns, on the list of one
+// policy and, as a reload does, on lists that another policy names, while packets of both come.
+const std::vector<std::vector<const char*>> kTurns = {{"192.0.2.0/24", "2001:db8:bad::/48"},
+                                                      {"192.0.2.7", "192.0.0.0/16", "2001:db8:bad::7"},
+                                                      {"0.0.0.0/0", "::/0"},
+                                                      {"192.0.2.6/31", "2001:db8:bad::/64", "10.0.0.0/8"}};
+
+template <typename Send>
+void change_under_traffic(l4::DataPlane& plane, Send send) {
+  const l4::GuardTables& tables = plane.tables().guard;
+  config::Config config;
+  config.prefix_lists = {{.name = "bad"}};
+  l4::PrefixLists lists(tables, [&plane] { plane.wait_for_readers(); });
+  l4::TableWriter writer(plane);
+  std::atomic<bool> is_over = false;
+  std::atomic<std::uint64_t> wrong = 0, sent = 0;
+  std::thread traffic;
+  for (int round = 0; round < 400; ++round) {
+    for (const auto& turn : kTurns) {
+      std::vector<IpPrefix> prefixes;
+      for (const char* text : turn) prefixes.push_back(*IpPrefix::parse(text));
+      config.prefix_lists[0].prefixes = prefixes;
+      if (round % 2 == 0 && round > 0) {
+        ASSERT_TRUE(lists.replace("bad", prefixes));
+        continue;
+      }
+      const auto masks = lists.prepare(config, false);
+      ASSERT_TRUE(masks) << masks.error().message;
+      const std::uint16_t number = 10 + round / 2 % 2 * 4 + static_cast<std::uint16_t>(&turn - kTurns.data());
+      tables.policies[number] = {.deny = masks->at("bad")};
+      lists.commit();
+      Site site = guarded_site();
+      for (l4::VipEntry& vip : site.vips) vip.flags = policy(number);
+      ASSERT_TRUE(writer.set_vips(site.vips));
+      lists.finish();
+      if (traffic.joinable()) continue;
+      traffic = std::thread([&] {
+        while (!is_over) {
+          for (const char* source : {"192.0.2.7", "2001:db8:bad::7"}) wrong += send(source) != GH_GUARD_DENIED, ++sent;
+        }
+      });
+    }
+  }
+  ASSERT_TRUE(traffic.joinable());
+  while (sent < 1'000) std::this_thread::yield();
+  is_over = true;
+  traffic.join();
+  EXPECT_EQ(wrong, 0u) << "of " << sent;
+}
+
+// A plane in memory with one reader, who counts the packets that it is through with.
+class ReadPlane final : public l4::DataPlane {
+ public:
+  explicit ReadPlane(l4::MemoryPlane& plane) : plane_(plane) {}
+  const l4::Tables& tables() override { return plane_.tables(); }
+  void wait_for_readers() override {
+    for (const std::uint64_t before = done; before != 0 && done < before + 2;) std::this_thread::yield();
+  }
+  std::uint64_t ticks() override { return plane_.ticks(); }
+  std::uint32_t tick_multiplier() const override { return plane_.tick_multiplier(); }
+  bool was_adopted() const override { return false; }
+
+  std::atomic<std::uint64_t> done = 0;
+
+ private:
+  l4::MemoryPlane& plane_;
+};
+
+TEST_F(GuardedPackets, ADeniedSourceStaysDeniedWhateverTheListsBecome) {
+  ReadPlane plane(plane_);
+  l4::Tables own = tables_;
+  std::vector<gh_cpu> cpu(1);
+  own.cpus = cpu;
+  change_under_traffic(plane, [&](const char* source) {
+    Bytes frame = Build().ethernet().packet(segment(source).build()).build();
+    const gh_verdict verdict = run_here(l4::balance, own, frame);
+    ++plane.done;
+    return verdict;
+  });
+}
+
+TEST_F(GuardedPacketsInTheKernel, ADeniedSourceStaysDeniedWhateverTheListsBecome) {
+  change_under_traffic(*plane_, [this](const char* source) {
+    Bytes frame = Build().ethernet().packet(segment(source).build()).build();
+    return run(frame) == XDP_DROP ? GH_GUARD_DENIED : GH_FORWARDED;
+  });
 }
 
 }  // namespace

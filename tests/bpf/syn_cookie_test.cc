@@ -113,10 +113,10 @@ class SynCookies : public NodeInTheKernel {
   Bytes send(const Build& inner, int action, gh_verdict verdict, std::vector<std::uint16_t> hops = {}) {
     Build tunnel = Build().ethernet().ipv4("192.0.2.1", "10.0.0.1").udp(50000, 6080).without_checksum().gue(1, hops);
     Bytes packet = tunnel.packet(inner.build()).build();
-    std::vector<std::uint64_t> expected = verdict_counts(tables_);
+    l4::VerdictCounts expected = l4::verdict_counts(counts_);
     ++expected[verdict];
     EXPECT_EQ(run(packet), action);
-    EXPECT_EQ(verdict_counts(tables_), expected) << "wanted verdict " << verdict;
+    EXPECT_EQ(l4::verdict_counts(counts_), expected) << "wanted verdict " << verdict;
     return packet;
   }
 

@@ -35,9 +35,15 @@ class GuardLists : public testing::Test {
     return "file = \"" + folder_ + ".txt\"\n";
   }
   void apply(const std::string& text, bool is_restart = false) {
-    const auto plan = lists_->plan(config_of(text));
-    ASSERT_TRUE(plan) << plan.error().message;
-    lists_->apply(*plan, is_restart);
+    const auto masks = lists_->prepare(config_of(text), is_restart);
+    ASSERT_TRUE(masks) << masks.error().message;
+    lists_->commit();
+    lists_->finish();
+  }
+  // What a reload with `text` is answered with; nothing is to have changed.
+  std::string refusal(const std::string& text) {
+    const auto masks = lists_->prepare(config_of(text), false);
+    return masks ? "accepted" : masks.error().message;
   }
   void restart() { lists_ = std::make_unique<PrefixLists>(memory_.tables(), [] {}); }
   // Names of the lists that have the longest rule for `source`.
@@ -117,21 +123,19 @@ TEST_F(GuardLists, OneThatLeavesTheConfigTakesItsRulesAlong) {
 
 TEST_F(GuardLists, ABadFileChangesNothingAndSaysWhere) {
   apply(kBad + file("192.0.2.0/24\n"));
-  const auto plan = lists_->plan(config_of(kBad + file("198.51.100.0/24\nnonsense\n10.0.0.1/8\n")));
-  ASSERT_FALSE(plan);
-  EXPECT_NE(plan.error().message.find(".txt:2: expected a prefix"), std::string::npos) << plan.error().message;
-  EXPECT_NE(plan.error().message.find(".txt:3: expected a prefix"), std::string::npos) << plan.error().message;
+  const std::string error = refusal(kBad + file("198.51.100.0/24\nnonsense\n10.0.0.1/8\n"));
+  EXPECT_NE(error.find(".txt:2: expected a prefix"), std::string::npos) << error;
+  EXPECT_NE(error.find(".txt:3: expected a prefix"), std::string::npos) << error;
   EXPECT_EQ(find("192.0.2.1"), (Names{"bad"}));
   EXPECT_EQ(find("198.51.100.1"), Names{});
-  EXPECT_FALSE(lists_->plan(config_of(kBad + "file = \"/no/such/file\"\n")));
+  EXPECT_NE(refusal(kBad + "file = \"/no/such/file\"\n"), "accepted");
 }
 
 TEST_F(GuardLists, MoreThanThereIsRoomForIsRefusedWhole) {
   std::string text;
   for (int i = 0; i < 1025; ++i) text += "10.0." + std::to_string(i / 256) + "." + std::to_string(i % 256) + "\n";
-  const auto plan = lists_->plan(config_of("[protection]\nprefixes = 1024\n" + kBad + file(text)));
-  ASSERT_FALSE(plan);
-  EXPECT_NE(plan.error().message.find("1025 prefixes"), std::string::npos) << plan.error().message;
+  const std::string error = refusal("[protection]\nprefixes = 1024\n" + kBad + file(text));
+  EXPECT_NE(error.find("1025 prefixes"), std::string::npos) << error;
   // A whole other set of the largest size may take the place of one.
   const auto numbered = [](int network) {
     std::string lines;
@@ -143,6 +147,64 @@ TEST_F(GuardLists, MoreThanThereIsRoomForIsRefusedWhole) {
   EXPECT_EQ(lists_->size_of("bad"), 1024u);
   EXPECT_EQ(find("11.0.3.255"), (Names{"bad"}));
   EXPECT_FALSE(lists_->add("bad", {prefix("10.0.0.0/8")}));
+}
+
+// Rules are renamed, moved, split and joined, lists change sides: what two configs agree on, all of the time between them agrees
+// on. `wanted`: what a policy of the config looks for; between prepare() and finish() packets go by the old one or by the new one.
+TEST_F(GuardLists, AReloadIsSeenWholeByThePolicyBeforeAndByTheOneAfter) {
+  const std::string bad_moved = "[[prefix_list]]\nname = \"worse\"\n";
+  const std::string allow_bad = "[[prefix_list]]\nname = \"bad\"\naction = \"allow\"\n";
+  const std::string configs[] = {
+      kBad + "prefixes = [\"10.0.0.0/8\"]\n",
+      kBad + "prefixes = [\"10.0.0.0/8\"]\n" + kGood + "prefixes = [\"10.1.0.0/16\"]\n" + bad_moved + "prefixes = [\"10.1.2.0/24\"]\n",
+      bad_moved + "prefixes = [\"10.0.0.0/8\"]\n",
+      allow_bad + "prefixes = [\"10.0.0.0/8\"]\n" + bad_moved + "prefixes = [\"10.1.2.0/25\", \"10.1.2.128/25\"]\n",
+      kBad + "prefixes = [\"10.1.2.3\"]\n"};
+  const auto is_denied = [this](std::uint32_t deny, std::uint32_t all) {
+    return (find_prefix_lists(memory_.tables(), address("10.1.2.3"), all) & deny) != 0;
+  };
+  std::uint32_t deny_before = 0, all_before = 0;
+  for (int round = 0; round < 4; ++round) {
+    for (const std::string& text : configs) {
+      const config::Config config = config_of(text);
+      const auto masks = lists_->prepare(config, false);
+      ASSERT_TRUE(masks) << masks.error().message;
+      std::uint32_t deny = 0, all = 0;
+      for (const config::PrefixList& list : config.prefix_lists) {
+        all |= masks->at(list.name);
+        if (list.action == "deny") deny |= masks->at(list.name);
+      }
+      EXPECT_TRUE(all_before == 0 || is_denied(deny_before, all_before)) << "prepared: " << text;
+      lists_->commit();
+      EXPECT_TRUE(all_before == 0 || is_denied(deny_before, all_before)) << "committed: " << text;
+      EXPECT_TRUE(is_denied(deny, all)) << "committed: " << text;
+      lists_->finish();
+      EXPECT_TRUE(is_denied(deny, all)) << "finished: " << text;
+      deny_before = deny, all_before = all;
+    }
+  }
+  EXPECT_EQ(lists_->table().size(), 1u);
+}
+
+TEST_F(GuardLists, OperatorsOwnKeepsItsRulesWhenItsActionChanges) {
+  apply(kBad);
+  ASSERT_TRUE(lists_->add("bad", {prefix("203.0.113.0/24")}));
+  apply("[[prefix_list]]\nname = \"bad\"\naction = \"allow\"\n");
+  EXPECT_EQ(find("203.0.113.1"), (Names{"bad"}));
+  EXPECT_EQ(lists_->size_of("bad"), 1u);
+  EXPECT_EQ(lists_->table().size(), 1u);
+}
+
+TEST_F(GuardLists, AConfigThatIsPreparedAndThenRefusedLeavesNothing) {
+  apply(kBad + "prefixes = [\"192.0.2.0/24\"]\n");
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(lists_->prepare(config_of(kBad + "prefixes = [\"10.0.0.0/8\", \"192.0.2.0/24\"]\n" + kGood + "prefixes = [\"11.0.0.0/8\"]\n"), false));
+    EXPECT_EQ(lists_->size_of("bad"), 1u);
+  }
+  restart();
+  apply(kBad + "prefixes = [\"192.0.2.0/24\"]\n", true);
+  EXPECT_EQ(lists_->table().size(), 1u);
+  EXPECT_EQ(find("10.0.0.1"), Names{});
 }
 
 TEST_F(GuardLists, AreListedInPages) {
@@ -175,10 +237,11 @@ class GuardPolicies : public GuardLists {
   // Writes them as a director does; returns the number of each VIP's policy, -1 for none.
   std::vector<int> publish(const std::string& text) {
     const config::Config config = config_of(kVips + text);
-    const auto plan = lists_->plan(config);
-    EXPECT_TRUE(plan) << plan.error().message;
-    const auto flags = write_policies(plane_.tables(), config, plan->masks());
+    const auto masks = lists_->prepare(config, false);
+    EXPECT_TRUE(masks) << masks.error().message;
+    const auto flags = write_policies(plane_.tables(), config, *masks);
     EXPECT_TRUE(flags) << flags.error().message;
+    lists_->commit();
     std::vector<VipEntry> entries;
     std::vector<int> numbers;
     for (std::size_t i = 0; i < flags->size(); ++i) {
@@ -186,6 +249,7 @@ class GuardPolicies : public GuardLists {
       numbers.push_back((*flags)[i] & GH_VIP_GUARDED ? static_cast<int>(gh_policy_number((*flags)[i])) : -1);
     }
     EXPECT_TRUE(TableWriter(plane_).set_vips(entries));
+    lists_->finish();
     return numbers;
   }
   const gh_policy& policy(int number) { return plane_.tables().guard.policies[static_cast<std::size_t>(number)]; }
@@ -241,9 +305,10 @@ TEST_F(GuardPolicies, AVipHasTheLimitThatNamesItOrElseTheOneForTheRest) {
 TEST_F(GuardPolicies, RequestsOfOperatorsAreAnsweredAndBadOnesChangeNothing) {
   EventLoop loop;
   GuardControl control(loop, plane_);
-  auto prepared = control.prepare(config_of(kVips + kBad + kGood));
-  ASSERT_TRUE(prepared) << prepared.error().message;
-  control.commit(*prepared, false);
+  auto flags = control.prepare(config_of(kVips + kBad + kGood), false);
+  ASSERT_TRUE(flags) << flags.error().message;
+  control.commit(*flags);
+  control.finish();
   const auto ask = [&control](const char* text) {
     const auto answer = control.request(Json::parse(text));
     return answer ? answer->dump() : "error: " + answer.error().message;
