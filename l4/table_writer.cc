@@ -59,7 +59,9 @@ std::vector<gh_vip_entry> make_entries(std::span<const VipEntry> vips) {
 
 Status place_vips(std::span<const VipEntry> vips, std::span<gh_vip_line> half) {
   for (const gh_vip_entry& entry : make_entries(vips)) {
-    if (gh_place(half.data(), entry) != 0) return Error{"the VIP table is full at " + std::to_string(vips.size()) + " VIPs"};
+    if (gh_place(half.data(), entry) == 0) continue;
+    return Error{"the VIP table has no room for " + std::to_string(vips.size()) + " VIPs, the limit is " +
+                 std::to_string(GH_MAX_VIPS)};
   }
   return {};
 }

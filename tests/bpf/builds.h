@@ -111,28 +111,47 @@ inline void fill_front_door(l4::DataPlane& plane, const Site& site) {
   }
 }
 
+inline std::string kernel_pins() { return "/sys/fs/bpf/gatehouse_packets_test_" + std::to_string(getpid()); }
+
+// The front door in the kernel, attached to nothing. An error says why this machine cannot have one; all else fails the test.
+inline Result<std::unique_ptr<l4::XdpDataPlane>> open_in_kernel(std::uint32_t ring_slots, std::uint32_t ring_areas = 8,
+                                                                std::uint32_t flow_lines = 1) {
+  if (geteuid() != 0) return Error{"Loading BPF programs needs root."};
+  remove_pins(kernel_pins());
+  auto opened = l4::XdpDataPlane::open({.pin_folder = kernel_pins(),
+                                        .interfaces = {},
+                                        .ring_slots = ring_slots,
+                                        .ring_areas = ring_areas,
+                                        .flow_lines = flow_lines});
+  const bool is_refused = !opened && opened.error().message.find("Operation not permitted") == std::string::npos;
+  EXPECT_FALSE(is_refused) << opened.error().message;
+  return opened;
+}
+
+inline int xdp_action_of(gh_verdict verdict) {
+  constexpr int kXdpActions[] = {XDP_PASS, XDP_TX, XDP_DROP};  // by gh_action
+#define GH_TEST_ACTION(name, action, text, help) kXdpActions[action],
+  static constexpr int kActions[] = {GH_VERDICTS(GH_TEST_ACTION)};
+#undef GH_TEST_ACTION
+  return kActions[verdict];
+}
+
 // Holds the loaded front door. Not attached to anything.
 class FrontDoorInTheKernel : public testing::Test {
  protected:
   void open(std::uint32_t ring_slots, const Site& site) {
-    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
-    auto opened =
-        l4::XdpDataPlane::open({.pin_folder = folder_, .interfaces = {"lo"}, .ring_slots = ring_slots});
-    if (!opened && opened.error().message.find("Operation not permitted") != std::string::npos) {
-      GTEST_SKIP() << "This machine does not let us load BPF programs: " << opened.error().message;
-    }
-    ASSERT_TRUE(opened) << opened.error().message;
+    auto opened = open_in_kernel(ring_slots, static_cast<std::uint32_t>(site.rings.size()));
+    if (!opened) GTEST_SKIP() << opened.error().message;
     plane_ = std::move(*opened);
     fill_front_door(*plane_, site);
   }
   void TearDown() override {
     plane_.reset();
-    remove_pins(folder_);
+    remove_pins(kernel_pins());
   }
 
   int run(Bytes& packet) const { return run_in_kernel(plane_->program_fd(), packet); }
 
-  const std::string folder_ = "/sys/fs/bpf/gatehouse_packets_test_" + std::to_string(getpid());
   std::unique_ptr<l4::XdpDataPlane> plane_;
 };
 
@@ -160,24 +179,25 @@ inline void fill_node(const l4::Tables& tables) {
   }
 }
 
-// Holds the loaded programs of a node and their tables. Not attached to anything.
+// The programs of a node in the kernel, attached to nothing, with their tables filled. `node` is the caller's to destroy.
+inline void open_node(node_bpf*& node, l4::Tables& tables, std::span<const gh_counts>& counts) {
+  if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
+  node = node_bpf__open();
+  ASSERT_NE(node, nullptr);
+  bpf_map__set_max_entries(node->maps.counts, static_cast<__u32>(libbpf_num_possible_cpus()));
+  const int code = node_bpf__load(node);
+  if (code == -EPERM) GTEST_SKIP() << "This machine does not let us load BPF programs.";
+  ASSERT_EQ(code, 0) << "the kernel refuses the node's programs";
+  const auto state = map_memory(node->maps.state), counters = map_memory(node->maps.counts);
+  ASSERT_TRUE(state && counters);
+  tables.set_state(reinterpret_cast<gh_state*>(state->data()));
+  counts = {reinterpret_cast<const gh_counts*>(counters->data()), counters->size() / sizeof(gh_counts)};
+  fill_node(tables);
+}
+
 class NodeInTheKernel : public testing::Test {
  protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "Loading BPF programs needs root.";
-    node_ = node_bpf__open();
-    ASSERT_NE(node_, nullptr);
-    const auto cpus = static_cast<__u32>(libbpf_num_possible_cpus());
-    bpf_map__set_max_entries(node_->maps.counts, cpus);
-    const int code = node_bpf__load(node_);
-    if (code == -EPERM) GTEST_SKIP() << "This machine does not let us load BPF programs.";
-    ASSERT_EQ(code, 0) << "the kernel refuses the node's programs";
-    std::span<gh_state> state;
-    map(node_->maps.state, state), map(node_->maps.counts, counts_);
-    if (HasFatalFailure()) return;
-    tables_.set_state(state.data());
-    fill_node(tables_);
-  }
+  void SetUp() override { open_node(node_, tables_, counts_); }
   void TearDown() override { node_bpf__destroy(node_); }
 
   int run(Bytes& packet) const { return run_in_kernel(bpf_program__fd(node_->progs.decapsulate), packet); }
@@ -185,14 +205,6 @@ class NodeInTheKernel : public testing::Test {
   node_bpf* node_ = nullptr;
   l4::Tables tables_;
   std::span<const gh_counts> counts_;
-
- private:
-  template <typename T>
-  static void map(const bpf_map* map, std::span<T>& table) {
-    const auto memory = map_memory(map);
-    ASSERT_TRUE(memory) << memory.error().message;
-    table = {reinterpret_cast<T*>(memory->data()), memory->size() / sizeof(T)};
-  }
 };
 
 }  // namespace gatehouse::test

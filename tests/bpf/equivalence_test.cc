@@ -13,7 +13,8 @@ constexpr std::uint64_t kSeed = 20260501;
 constexpr int kFrontDoorPackets = 250'000;
 constexpr int kNodePackets = 80'000;
 constexpr std::uint32_t kSlots = 251;
-constexpr std::uint32_t kMtu = 300;
+constexpr std::uint32_t kMtu = 1300;  // the smallest whose answers to IPv6 quote as much as they may
+
 // ---- Packets ----
 
 class Generator {
@@ -35,18 +36,22 @@ class Generator {
     if (one_in(8)) return front_door_packet();
     PacketBuilder frame = link();
     if (one_in(2)) {
-      frame.ipv4(pick({"192.0.2.1", "192.0.2.1", "10.0.0.2", "192.0.2.66"}), "10.0.0.1");
+      frame.ipv4(pick({"192.0.2.1", "192.0.2.1", "10.0.0.2", "192.0.2.66", "10.99.7.200"}), "10.0.0.1");
       if (one_in(16)) frame.options({1, 1, 1, 0});
     } else {
-      frame.ipv6(pick({"2001:db8:2::1", "2001:db8:2::1", "fd00::6", "2001:db8:2::66", "::ffff:192.0.2.1"}),
+      frame.ipv6(pick({"2001:db8:2::1", "2001:db8:2::1", "fd00::6", "2001:db8:2::66", "::ffff:192.0.2.1", "2001:db8:99::5:6"}),
                  "fd00::1");
     }
-    std::vector<std::uint16_t> hops;
-    for (std::uint32_t count = below(4); count > 0; --count)
-      hops.push_back(pick<std::uint16_t>({2, 3, 6, 7, 9, 5000}));
-    frame.traffic_class(byte())
-        .udp(port(), one_in(16) ? port() : 6080)
-        .gue(static_cast<std::uint16_t>(below(65536)), hops);
+    frame.traffic_class(byte());
+    switch (below(4)) {
+      case 0:
+        break;  // IPIP and its mixes
+      case 1:
+        frame.udp(port(), 6080).plain_gue();
+        break;
+      default:
+        frame.udp(port(), one_in(16) ? port() : 6080).gue(static_cast<std::uint16_t>(below(65536)), hops());
+    }
     const Bytes packet = frame.packet(client_packet()).build();
     return one_in(2) ? packet : damaged(packet);
   }
@@ -65,26 +70,65 @@ class Generator {
     PacketBuilder builder;
     builder.ethernet();
     if (one_in(4)) builder.vlan(port(), pick<std::uint16_t>({0x8100, 0x88a8}));
-    if (one_in(32)) builder.vlan(port());
+    if (one_in(8)) builder.vlan(port());
+    if (one_in(64)) builder.vlan(port());
     return builder;
   }
+
+  std::vector<std::uint16_t> hops() {
+    std::vector<std::uint16_t> hops;
+    for (std::uint32_t count = below(4); count > 0; --count) hops.push_back(pick<std::uint16_t>({2, 3, 6, 7, 9, 5000}));
+    return hops;
+  }
+
+  std::string vip_v4() {
+    return pick({"198.51.100.10", "198.51.100.10", "198.51.100.11", "198.51.100.12", "198.51.100.13", "198.51.100.14", "198.51.100.15",
+                 "198.51.100.99"});
+  }
+  std::string vip_v6() { return pick({"2001:db8:5::10", "2001:db8:5::10", "2001:db8:5::14", "2001:db8:5::99", "::ffff:198.51.100.10"}); }
 
   Bytes client_packet() {
     PacketBuilder builder;
     if (one_in(2)) {
-      const std::string client = "203.0.113." + std::to_string(below(256));
-      builder.ipv4(client, pick({"198.51.100.10", "198.51.100.10", "198.51.100.11", "198.51.100.12",
-                                 "198.51.100.99"}));
+      const std::string client = one_in(16) ? "224.0.0.9" : "203.0.113." + std::to_string(below(256));
+      const std::string vip = vip_v4();
+      builder.ipv4(client, vip);
+      if (one_in(8)) return error_v4(builder, client, vip);
       if (one_in(8)) builder.options(Bytes(4 * (1 + below(10)), 1));
       if (one_in(16)) builder.fragment(static_cast<std::uint16_t>(8 * below(100)), one_in(2));
     } else {
       const std::string client = "2001:db8:c::" + std::to_string(1 + below(999));
-      builder.ipv6(client,
-                   pick({"2001:db8:5::10", "2001:db8:5::10", "2001:db8:5::99", "::ffff:198.51.100.10"}));
-      if (one_in(8)) builder.extension(pick<std::uint8_t>({0, 43, 44, 51, 60, 135, 139}), bytes(7));
+      const std::string vip = vip_v6();
+      builder.ipv6(client, vip);
+      if (one_in(8)) return error_v6(builder, client, vip);
+      for (int i = 0; i < 8 && one_in(4); ++i) {
+        builder.extension(pick<std::uint8_t>({0, 43, 44, 60, 60, 51, 135, 139}), one_in(2) ? Bytes(7) : bytes(7));
+      }
     }
-    if (one_in(4)) builder.traffic_class(byte());
     return with_length(finish(builder));
+  }
+
+  // About what the VIP sent; often cut.
+  Bytes error_v4(PacketBuilder& builder, const std::string& client, const std::string& vip) {
+    PacketBuilder quoted;
+    quoted.ipv4(vip, client);
+    if (one_in(4)) quoted.options(Bytes(4 * (1 + below(10)), 1));
+    if (one_in(8)) quoted.fragment(static_cast<std::uint16_t>(8 * below(2)), one_in(2));
+    return builder.icmp(pick<std::uint8_t>({3, 11, 12, 5}), 4).payload(cut(quoted)).build();
+  }
+  Bytes error_v6(PacketBuilder& builder, const std::string& client, const std::string& vip) {
+    PacketBuilder quoted;
+    quoted.ipv6(vip, client);
+    for (int i = 0; i < 8 && one_in(4); ++i) quoted.extension(pick<std::uint8_t>({0, 43, 44, 60, 51}), one_in(2) ? Bytes(7) : bytes(7));
+    return builder.icmp(pick<std::uint8_t>({1, 2, 3, 4, 5}), 0).payload(cut(quoted)).build();
+  }
+  Bytes cut(PacketBuilder& quoted) {
+    Bytes bytes = finish_with_ports(quoted, pick<std::uint16_t>({443, 53, 80}), port()).build();
+    bytes.resize(below(static_cast<std::uint32_t>(bytes.size()) + 1));
+    return bytes;
+  }
+  PacketBuilder& finish_with_ports(PacketBuilder& builder, std::uint16_t source, std::uint16_t destination) {
+    return one_in(3) ? builder.udp(source, destination) : builder.tcp(source, destination);
   }
 
   // One in sixteen ends earlier, or much later, than the frame does.
@@ -97,7 +141,7 @@ class Generator {
   Bytes finish(PacketBuilder& builder) {
     switch (below(8)) {
       case 0:
-        builder.icmp(byte(), 0);
+        builder.icmp(one_in(2) ? byte() : pick<std::uint8_t>({8, 128}), 0);
         break;
       case 1:
         builder.next(byte());
@@ -110,7 +154,7 @@ class Generator {
         builder.tcp(port(), pick<std::uint16_t>({443, 443, 80, 53}),
                     pick<std::uint8_t>({kAck, kSyn, kSyn | kAck, 0xff}));
     }
-    return builder.payload(bytes(below(one_in(4) ? 300 : 24))).build();
+    return builder.payload(bytes(one_in(8) ? 1100 + below(400) : below(one_in(4) ? 300 : 24))).build();
   }
 
   Bytes damaged(Bytes packet) {
@@ -125,7 +169,7 @@ class Generator {
         break;
       default:
         for (std::uint32_t count = 1 + below(4); count > 0; --count) {
-          packet[below(static_cast<std::uint32_t>(std::min<std::size_t>(packet.size(), 110)))] = byte();
+          packet[below(static_cast<std::uint32_t>(std::min<std::size_t>(packet.size(), 200)))] = byte();
         }
     }
     return packet;
@@ -201,6 +245,11 @@ Site random_site() {
       {ip("198.51.100.10"), 443, 6, 0, 0},  {ip("198.51.100.10"), 53, 17, 1, 1},
       {ip("198.51.100.11"), 443, 6, 2, 2},  {ip("198.51.100.12"), 443, 6, 3, 3},  // group 3 has no ring
       {ip("2001:db8:5::10"), 443, 6, 4, 0}, {ip("2001:db8:5::10"), 53, 17, 5, 1},
+      // Any port; GUE without hops; IPIP; pieces.
+      {ip("198.51.100.13"), 0, 6, 6, 0},    {ip("198.51.100.13"), 53, 17, 7, 1, 0, GH_ENCAPSULATE_GUE},
+      {ip("198.51.100.14"), 443, 6, 8, 2, 0, GH_ENCAPSULATE_IPIP}, {ip("2001:db8:5::14"), 0, 17, 9, 1, 0, GH_ENCAPSULATE_IPIP},
+      {ip("2001:db8:5::14"), 443, 6, 10, 0, 0, GH_ENCAPSULATE_GUE, GH_HASH_SOURCE},
+      {ip("198.51.100.15"), 53, 17, 11, 1, GH_VIP_FRAGMENTS, GH_ENCAPSULATE_GUE_HOPS, GH_HASH_ADDRESSES},
   };
   Generator generator(kSeed);
   // Up to eight nodes, and some that nobody knows: 0, 9 and those beyond the table.
@@ -228,7 +277,7 @@ TEST_F(FrontDoorBuilds, AgreeOnRandomPackets) {
           kernel, user);
   EXPECT_EQ(traffic_of(kernel), traffic_of(user));
   expect_reached(user, {GH_NOT_VIP, GH_FORWARDED, GH_TRUNCATED, GH_VIP_NO_PORTS, GH_VIP_FRAGMENT,
-                        GH_VIP_EXTENSION, GH_VIP_NO_RING, GH_VIP_TOO_BIG});
+                        GH_VIP_EXTENSION, GH_VIP_NO_RING, GH_VIP_TOO_BIG, GH_VIP_TOO_BIG_DROPPED, GH_VIP_ECHO});
 }
 
 // ---- The node ----

@@ -11,7 +11,7 @@
 #include "bpf/flow_cache.h"
 #include "l4/counters.h"
 #include "l4/service_writer.h"
-#include "tests/bpf/builds.h"
+#include "tests/bpf/adapters.h"
 
 namespace gatehouse::test {
 
@@ -117,9 +117,6 @@ inline std::uint64_t service_count(const l4::Tables& tables, std::uint16_t servi
   return sum;
 }
 
-// Both builds by one face: the tests of services run over each.
-enum class Adapter { kUserSpace, kKernel };
-
 class Services : public testing::TestWithParam<Adapter> {
  protected:
   static constexpr std::uint32_t kFlowLines = 256;
@@ -201,12 +198,5 @@ class Services : public testing::TestWithParam<Adapter> {
     return packets;
   }
 };
-
-inline std::string name_of_adapter(const testing::TestParamInfo<Adapter>& info) {
-  return info.param == Adapter::kKernel ? "InTheKernel" : "InUserSpace";
-}
-
-#define GATEHOUSE_BOTH_ADAPTERS(suite) \
-  INSTANTIATE_TEST_SUITE_P(, suite, testing::Values(Adapter::kUserSpace, Adapter::kKernel), name_of_adapter)
 
 }  // namespace gatehouse::test

@@ -170,6 +170,8 @@ PacketBuilder& PacketBuilder::gue(std::uint16_t epoch, const std::vector<std::ui
   return add(Kind::kGue, std::move(header), 0, 0);
 }
 
+PacketBuilder& PacketBuilder::plain_gue() { return add(Kind::kGue, {0, 0, 0, 0}, 0, 0); }
+
 PacketBuilder& PacketBuilder::packet(const Bytes& ip_packet) {
   const bool is_v6 = !ip_packet.empty() && ip_packet[0] >> 4 == 6;
   return add(Kind::kBody, ip_packet, is_v6 ? 0x86dd : 0x0800, is_v6 ? 41 : 4);
@@ -195,6 +197,19 @@ PacketBuilder& PacketBuilder::traffic_class(std::uint8_t value) {
     header[0] = static_cast<std::uint8_t>(0x60 | value >> 4);
     header[1] = static_cast<std::uint8_t>((header[1] & 0x0f) | value << 4);
   }
+  return *this;
+}
+
+PacketBuilder& PacketBuilder::flow_label(std::uint32_t value) {
+  Bytes& header = last().header;
+  header[1] = static_cast<std::uint8_t>((header[1] & 0xf0) | value >> 16);
+  put16(header, 2, static_cast<std::uint16_t>(value));
+  return *this;
+}
+
+PacketBuilder& PacketBuilder::rest(std::uint32_t value) {
+  put16(last().header, 4, static_cast<std::uint16_t>(value >> 16));
+  put16(last().header, 6, static_cast<std::uint16_t>(value));
   return *this;
 }
 

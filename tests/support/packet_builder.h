@@ -43,6 +43,7 @@ class PacketBuilder {
   PacketBuilder& udp(std::uint16_t source, std::uint16_t destination);
   PacketBuilder& icmp(std::uint8_t type, std::uint8_t code);  // ICMPv6 inside IPv6
   PacketBuilder& gue(std::uint16_t epoch, const std::vector<std::uint16_t>& hops = {});
+  PacketBuilder& plain_gue();  // without the private field
   PacketBuilder& packet(const Bytes& ip_packet);  // a finished IP packet, named by its version
   PacketBuilder& payload(std::string_view text);
   PacketBuilder& payload(std::size_t length);  // counting bytes
@@ -50,7 +51,9 @@ class PacketBuilder {
 
   // Of the layer added last.
   PacketBuilder& traffic_class(std::uint8_t value);
+  PacketBuilder& flow_label(std::uint32_t value);
   PacketBuilder& ttl(std::uint8_t value);
+  PacketBuilder& rest(std::uint32_t value);  // ICMP: the four bytes behind the checksum
   PacketBuilder& dont_fragment();
   PacketBuilder& fragment(std::uint16_t offset_bytes, bool has_more);
   PacketBuilder& options(const Bytes& bytes);  // IPv4 and TCP; a multiple of four bytes
