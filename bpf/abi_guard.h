@@ -105,7 +105,8 @@ struct gh_sketch_line {
 GH_STATIC_ASSERT(sizeof(struct gh_sketch_line) == 64, "gh_sketch_line");
 
 /* ---- One per data plane ---- */
-enum gh_v6_classes { GH_V6_SHORT = 1 /* 0..31 */, GH_V6_MIDDLE = 2 /* 32..47 */, GH_V6_LONG = 4 /* 48..128 */ };
+enum gh_v6_classes { GH_V6_SHORT = 1 /* 0..19 */, GH_V6_MIDDLE = 2 /* 20..47: of each /32 */, GH_V6_LONG = 4 /* 48..128 */ };
+enum { GH_V6_SHORTEST_HASHED = 20 };
 struct gh_guard {
   __u64 key[3];        /* of hashes: at random, so that sources cannot be chosen to meet */
   __u64 tick;          /* bucket time of a tick of the clock */

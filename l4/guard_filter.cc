@@ -42,12 +42,17 @@ void add_v6(const GuardTables& tables, std::uint64_t high, unsigned length) {
   } else {
     set_bits(tables.guard->v6_lengths[length <= 64 ? 1 : 0], __u64{1} << (length <= 64 ? 64 - length : 128 - length));
   }
-  if (length < 32) {
+  if (length < GH_V6_SHORTEST_HASHED) {
     set_run(tables.v6_filter, high >> 48, std::size_t{1} << (16 - std::min(length, 16u)));
     return set_bits<__u32>(tables.guard->v6_classes, GH_V6_SHORT);
   }
-  set_hashed(tables, high & (length < 48 ? ~0xffffffffull : ~0xffffull));
-  set_bits<__u32>(tables.guard->v6_classes, length < 48 ? GH_V6_MIDDLE : GH_V6_LONG);
+  if (length >= 48) {
+    set_hashed(tables, high & ~0xffffull);
+    return set_bits<__u32>(tables.guard->v6_classes, GH_V6_LONG);
+  }
+  const std::uint64_t blocks = 1ull << (32 - std::min(length, 32u));
+  for (std::uint64_t block = 0; block < blocks; ++block) set_hashed(tables, (high & ~0xffffffffull) + (block << 32));
+  set_bits<__u32>(tables.guard->v6_classes, GH_V6_MIDDLE);
 }
 
 template <typename T>
