@@ -14,13 +14,7 @@
  */
 #pragma once
 
-#include <linux/types.h>
-
-#ifdef __cplusplus
-#define GH_STATIC_ASSERT static_assert
-#else
-#define GH_STATIC_ASSERT _Static_assert
-#endif
+#include "bpf/abi_guard.h"
 
 /* Raised whenever the meaning of a table changes but not its size: tables pinned by another layout are not adopted. */
 enum { GH_LAYOUT = 3 };
@@ -213,7 +207,10 @@ struct gh_state {
   __u8 filter[2 * GH_FILTER_BYTES];              /* [gh_filter_index(address)]: 0 says that no VIP has the address */
   struct gh_vip_line vip_lines[2 * GH_VIP_LINES]; /* on a node: the fleet, who may send tunnel packets */
   struct gh_node nodes[GH_MAX_NODES];
+  struct gh_guard guard; /* of a front door */
 };
+/* What kernels before 6.4 take for one value of a map. */
+GH_STATIC_ASSERT(sizeof(struct gh_state) <= 4 << 20, "gh_state");
 
 static inline const struct gh_identity *gh_get_identity(const struct gh_state *state) {
   return &state->identities[*(const volatile __u32 *)&state->identity & 1];

@@ -1,15 +1,15 @@
 /* The tables of protection (guard.h), a part of bpf/abi.h. Again arrays that user space maps and writes by plain stores.
  *
- * Prefix rules stand in a hash of (prefix, length), 64-byte lines of two. Before it stands what tells that no rule concerns a
- * packet: for IPv4 a bit for each /24 that a rule covers or lies in, for IPv6 a bit for each /16, and bits by hash of /32 and
- * /48. Bits too many cost time, never a verdict: a writer sets bits before it publishes a rule, and clears them after it has
+ * Prefix rules stand in a hash of (prefix, length), 64-byte lines of two. Before it stands, in gh_state, what tells that no rule
+ * concerns a packet: for IPv4 a bit for each /24 that a rule covers or lies in, or that nobody's address is in; for IPv6 a bit for
+ * each /16, and bits by hash of /32 and /48, in the same word. Bits too many cost time, never a verdict: a writer sets bits before it publishes a rule, and clears them after it has
  * taken it away, whenever it likes. A rule is published, changed and taken away by one store: to its length or to its lists.
  *
  * Limits are buckets of one 64-bit word each, 64-byte lines of eight, changed by compare-and-swap and by addition. Before them stands
  * a sketch, for the same reason. */
 #pragma once
 
-#include "bpf/abi.h"
+#include "bpf/abi_types.h"
 
 enum {
   GH_PREFIX_LISTS = 32,         /* named lists of prefix rules: bits of a word */
@@ -17,7 +17,8 @@ enum {
   GH_MAX_POLICIES = 256,
   GH_V4_FILTER_WORDS = 1 << 18, /* a bit for each /24 */
   GH_V4_BLOCKS = 1 << 16,       /* a word for each /16 */
-  GH_V6_EXACT_WORDS = 1 << 10,  /* a bit for each /16; the hashed bits come after them */
+  GH_V6_EXACT_WORDS = 1 << 10,  /* a bit for each /16 */
+  GH_V6_HASHED_WORDS = 1 << 17, /* bits by hash; as many words as there is room for rules, or all */
   GH_BUCKET_WAYS = 8,
 };
 
@@ -104,8 +105,8 @@ struct gh_sketch_line {
 };
 GH_STATIC_ASSERT(sizeof(struct gh_sketch_line) == 64, "gh_sketch_line");
 
-/* ---- One per data plane ---- */
-enum gh_v6_classes { GH_V6_SHORT = 1 /* 0..19 */, GH_V6_MIDDLE = 2 /* 20..47: of each /32 */, GH_V6_LONG = 4 /* 48..128 */ };
+/* ---- One per data plane, in gh_state ---- */
+enum gh_v6_classes { GH_V6_SHORT = 1 /* 0..19 */, GH_V6_HASHED = 2 /* 20..47: of each /32; 48..128: of the /48 */ };
 enum { GH_V6_SHORTEST_HASHED = 20 };
 struct gh_guard {
   __u64 key[3];        /* of hashes: at random, so that sources cannot be chosen to meet */
@@ -113,12 +114,16 @@ struct gh_guard {
   __u64 v6_lengths[2]; /* lengths that rules have: bits as in gh_low_length, bits as in gh_high_length */
   __u32 v6_classes;    /* enum gh_v6_classes: filters to be asked; together with the default route's */
   __u32 v6_has_default;
-  __u32 v6_filter_shift; /* 64 less the logarithm of the number of hashed bits */
-  __u32 prefix_mask;    /* lines less one */
+  __u32 v6_shift;      /* 32 less the logarithm of the number of hashed words in use */
+  __u32 prefix_mask;   /* lines less one */
   __u32 bucket_mask;
   __u32 reserved[7];
+  struct gh_policy policies[GH_MAX_POLICIES];
+  __u64 v4_filter[GH_V4_FILTER_WORDS];
+  __u64 v6_exact[GH_V6_EXACT_WORDS];
+  __u64 v6_hashed[GH_V6_HASHED_WORDS];
 };
-GH_STATIC_ASSERT(sizeof(struct gh_guard) == 96, "gh_guard");
+GH_STATIC_ASSERT(sizeof(struct gh_guard) % 64 == 32, "gh_guard");
 
 /* ---- On a node: SYN cookies (syn_cookie.h) ---- */
 struct gh_cookies {

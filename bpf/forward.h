@@ -71,22 +71,22 @@ static inline enum gh_verdict gh_send_translated(struct gh_tables *tables, const
 /* ---- The long way ---- */
 
 /* gh_guard() of a packet in any form. */
-static inline enum gh_verdict gh_guard_any(struct gh_tables *tables, const struct gh_packet *packet, const struct gh_vip *vip,
-                                         const struct gh_parsed *parsed) {
+static inline enum gh_verdict gh_guard_any(struct gh_tables *tables, const struct gh_state *state, const struct gh_packet *packet,
+                                           const struct gh_vip *vip, const struct gh_parsed *parsed) {
   const __u32 size = gh_transport_size(parsed);
   __u64 header[3];
   const int has_header = (parsed->form == GH_FORM_WHOLE || parsed->form == GH_FORM_FIRST) &&
                          (parsed->protocol == GH_PROTOCOL_TCP || parsed->protocol == GH_PROTOCOL_UDP);
-  if (!has_header) return gh_guard(tables, vip, parsed, 0);
+  if (!has_header) return gh_guard(tables, state, vip, parsed, 0);
   if (gh_read(packet, parsed->link_length + parsed->transport_offset, header, size)) return GH_TRUNCATED;
-  return gh_guard(tables, vip, parsed, (const __u8 *)header);
+  return gh_guard(tables, state, vip, parsed, (const __u8 *)header);
 }
 
 /* Echo requests are answered here: they are judged by the policy of their address. */
-static inline enum gh_verdict gh_guard_echo(struct gh_tables *tables, const struct gh_packet *packet, const struct gh_vip *vip,
-                                            const struct gh_parsed *parsed) {
+static inline enum gh_verdict gh_guard_echo(struct gh_tables *tables, const struct gh_state *state, const struct gh_packet *packet,
+                                            const struct gh_vip *vip, const struct gh_parsed *parsed) {
   if (!(vip->flags & GH_VIP_GUARDED) || !gh_is_echo(packet, parsed)) return GH_UNDECIDED;
-  return gh_guard_any(tables, packet, vip, parsed);
+  return gh_guard_any(tables, state, packet, vip, parsed);
 }
 
 /* Its first part: what is this, and to what address? GH_UNDECIDED: `parsed` names a flow that may be a VIP's. */
@@ -102,7 +102,7 @@ static inline enum gh_verdict gh_judge(struct gh_tables *tables, struct gh_packe
   if (outcome == GH_PARSED_EXTENSION) return GH_VIP_EXTENSION;
   if (outcome == GH_PARSED_FRAGMENT) return GH_UNDECIDED;
   if (parsed->form != GH_FORM_WHOLE) return GH_VIP_FRAGMENT;
-  verdict = gh_guard_echo(tables, packet, &vip, parsed);
+  verdict = gh_guard_echo(tables, state, packet, &vip, parsed);
   if (verdict != GH_UNDECIDED) return verdict;
   return gh_handle_icmp(tables, state, packet, parsed);
 }
@@ -116,7 +116,7 @@ static inline enum gh_verdict gh_admit(struct gh_tables *tables, struct gh_packe
     return gh_is_fragment(parsed) ? GH_VIP_FRAGMENT : gh_translate_back(tables, state, packet, parsed);
   }
   if (gh_is_fragment(parsed) && !(vip->flags & GH_VIP_FRAGMENTS)) return GH_VIP_FRAGMENT;
-  return vip->flags & GH_VIP_GUARDED ? gh_guard_any(tables, packet, vip, parsed) : GH_UNDECIDED;
+  return vip->flags & GH_VIP_GUARDED ? gh_guard_any(tables, state, packet, vip, parsed) : GH_UNDECIDED;
 }
 
 static inline int gh_route_any(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
@@ -165,7 +165,7 @@ GH_INLINE enum gh_verdict gh_take_beaten_path(struct gh_tables *tables, const st
     const __u8 *transport = packet->start + sizeof(struct gh_ethernet) + parsed->transport_offset;
     enum gh_verdict verdict;
     if (transport + gh_transport_size(parsed) > packet->end) return GH_UNDECIDED; /* it is not: for the verifier */
-    verdict = gh_guard(tables, &vip, parsed, transport);
+    verdict = gh_guard(tables, state, &vip, parsed, transport);
     if (verdict != GH_UNDECIDED) return verdict;
   }
   if (gh_route(tables, state, identity, &vip, parsed, &routed)) return GH_VIP_NO_RING;

@@ -1,7 +1,6 @@
 /* Where rules and buckets stand. Readers and writers ask the same functions. High bits of a hash are the best ones. */
 #pragma once
 
-#include "bpf/abi_guard.h"
 #include "bpf/hash.h"
 
 static inline __u64 gh_prefix_hash(const struct gh_guard *guard, __u64 high, __u64 low, __u64 length) {
@@ -12,9 +11,16 @@ static inline __u32 gh_prefix_line_of(const struct gh_guard *guard, __u64 hash) 
   return (__u32)(hash >> 32) & guard->prefix_mask;
 }
 
-/* The bit, from 0 on, of a /32 or /48 (the rest of `high` cleared) among the hashed ones. Multiply-shift as in hash.h. */
-static inline __u32 gh_v6_filter_bit(const struct gh_guard *guard, __u64 high) {
-  return (__u32)((high >> 16) * guard->key[2] >> guard->v6_filter_shift);
+/* Where the hashed bits of an IPv6 address stand: the word is its /32's, the bits are its /32's and its /48's. Multiply-shift as
+ * in hash.h. */
+static inline __u32 gh_v6_word(const struct gh_guard *guard, __u64 high) {
+  return (__u32)((high >> 32) * guard->key[2] >> 32) >> guard->v6_shift;
+}
+static inline __u64 gh_v6_bit_of_32(const struct gh_guard *guard, __u64 high) {
+  return 1ULL << ((high >> 32) * guard->key[1] >> 58);
+}
+static inline __u64 gh_v6_bit_of_48(const struct gh_guard *guard, __u64 high) {
+  return 1ULL << ((high >> 16) * guard->key[0] >> 58);
 }
 
 /* `kind` names a limit, a family and what is counted. */

@@ -5,13 +5,9 @@
 #include "bpf/guard_prefix.h"
 #include "bpf/maps.h"
 
-GH_ARRAY(guard, struct gh_guard, 1);
-GH_ARRAY(policies, struct gh_policy, GH_MAX_POLICIES);
 GH_ARRAY(prefix_lists, struct gh_prefix_list, GH_PREFIX_LISTS);
 GH_ARRAY(prefix_lines, struct gh_prefix_line, 1);
-GH_ARRAY(v4_filter, __u64, GH_V4_FILTER_WORDS);
 GH_ARRAY(v4_lengths, __u64, GH_V4_BLOCKS);
-GH_ARRAY(v6_filter, __u64, GH_V6_EXACT_WORDS);
 GH_ARRAY(bucket_lines, struct gh_bucket_line, 1);
 GH_ARRAY(sketch_lines, struct gh_sketch_line, GH_SKETCH_LINES);
 
@@ -20,19 +16,11 @@ GH_ARRAY(sketch_lines, struct gh_sketch_line, GH_SKETCH_LINES);
     (void)tables;                                                       \
     return (type *)bpf_map_lookup_elem(&map, &index);                   \
   }
-GH_GUARD_TABLE(const struct gh_policy, gh_get_policy, policies)
 GH_GUARD_TABLE(const struct gh_prefix_line, gh_get_prefix_line, prefix_lines)
-GH_GUARD_TABLE(const __u64, gh_get_v4_filter, v4_filter)
 GH_GUARD_TABLE(const __u64, gh_get_v4_lengths, v4_lengths)
-GH_GUARD_TABLE(const __u64, gh_get_v6_filter, v6_filter)
 GH_GUARD_TABLE(struct gh_bucket_line, gh_get_bucket_line, bucket_lines)
 #undef GH_GUARD_TABLE
 
-static inline const struct gh_guard *gh_get_guard(struct gh_tables *tables) {
-  const __u32 zero = 0;
-  (void)tables;
-  return (const struct gh_guard *)bpf_map_lookup_elem(&guard, &zero);
-}
 static inline struct gh_sketch_line *gh_get_sketch_line(struct gh_tables *tables, __u32 index) {
   const __u32 place = bpf_get_smp_processor_id() * GH_SKETCH_LINES + index;
   (void)tables;
@@ -41,8 +29,8 @@ static inline struct gh_sketch_line *gh_get_sketch_line(struct gh_tables *tables
 
 /* Global functions: the verifier proves them once, not for each way that leads to them. */
 GH_GLOBAL __u32 gh_probe_rule_in_maps(__u64 high, __u64 low, __u64 length) {
-  const struct gh_guard *own = gh_get_guard(0);
-  return own ? gh_probe_rule(0, own, high, low, length) : 0;
+  const struct gh_state *own = gh_get_state(0);
+  return own ? gh_probe_rule(0, &own->guard, high, low, length) : 0;
 }
 static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low, __u64 length) {
   (void)tables;
@@ -50,9 +38,9 @@ static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low
 }
 
 GH_GLOBAL __u32 gh_search_rules_in_maps(__u64 high, __u64 low, int is_v4, __u32 wanted) {
-  const struct gh_guard *own = gh_get_guard(0);
+  const struct gh_state *own = gh_get_state(0);
   const struct gh_wide address = {high, low};
-  return own ? gh_search_rules(0, own, &address, is_v4, wanted) : 0;
+  return own ? gh_search_rules(0, &own->guard, &address, is_v4, wanted) : 0;
 }
 static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide *address, int is_v4, __u32 wanted) {
   (void)tables;
@@ -60,9 +48,9 @@ static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide
 }
 
 GH_GLOBAL __u32 gh_charge_in_maps(__u64 hash, __u64 cost, __u64 burst, __u64 now) {
-  const struct gh_guard *own = gh_get_guard(0);
+  const struct gh_state *own = gh_get_state(0);
   const struct gh_rate rate = {cost, burst};
-  return own ? gh_charge(0, own, hash, &rate, now) : 0;
+  return own ? gh_charge(0, &own->guard, hash, &rate, now) : 0;
 }
 static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct gh_rate *rate, __u64 now) {
   (void)tables;

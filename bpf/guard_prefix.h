@@ -46,31 +46,21 @@ static inline __u32 gh_search_rules(struct gh_tables *tables, const struct gh_gu
   return guard->v6_has_default ? gh_find_rule(tables, 0, 0, GH_DEFAULT_LENGTH) & wanted : 0;
 }
 
-static inline int gh_is_v4_concerned(struct gh_tables *tables, const struct gh_wide *address) {
+GH_INLINE int gh_is_v4_concerned(const struct gh_guard *guard, const struct gh_wide *address) {
   const __u32 block = (__u32)address->low >> 8;
-  const __u64 *word = gh_get_v4_filter(tables, block >> 6);
-  return word && (*word >> (block & 63) & 1);
+  return guard->v4_filter[gh_within(block >> 6, GH_V4_FILTER_WORDS)] >> (block & 63) & 1;
 }
 
-static inline int gh_is_v6_bit_set(struct gh_tables *tables, __u32 bit) {
-  const __u64 *word = gh_get_v6_filter(tables, bit >> 6);
-  return word && (*word >> (bit & 63) & 1);
-}
-
-static inline int gh_is_v6_concerned(struct gh_tables *tables, const struct gh_wide *address) {
-  const struct gh_guard *guard = gh_get_guard(tables);
-  const __u32 hashed = GH_V6_EXACT_WORDS * 64;
-  __u32 classes;
-  if (!guard) return 0;
-  classes = guard->v6_classes;
-  if ((classes & GH_V6_SHORT) && gh_is_v6_bit_set(tables, (__u32)(address->high >> 48))) return 1;
-  if ((classes & GH_V6_MIDDLE) && gh_is_v6_bit_set(tables, hashed + gh_v6_filter_bit(guard, address->high & ~0xffffffffULL))) {
-    return 1;
-  }
-  return (classes & GH_V6_LONG) && gh_is_v6_bit_set(tables, hashed + gh_v6_filter_bit(guard, address->high & ~0xffffULL));
+GH_INLINE int gh_is_v6_concerned(const struct gh_guard *guard, const struct gh_wide *address) {
+  const __u64 high = address->high;
+  const __u32 classes = guard->v6_classes;
+  if ((classes & GH_V6_SHORT) && (guard->v6_exact[gh_within(high >> 54, GH_V6_EXACT_WORDS)] >> (high >> 48 & 63) & 1)) return 1;
+  if (!(classes & GH_V6_HASHED)) return 0;
+  return (guard->v6_hashed[gh_within(gh_v6_word(guard, high), GH_V6_HASHED_WORDS)] &
+          (gh_v6_bit_of_32(guard, high) | gh_v6_bit_of_48(guard, high))) != 0;
 }
 
 /* Whether a rule may concern the address: false only when none does. */
-static inline int gh_is_concerned(struct gh_tables *tables, const struct gh_wide *address, int is_v4) {
-  return is_v4 ? gh_is_v4_concerned(tables, address) : gh_is_v6_concerned(tables, address);
+GH_INLINE int gh_is_concerned(const struct gh_guard *guard, const struct gh_wide *address, int is_v4) {
+  return is_v4 ? gh_is_v4_concerned(guard, address) : gh_is_v6_concerned(guard, address);
 }

@@ -44,19 +44,8 @@ static inline __u64 gh_get_ticks(struct gh_tables *tables); /* a clock that cost
 static inline void gh_count_service(struct gh_tables *tables, __u32 service, enum gh_service_count count);
 
 /* Of protection (abi_guard.h, guard.h). */
-struct gh_guard;
-struct gh_wide;
-struct gh_rate;
-struct gh_policy;
-struct gh_prefix_line;
-struct gh_bucket_line;
-struct gh_sketch_line;
-static inline const struct gh_guard *gh_get_guard(struct gh_tables *tables);
-static inline const struct gh_policy *gh_get_policy(struct gh_tables *tables, __u32 index);
 static inline const struct gh_prefix_line *gh_get_prefix_line(struct gh_tables *tables, __u32 index);
-static inline const __u64 *gh_get_v4_filter(struct gh_tables *tables, __u32 index);
 static inline const __u64 *gh_get_v4_lengths(struct gh_tables *tables, __u32 index);
-static inline const __u64 *gh_get_v6_filter(struct gh_tables *tables, __u32 index);
 static inline struct gh_sketch_line *gh_get_sketch_line(struct gh_tables *tables, __u32 index); /* of this CPU */
 static inline struct gh_bucket_line *gh_get_bucket_line(struct gh_tables *tables, __u32 index);
 static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low, __u64 length); /* gh_probe_rule() */
@@ -66,7 +55,6 @@ static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct g
 
 /* On a node, of SYN cookies (syn_cookie.h). `ip`: the SYN's IP header, without options; `header`: a copy of its TCP header, of `length`
  * bytes. The cookie, or a negative number when there is none to be had. */
-struct gh_cookies;
 struct gh_connection;
 struct gh_handshake;
 static inline struct gh_cookies *gh_get_cookies(struct gh_tables *tables);

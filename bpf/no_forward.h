@@ -45,18 +45,11 @@ static inline void gh_count_service(struct gh_tables *tables, __u32 service, enu
 }
 
 /* Of protection; a node has cookies of its own (node_cookies.h). */
-GH_NO_TABLE(const struct gh_policy, gh_get_policy)
 GH_NO_TABLE(const struct gh_prefix_line, gh_get_prefix_line)
-GH_NO_TABLE(const __u64, gh_get_v4_filter)
 GH_NO_TABLE(const __u64, gh_get_v4_lengths)
-GH_NO_TABLE(const __u64, gh_get_v6_filter)
 GH_NO_TABLE(struct gh_bucket_line, gh_get_bucket_line)
 GH_NO_TABLE(struct gh_sketch_line, gh_get_sketch_line)
 #undef GH_NO_TABLE
-static inline const struct gh_guard *gh_get_guard(struct gh_tables *tables) {
-  (void)tables;
-  return 0;
-}
 static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low, __u64 length) {
   (void)tables, (void)high, (void)low, (void)length;
   return 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "l4/guard_tables.h"
@@ -11,6 +12,9 @@ namespace gatehouse::l4 {
 
 // Sets what a rule needs, before it is published.
 void add_to_filter(const GuardTables& tables, const gh_prefix_key& rule);
+
+// IPv4 sources that nobody has are to be looked at, whatever the rules.
+void mark_bogus_sources(gh_guard& guard);
 
 // The filters that a set of rules needs, nothing else.
 class TightFilter {
@@ -21,10 +25,8 @@ class TightFilter {
   void copy_to(const GuardTables& tables) const;
 
  private:
-  gh_guard guard_;
-  std::vector<std::uint64_t> v4_filter_;
+  std::unique_ptr<gh_guard> guard_;
   std::vector<std::uint64_t> v4_lengths_;
-  std::vector<std::uint64_t> v6_filter_;
   GuardTables aside_;
 };
 

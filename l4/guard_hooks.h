@@ -6,19 +6,11 @@
 #include "bpf/syn_cookie.h"
 #include "l4/user_hooks.h"
 
-static inline const gh_guard* gh_get_guard(gh_tables* tables) { return tables->in.guard.guard; }
-static inline const gh_policy* gh_get_policy(gh_tables* tables, __u32 index) { return at(tables->in.guard.policies, index); }
 static inline const gh_prefix_line* gh_get_prefix_line(gh_tables* tables, __u32 index) {
   return at(tables->in.guard.prefix_lines, index);
 }
-static inline const __u64* gh_get_v4_filter(gh_tables* tables, __u32 index) {
-  return reinterpret_cast<const __u64*>(at(tables->in.guard.v4_filter, index));
-}
 static inline const __u64* gh_get_v4_lengths(gh_tables* tables, __u32 index) {
   return reinterpret_cast<const __u64*>(at(tables->in.guard.v4_lengths, index));
-}
-static inline const __u64* gh_get_v6_filter(gh_tables* tables, __u32 index) {
-  return reinterpret_cast<const __u64*>(at(tables->in.guard.v6_filter, index));
 }
 static inline gh_bucket_line* gh_get_bucket_line(gh_tables* tables, __u32 index) {
   return at(tables->in.guard.bucket_lines, index);

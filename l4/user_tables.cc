@@ -95,7 +95,7 @@ static inline gh_verdict gh_forward_apart(gh_tables* tables, void* context, cons
 namespace gatehouse::l4 {
 
 struct MemoryPlane::Memory {
-  Memory(const GuardSizes& guard_sizes, std::uint32_t tick_multiplier) : guard(guard_sizes, tick_multiplier) {}
+  Memory(const GuardSizes& guard_sizes, std::uint32_t tick_multiplier) : guard(state.guard, guard_sizes, tick_multiplier) {}
   gh_state state{};
   gh_cpu cpu{};
   std::vector<std::uint64_t> slots;
@@ -157,7 +157,7 @@ std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& sour
   const gh_address address = to_table_address(source);
   const gh_wide wide = gh_widen(&address);
   const bool is_v4 = source.is_v4();
-  if (!gh_is_concerned(&hooks, &wide, is_v4)) return 0;
+  if (!gh_is_concerned(tables.guard, &wide, is_v4)) return 0;
   return gh_find_lists(&hooks, &wide, is_v4, wanted);
 }
 

@@ -73,7 +73,6 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   for (bpf_map* map : {maps.cpus, maps.service_counts, maps.sketch_lines}) size_per_cpu(map);
   bpf_map__set_max_entries(maps.flow_lines, options.flow_lines);
   bpf_map__set_max_entries(maps.prefix_lines, options.guard.prefix_lines());
-  bpf_map__set_max_entries(maps.v6_filter, options.guard.v6_filter_words());
   bpf_map__set_max_entries(maps.bucket_lines, options.guard.bucket_lines());
   auto pins = plan_pins(programs.xdp->obj, options.pin_folder);
   if (!pins) return pins.error();
@@ -113,22 +112,17 @@ Status XdpDataPlane::map_tables() {
 Status XdpDataPlane::map_guard() {
   const auto& maps = programs_->xdp->maps;
   GuardTables& tables = tables_.guard;
-  std::span<gh_guard> guard;
   const Status results[] = {
-      map_table(maps.guard, guard),
-      map_table(maps.policies, tables.policies),
       map_table(maps.prefix_lists, tables.lists),
       map_table(maps.prefix_lines, tables.prefix_lines),
-      map_table(maps.v4_filter, tables.v4_filter),
       map_table(maps.v4_lengths, tables.v4_lengths),
-      map_table(maps.v6_filter, tables.v6_filter),
       map_table(maps.bucket_lines, tables.bucket_lines),
       map_table(maps.sketch_lines, tables.sketch_lines),
   };
   for (const Status& result : results) {
     if (!result) return result.error();
   }
-  tables.guard = guard.data();
+  tables.set_guard(&tables_.state->guard);
   prepare_guard(tables, tick_multiplier());
   return {};
 }

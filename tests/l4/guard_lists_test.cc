@@ -50,7 +50,8 @@ class GuardLists : public testing::Test {
   Names find(std::string_view source) const { return lists_->names_in(find_prefix_lists(memory_.tables(), address(source), ~0u)); }
 
   std::string folder_;
-  GuardMemory memory_{GuardSizes{.prefixes = 1024}, 1u << 22};
+  std::unique_ptr<gh_guard> guard_ = std::make_unique<gh_guard>();
+  GuardMemory memory_{*guard_, GuardSizes{.prefixes = 1024}, 1u << 22};
   std::unique_ptr<PrefixLists> lists_ = std::make_unique<PrefixLists>(memory_.tables(), [] {});
 };
 

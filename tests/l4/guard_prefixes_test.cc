@@ -39,7 +39,8 @@ std::uint32_t longest(const Rules& rules, const IpAddress& address, std::uint32_
 class GuardPrefixes : public testing::Test {
  protected:
   void open(std::uint32_t prefixes) {
-    memory_ = std::make_unique<GuardMemory>(GuardSizes{.prefixes = prefixes}, 1u << 22);
+    guard_ = std::make_unique<gh_guard>();
+    memory_ = std::make_unique<GuardMemory>(*guard_, GuardSizes{.prefixes = prefixes}, 1u << 22);
     table_ = std::make_unique<PrefixTable>(memory_->tables(), [this] { ++grace_periods_; });
   }
   bool add(const IpPrefix& prefix, std::uint32_t lists) { return table_->add(prefix, lists) != PrefixTable::kNowhere; }
@@ -47,6 +48,7 @@ class GuardPrefixes : public testing::Test {
     return find_prefix_lists(memory_->tables(), address, wanted);
   }
 
+  std::unique_ptr<gh_guard> guard_;
   std::unique_ptr<GuardMemory> memory_;
   std::unique_ptr<PrefixTable> table_;
   int grace_periods_ = 0;
