@@ -1,7 +1,7 @@
 /* The tables of protection (guard.h), a part of bpf/abi.h. Again arrays that user space maps and writes by plain stores.
  *
  * Prefix rules stand in a hash of (prefix, length), 64-byte lines of two. Before it stands, in gh_state, what tells that no rule
- * concerns a packet: for IPv4 a bit for each /24 that a rule covers or lies in, or that nobody's address is in; for IPv6 a bit for
+ * concerns a packet: for IPv4 a bit for each /20 and each /24 that a rule covers or lies in, or that nobody's address is in; for IPv6 a bit for
  * each /16, and bits by hash of /32 and /48, in the same word. Bits too many cost time, never a verdict: a writer sets bits before it publishes a rule, and clears them after it has
  * taken it away, whenever it likes. A rule is published, changed and taken away by one store: to its length or to its lists.
  *
@@ -15,10 +15,11 @@ enum {
   GH_PREFIX_LISTS = 32,         /* named lists of prefix rules: bits of a word */
   GH_PREFIX_PROBES = 64,        /* lines that a rule may stand in: its own, nearly always, and those after it */
   GH_MAX_POLICIES = 256,
+  GH_V4_COARSE_WORDS = 1 << 14, /* a bit for each /20: few enough for a near cache */
   GH_V4_FILTER_WORDS = 1 << 18, /* a bit for each /24 */
   GH_V4_BLOCKS = 1 << 16,       /* a word for each /16 */
   GH_V6_EXACT_WORDS = 1 << 10,  /* a bit for each /16 */
-  GH_V6_HASHED_WORDS = 1 << 17, /* bits by hash; as many words as there is room for rules, or all */
+  GH_V6_HASHED_WORDS = 1 << 17, /* bits by hash: 16 for every rule there is room for, or all */
   GH_BUCKET_WAYS = 8,
 };
 
@@ -93,32 +94,33 @@ static inline struct gh_rate gh_make_rate(__u64 per_second, __u64 burst) {
 
 /* ---- The sketch ----
  * What spares a bucket to packets of sources that send little: a small count per CPU, without a lock, of hash classes of sources. Bits
- * 20..31 the window in which it was counted, 0..19 the packets. One region per CPU. */
+ * 12..15 the window in which it was counted, 0..11 the packets. One region per CPU, which fits the nearest cache. */
 enum {
   GH_SKETCH_BITS = 14, /* places of a CPU */
-  GH_SKETCH_LINES = 1 << (GH_SKETCH_BITS - 4),
-  GH_SKETCH_MOST = (1 << 20) - 1,
+  GH_SKETCH_LINES = 1 << (GH_SKETCH_BITS - 5),
+  GH_SKETCH_WINDOW = 1 << 12,
+  GH_SKETCH_MOST = GH_SKETCH_WINDOW - 1,
   GH_SKETCH_SHARE = 8, /* the part of a limit that may pass uncharged: one in so many */
 };
 struct gh_sketch_line {
-  __u32 count[16];
+  __u16 count[32];
 };
 GH_STATIC_ASSERT(sizeof(struct gh_sketch_line) == 64, "gh_sketch_line");
 
 /* ---- One per data plane, in gh_state ---- */
-enum gh_v6_classes { GH_V6_SHORT = 1 /* 0..19 */, GH_V6_HASHED = 2 /* 20..47: of each /32; 48..128: of the /48 */ };
-enum { GH_V6_SHORTEST_HASHED = 20 };
+enum { GH_V6_SHORTEST_HASHED = 20 }; /* shorter ones have exact bits; up to 47: the bits of each /32, from 48 on of the /48 */
 struct gh_guard {
   __u64 key[3];        /* of hashes: at random, so that sources cannot be chosen to meet */
   __u64 tick;          /* bucket time of a tick of the clock */
   __u64 v6_lengths[2]; /* lengths that rules have: bits as in gh_low_length, bits as in gh_high_length */
-  __u32 v6_classes;    /* enum gh_v6_classes: filters to be asked; together with the default route's */
+  __u32 v6_has_short;  /* exact bits are to be asked */
   __u32 v6_has_default;
   __u32 v6_shift;      /* 32 less the logarithm of the number of hashed words in use */
   __u32 prefix_mask;   /* lines less one */
   __u32 bucket_mask;
   __u32 reserved[7];
   struct gh_policy policies[GH_MAX_POLICIES];
+  __u64 v4_coarse[GH_V4_COARSE_WORDS];
   __u64 v4_filter[GH_V4_FILTER_WORDS];
   __u64 v6_exact[GH_V6_EXACT_WORDS];
   __u64 v6_hashed[GH_V6_HASHED_WORDS];

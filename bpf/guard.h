@@ -95,6 +95,5 @@ GH_INLINE enum gh_verdict gh_guard(struct gh_tables *tables, const struct gh_sta
     if (lists & policy->deny) return GH_GUARD_DENIED;
     if (lists & policy->exempt) return GH_UNDECIDED;
   }
-  if (!policy->packets.cost && !policy->syns.cost) return GH_UNDECIDED;
   return gh_limit(tables, guard, policy, &source, parsed);
 }

@@ -9,19 +9,19 @@
 
 /* Whether the source has sent enough lately for its bucket to be charged. At most GH_SKETCH_SHARE-th of what the limit allows passes
  * without. Sources that share a place are counted together: some are charged earlier than they must be. */
-static inline int gh_is_busy(struct gh_tables *tables, const struct gh_policy *policy, __u64 prefix, __u64 ticks) {
-  const __u32 window = (__u32)(ticks >> policy->window_shift) << 20;
+GH_INLINE int gh_is_busy(struct gh_tables *tables, const struct gh_policy *policy, __u64 prefix, __u64 ticks) {
+  const __u32 window = (__u32)(ticks >> policy->window_shift) * GH_SKETCH_WINDOW & 0xffff;
   const __u32 index = (__u32)(prefix * policy->sketch_key >> (64 - GH_SKETCH_BITS));
   struct gh_sketch_line *line;
-  __u32 *place, count;
-  if (policy->free_packets == 0) return 1;
-  line = gh_get_sketch_line(tables, index >> 4);
+  __u16 *place;
+  __u32 count;
+  line = gh_get_sketch_line(tables, index >> 5);
   if (!line) return 1;
-  place = &line->count[index & 15];
+  place = &line->count[index & 31];
   count = *place ^ window;
   if (count > GH_SKETCH_MOST) count = 0;
   if (count >= policy->free_packets) return 1;
-  *place = window | (count + 1);
+  *place = (__u16)(window | (count + 1));
   return 0;
 }
 

@@ -47,17 +47,16 @@ static inline __u32 gh_search_rules(struct gh_tables *tables, const struct gh_gu
 }
 
 GH_INLINE int gh_is_v4_concerned(const struct gh_guard *guard, const struct gh_wide *address) {
-  const __u32 block = (__u32)address->low >> 8;
+  const __u32 large = (__u32)address->low >> 12, block = (__u32)address->low >> 8;
+  if (!(guard->v4_coarse[gh_within(large >> 6, GH_V4_COARSE_WORDS)] >> (large & 63) & 1)) return 0;
   return guard->v4_filter[gh_within(block >> 6, GH_V4_FILTER_WORDS)] >> (block & 63) & 1;
 }
 
 GH_INLINE int gh_is_v6_concerned(const struct gh_guard *guard, const struct gh_wide *address) {
-  const __u64 high = address->high;
-  const __u32 classes = guard->v6_classes;
-  if ((classes & GH_V6_SHORT) && (guard->v6_exact[gh_within(high >> 54, GH_V6_EXACT_WORDS)] >> (high >> 48 & 63) & 1)) return 1;
-  if (!(classes & GH_V6_HASHED)) return 0;
-  return (guard->v6_hashed[gh_within(gh_v6_word(guard, high), GH_V6_HASHED_WORDS)] &
-          (gh_v6_bit_of_32(guard, high) | gh_v6_bit_of_48(guard, high))) != 0;
+  const __u64 high = address->high, hash = gh_v6_hash_of_32(guard, high);
+  const __u64 missing = ~guard->v6_hashed[gh_within(gh_v6_word(guard, hash), GH_V6_HASHED_WORDS)];
+  if (guard->v6_has_short && (guard->v6_exact[gh_within(high >> 54, GH_V6_EXACT_WORDS)] >> (high >> 48 & 63) & 1)) return 1;
+  return (missing & gh_v6_bits_of_32(hash)) == 0 || (missing & gh_v6_bits_of_48(guard, high)) == 0;
 }
 
 /* Whether a rule may concern the address: false only when none does. */

@@ -22,6 +22,7 @@ void set_run(std::span<__u64> words, std::size_t first, std::size_t count) {
 }
 
 void add_v4(const GuardTables& tables, std::uint32_t address, unsigned length) {
+  set_run(tables.guard->v4_coarse, address >> 12, std::size_t{1} << (20 - std::min(length, 20u)));
   const std::size_t filter_run = std::size_t{1} << (24 - std::min(length, 24u));
   set_run(tables.guard->v4_filter, address >> 8, filter_run);
   const std::size_t block_run = std::size_t{1} << (16 - std::min(length, 16u));
@@ -30,7 +31,9 @@ void add_v4(const GuardTables& tables, std::uint32_t address, unsigned length) {
   }
 }
 
-void set_hashed(gh_guard& guard, std::uint64_t high, std::uint64_t bit) { set_bits<__u64>(guard.v6_hashed[gh_v6_word(&guard, high)], bit); }
+void set_hashed(gh_guard& guard, std::uint64_t high, std::uint64_t bits) {
+  set_bits<__u64>(guard.v6_hashed[gh_v6_word(&guard, gh_v6_hash_of_32(&guard, high))], bits);
+}
 
 void add_v6(const GuardTables& tables, std::uint64_t high, unsigned length) {
   // The length before the bits that lead to it.
@@ -41,19 +44,18 @@ void add_v6(const GuardTables& tables, std::uint64_t high, unsigned length) {
   }
   if (length < GH_V6_SHORTEST_HASHED) {
     set_run(tables.guard->v6_exact, high >> 48, std::size_t{1} << (16 - std::min(length, 16u)));
-    return set_bits<__u32>(tables.guard->v6_classes, GH_V6_SHORT);
+    return set_bits(tables.guard->v6_has_short, 1u);
   }
   gh_guard& guard = *tables.guard;
   if (length >= 48) {
-    set_hashed(guard, high, gh_v6_bit_of_48(&guard, high));
+    set_hashed(guard, high, gh_v6_bits_of_48(&guard, high));
   } else {
     const std::uint64_t blocks = 1ull << (32 - std::min(length, 32u));
     for (std::uint64_t block = 0; block < blocks; ++block) {
       const std::uint64_t each = high + (block << 32);
-      set_hashed(guard, each, gh_v6_bit_of_32(&guard, each));
+      set_hashed(guard, each, gh_v6_bits_of_32(gh_v6_hash_of_32(&guard, each)));
     }
   }
-  set_bits<__u32>(guard.v6_classes, GH_V6_HASHED);
 }
 
 template <typename T>
@@ -72,10 +74,11 @@ void add_to_filter(const GuardTables& tables, const gh_prefix_key& rule) {
 }
 
 void mark_bogus_sources(gh_guard& guard) {
-  constexpr std::size_t kBlocks = 1 << 16;  // of a /8
-  set_run(guard.v4_filter, 0, kBlocks);
-  set_run(guard.v4_filter, 127 * kBlocks, kBlocks);
-  set_run(guard.v4_filter, 224 * kBlocks, 32 * kBlocks);
+  const auto mark = [&guard](std::size_t octet, std::size_t octets) {
+    set_run(guard.v4_coarse, octet << 12, octets << 12);
+    set_run(guard.v4_filter, octet << 16, octets << 16);
+  };
+  mark(0, 1), mark(127, 1), mark(224, 32);
 }
 
 TightFilter::TightFilter(const GuardTables& tables)
@@ -89,12 +92,13 @@ TightFilter::TightFilter(const GuardTables& tables)
 
 void TightFilter::copy_to(const GuardTables& tables) const {
   gh_guard& guard = *tables.guard;
+  copy_words<__u64>(guard_->v4_coarse, guard.v4_coarse);
   copy_words<__u64>(guard_->v4_filter, guard.v4_filter);
   copy_words<std::uint64_t>(v4_lengths_, tables.v4_lengths);
   copy_words<__u64>(guard_->v6_exact, guard.v6_exact);
   copy_words<__u64>(guard_->v6_hashed, guard.v6_hashed);
   copy_words<__u64>(guard_->v6_lengths, guard.v6_lengths);
-  copy_words<__u32>(std::span(&guard_->v6_classes, 1), std::span(&guard.v6_classes, 1));
+  copy_words<__u32>(std::span(&guard_->v6_has_short, 1), std::span(&guard.v6_has_short, 1));
   copy_words<__u32>(std::span(&guard_->v6_has_default, 1), std::span(&guard.v6_has_default, 1));
 }
 

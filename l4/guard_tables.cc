@@ -23,8 +23,8 @@ void prepare_guard(const GuardTables& tables, std::uint32_t tick_multiplier) {
   for (__u64& word : guard.key) word |= 1;
   guard.prefix_mask = static_cast<std::uint32_t>(tables.prefix_lines.size() - 1);
   guard.bucket_mask = static_cast<std::uint32_t>(tables.bucket_lines.size() - 1);
-  // 64 bits for every rule, while there is room: few addresses that no rule concerns look further for nothing.
-  const auto words = std::clamp<std::uint32_t>(guard.prefix_mask / 2 + 1, 1'024, GH_V6_HASHED_WORDS);
+  // 16 bits for every rule, while there is room: few addresses that no rule concerns look further for nothing.
+  const auto words = std::clamp<std::uint32_t>((guard.prefix_mask + 1) / 8, 1'024, GH_V6_HASHED_WORDS);
   guard.v6_shift = static_cast<std::uint32_t>(32 - std::bit_width(words - 1));
   mark_bogus_sources(guard);
   guard.tick = (std::uint64_t{GH_BUCKET_UNITS} * tick_multiplier + (1u << 31)) >> 32 << 24;

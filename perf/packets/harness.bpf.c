@@ -73,7 +73,7 @@ static inline void write_flow(__u8 *tcp, __u32 flow) {
   ((struct gh_tcp *)tcp)->flags = tcp_flags;
 }
 
-/* Sources of a flow: one after the other, or all over a quarter of IPv4's addresses, and a /32 of IPv6's. */
+/* Sources of a flow: one after the other, or all over a quarter of IPv4's addresses, a sixteenth of IPv6's. */
 static inline __u32 scattered(__u32 flow) { return flow * 0x9e3779b1u; }
 
 static inline int wrap_any_ipv4(struct xdp_md *context, int is_scattered) {
@@ -104,7 +104,7 @@ static inline int wrap_any_ipv6(struct xdp_md *context, int is_scattered) {
   stamp();
   ip = restore(context, GH_ETHERTYPE_IPV6, sizeof(struct gh_ipv6) + sizeof(struct gh_tcp));
   if (!ip) return fail();
-  if (is_scattered) gh_store64(ip + 8, 0xb80d0120ULL | (__u64)scattered(flow) << 32);
+  if (is_scattered) gh_store64(ip + 8, ((scattered(flow) & 0xffffff0f) | 0x30) | (__u64)scattered(~flow) << 32);
   gh_store64(ip + 16, (__u64)flow << 32);
   gh_store64(ip + 32, vip << 48);
   write_flow(ip + sizeof(struct gh_ipv6), flow);

@@ -121,7 +121,6 @@ Status fill_prefixes(l4::DataPlane& plane) {
       std::memcpy(prefix.address.bytes.data(), &word, sizeof word);
       prefix.address.bytes[0] = 0x20 | (prefix.address.bytes[0] & 0x0f);
       prefix.length = kLengthsV6[random() % std::size(kLengthsV6)];
-      if (prefix.address.bytes[0] == 0x20 && prefix.address.bytes[1] == 0x01 && prefix.address.bytes[2] == 0x0d) continue;
     }
     for (unsigned bit = prefix.length; bit < 128; ++bit) prefix.address.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> bit % 8));
     if (table.lists_of(prefix)) continue;
