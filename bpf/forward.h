@@ -4,7 +4,8 @@
  * There are two ways. The beaten path takes whole TCP and UDP packets without extension headers to VIPs that ask for nothing
  * special, found at the first look; there is a copy of it for each family, and what it reads of a packet it keeps in registers.
  * All others go the long way, functions of their own that begin anew: VLAN tags, IP options, ICMP, fragments, extension headers, any-port
- * VIPs, services, hashes of chosen fields, packets that are too long, and what is not for a VIP after all. */
+ * VIPs, packets that are too long, and what is not for a VIP after all. Services and hashes of chosen fields have gone half of the
+ * beaten path and take the last part of the long one. */
 #pragma once
 
 #include "bpf/guard.h"
@@ -139,34 +140,33 @@ static inline enum gh_verdict gh_forward(struct gh_tables *tables, struct gh_pac
   return gh_refuse_length(tables, gh_get_identity(state), packet, parsed, routed.room);
 }
 
-GH_NOINLINE enum gh_verdict gh_go_the_long_way(struct gh_tables *tables, void *context) {
-  struct gh_parsed parsed;
-  struct gh_vip vip;
-  enum gh_verdict verdict;
-  __builtin_memset(&parsed, 0, sizeof(parsed));
-  __builtin_memset(&vip, 0, sizeof(vip));
-  verdict = gh_judge_apart(tables, context, &parsed);
-  if (verdict == GH_UNDECIDED) verdict = gh_admit_apart(tables, context, &parsed, &vip);
-  return verdict != GH_UNDECIDED ? verdict : gh_forward_apart(tables, context, &parsed, &vip);
-}
-
 /* ---- The beaten path ---- */
 
-/* GH_UNDECIDED: the long way. */
-GH_INLINE enum gh_verdict gh_take_beaten_path(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
-                                              const struct gh_parsed *parsed) {
+/* What its steps say beside verdicts. GH_UNDECIDED: the long way. GH_HANDED: its last part, with what was written to `handed`. */
+enum { GH_HANDED = GH_UNDECIDED + 1 };
+struct gh_handed {
+  struct gh_parsed parsed;
+  struct gh_vip vip;
+};
+
+GH_INLINE int gh_take_beaten_path(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
+                                  const struct gh_parsed *parsed, struct gh_handed *handed) {
   const __u32 key = gh_entry_key(parsed->destination_port, parsed->protocol, GH_ENTRY_VIP);
   const struct gh_identity *identity = gh_get_identity(state);
   struct gh_vip vip;
   struct gh_routed routed;
   if (!gh_find_first(state, &parsed->destination, key, &vip)) return GH_UNDECIDED;
-  if ((vip.flags & GH_VIP_LONG_WAY) || vip.hash_fields != GH_HASH_FLOW) return GH_UNDECIDED;
   if (vip.flags & GH_VIP_GUARDED) {
     const __u8 *transport = packet->start + sizeof(struct gh_ethernet) + parsed->transport_offset;
     enum gh_verdict verdict;
     if (transport + gh_transport_size(parsed) > packet->end) return GH_UNDECIDED; /* it is not: for the verifier */
     verdict = gh_guard(tables, state, &vip, parsed, transport);
     if (verdict != GH_UNDECIDED) return verdict;
+  }
+  if ((vip.flags & GH_VIP_LONG_WAY) || vip.hash_fields != GH_HASH_FLOW) {
+    handed->parsed = *parsed; /* what is pointed to is in memory, not in registers */
+    handed->vip = vip;
+    return GH_HANDED;
   }
   if (gh_route(tables, state, identity, &vip, parsed, &routed)) return GH_VIP_NO_RING;
   return gh_send(tables, state, identity, packet, &vip, parsed, &routed);
@@ -184,40 +184,50 @@ static inline enum gh_verdict gh_leave_to_host(const struct gh_state *state) {
   return state->services & GH_SERVICES_TRANSLATE ? GH_UNDECIDED : GH_NOT_VIP;
 }
 
-/* The two families on the beaten path. GH_UNDECIDED: the long way. */
-GH_INLINE enum gh_verdict gh_balance_v4(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet) {
+/* The two families on the beaten path. */
+GH_INLINE int gh_balance_v4(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
+                            struct gh_handed *handed) {
   const struct gh_ipv4 *ip = (const struct gh_ipv4 *)(packet->start + sizeof(struct gh_ethernet));
   struct gh_parsed parsed;
   if (!gh_may_be_vip_v4(state, (const __u8 *)ip, packet->end)) return gh_leave_to_host(state);
   if (ip->version_length != 0x45 || (ip->fragment & gh_be16(0x3fff))) return GH_UNDECIDED; /* options, fragments */
   parsed.link_length = sizeof(struct gh_ethernet);
   if (gh_parse_ipv4(packet, sizeof(struct gh_ethernet), &parsed) != GH_PARSED_PORTS) return GH_UNDECIDED;
-  return gh_take_beaten_path(tables, state, packet, &parsed);
+  return gh_take_beaten_path(tables, state, packet, &parsed, handed);
 }
 
-GH_INLINE enum gh_verdict gh_balance_v6(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet) {
+GH_INLINE int gh_balance_v6(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
+                            struct gh_handed *handed) {
   const struct gh_ipv6 *ip = (const struct gh_ipv6 *)(packet->start + sizeof(struct gh_ethernet));
   struct gh_parsed parsed;
   if (!gh_may_be_vip_v6(state, (const __u8 *)ip, packet->end)) return gh_leave_to_host(state);
   if (gh_load64(ip->destination) == 0) return GH_UNDECIDED; /* so are mapped addresses */
   parsed.link_length = sizeof(struct gh_ethernet);
   if (gh_parse_ipv6(packet, sizeof(struct gh_ethernet), &parsed) != GH_PARSED_PORTS) return GH_UNDECIDED;
-  return gh_take_beaten_path(tables, state, packet, &parsed);
+  return gh_take_beaten_path(tables, state, packet, &parsed, handed);
 }
 
 GH_INLINE enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, struct gh_packet *packet) {
   const struct gh_ethernet *ethernet = (const struct gh_ethernet *)packet->start;
   const struct gh_state *state = gh_get_state(tables);
-  enum gh_verdict verdict;
+  struct gh_handed handed;
+  int verdict;
   if (!state || (const __u8 *)(ethernet + 1) > packet->end) return GH_NOT_VIP;
   if (ethernet->type == gh_be16(GH_ETHERTYPE_IPV4)) {
-    verdict = gh_balance_v4(tables, state, packet);
+    verdict = gh_balance_v4(tables, state, packet, &handed);
   } else if (ethernet->type == gh_be16(GH_ETHERTYPE_IPV6)) {
-    verdict = gh_balance_v6(tables, state, packet);
+    verdict = gh_balance_v6(tables, state, packet, &handed);
   } else {
     verdict = gh_may_be_tagged_vip(state, packet) ? GH_UNDECIDED : gh_leave_to_host(state);
   }
-  return verdict != GH_UNDECIDED ? verdict : gh_go_the_long_way(tables, packet->context);
+  if (verdict == GH_UNDECIDED) {
+    __builtin_memset(&handed, 0, sizeof(handed));
+    verdict = gh_judge_apart(tables, packet->context, &handed.parsed);
+    if (verdict == GH_UNDECIDED) verdict = gh_admit_apart(tables, packet->context, &handed.parsed, &handed.vip);
+    if (verdict == GH_UNDECIDED) verdict = GH_HANDED;
+  }
+  if (verdict != GH_HANDED) return (enum gh_verdict)verdict;
+  return gh_forward_apart(tables, packet->context, &handed.parsed, &handed.vip);
 }
 
 GH_INLINE enum gh_verdict gh_balance(struct gh_tables *tables, struct gh_packet *packet) {

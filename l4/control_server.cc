@@ -20,6 +20,7 @@ Status ControlServer::start() {
   if (!unix_server) return unix_server.error();
   operators_ = std::move(*unix_server);
   on_second();
+  director_.weights().on_say([this](const control::Weights& weights) { say_weights(weights); });
 
   const config::Config& config = director_.config();
   const auto self = std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
@@ -114,6 +115,12 @@ void ControlServer::on_node_request(control::Channel& channel, std::string_view 
 }
 
 void ControlServer::on_node_notify(control::Channel& channel, std::string_view method, const Json& params) {
+  if (method == "weights") {
+    const auto weights = control::weights_from_json(params);
+    if (!weights) return channel.close(weights.error().message);
+    director_.weights().hear(*weights);
+    return;
+  }
   if (method != "health") return channel.close("a node may say hello and report, not \"" + std::string(method) + "\"");
   const auto report = control::node_report_from_json(params);
   if (!report) return channel.close(report.error().message);
@@ -222,6 +229,17 @@ void ControlServer::send_config(control::Reply reply) {
     });
   }
   finish_one();
+}
+
+// By way of three nodes, others each time: one that has no link to another L4 host is not the only messenger.
+void ControlServer::say_weights(const control::Weights& weights) {
+  const auto count = std::min<std::size_t>(connected_.size(), 3);
+  auto messenger = connected_.upper_bound(last_messenger_);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (messenger == connected_.end()) messenger = connected_.begin();
+    last_messenger_ = messenger->first;
+    messenger++->second->notify("weights", control::to_json(weights));
+  }
 }
 
 }  // namespace gatehouse::l4

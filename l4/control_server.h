@@ -35,6 +35,7 @@ class ControlServer {
   void relay_explain(const control::Json& params, control::Reply reply);
   void capture(const control::Json& params, control::Reply reply);
   void send_config(control::Reply reply);
+  void say_weights(const control::Weights& weights);
   control::Channel* channel_of(const std::string& node);
 
   control::Json status();
@@ -47,6 +48,7 @@ class ControlServer {
   std::unique_ptr<control::Server> nodes_;
   std::map<std::uint16_t, control::Channel*> connected_;
   std::unique_ptr<Capture> capture_;  // one at a time
+  std::uint16_t last_messenger_ = 0;  // a node's id
   control::StatusRates rates_;
   Timer second_;
 };

@@ -62,7 +62,8 @@ Director::Director(EventLoop& loop, DataPlane& plane, Options options)
       guard_(loop, plane),
       options_(std::move(options)),
       services_(loop, plane, writer_, {options_.host, options_.drain_file}),
-      rings_(plane) {}
+      rings_(plane),
+      weights_(loop, options_.host.name, {[this] { return owners(); }, [this] { change_soon(); }}) {}
 
 Status Director::start(const config::Config& config) {
   auto membership = Membership::load(options_.membership_file);
@@ -72,6 +73,7 @@ Status Director::start(const config::Config& config) {
     std::rename(options_.membership_file.c_str(), aside.c_str());
   } else {
     membership_ = std::move(*membership);
+    if (!membership_.generations().empty()) weights_.recall(membership_.generations().back());
   }
   if (const Status read = services_.start(); !read) log_warn("{}", read.error().message);
   if (const Status read = read_flow_key(config.site.secret_file, flow_key_); !read) return read;
@@ -100,6 +102,7 @@ Status Director::set_config(const config::Config& config) {
   config_ = config;
   rosters_ = rosters;
   update_nodes(is_same_probe);
+  weights_.set_config(config);
   judge();
   change_.cancel();
   change();
@@ -170,7 +173,11 @@ void Director::update_nodes(bool is_same_probe) {
       continue;
     }
     entry.config = node;
-    if (known == nodes_.end()) recall(entry);
+    if (known == nodes_.end()) {
+      recall(entry);
+    } else {
+      weights_.forget(node.id);
+    }
     entry.probe = make_probe(node.id, entry.has_joined);
     entry.is_up = entry.has_joined;
   }
@@ -204,6 +211,7 @@ void Director::on_report(const control::NodeReport& report) {
   const MemberState before = state_of(node);
   node.report = report;
   node.has_report = true;
+  weights_.on_report(report);
   if (!report.is_draining || report.connections > 0) node.empty_since.reset();
   if (report.is_draining && report.connections == 0 && !node.empty_since) node.empty_since = loop_.now();
   if (state_of(node) != before || report.is_draining) change_soon();
@@ -236,6 +244,14 @@ std::vector<std::uint16_t> Director::proofs() const {
   return proven;
 }
 
+std::vector<std::uint16_t> Director::owners() const {
+  std::vector<std::uint16_t> ids;
+  for (const auto& [id, node] : nodes_) {
+    if (state_of(node) == MemberState::kActive && node.config.weight > 0) ids.push_back(id);
+  }
+  return ids;
+}
+
 MemberState Director::state_of(const Node& node) const {
   if (!node.has_joined || !node.is_up) return MemberState::kDown;
   return node.report.is_draining ? MemberState::kDraining : MemberState::kActive;
@@ -256,7 +272,7 @@ std::optional<std::vector<Member>> Director::members() {
     // Nobody needs to ask a draining node that has nothing left, once what was on its way to it has arrived.
     const bool is_empty = node.empty_since && loop_.now() - *node.empty_since >= kLastArrivals;
     if (state == MemberState::kDraining && is_empty) state = MemberState::kDown;
-    members.push_back({id, node.config.weight, state, Member::kNeutral, node.config.address});
+    members.push_back({id, node.config.weight, state, weights_.factor_of(id), node.config.address});
   }
   const bool is_first = membership_.generations().empty();
   if (is_first && up == 0) return std::nullopt;

@@ -22,6 +22,7 @@
 #include "l4/ring_keeper.h"
 #include "l4/service_director.h"
 #include "l4/table_writer.h"
+#include "l4/weight_director.h"
 
 namespace gatehouse::l4 {
 
@@ -66,6 +67,7 @@ class Director {
   DataPlane& plane() { return plane_; }
   ServiceDirector& services() { return services_; }
   GuardControl& guard() { return guard_; }
+  WeightDirector& weights() { return weights_; }
 
  private:
   Status check_flow_key(const config::Config& config) const;
@@ -77,6 +79,7 @@ class Director {
   std::unique_ptr<NodeProbe> make_probe(std::uint16_t id, bool is_up);
   void judge();
   std::vector<std::uint16_t> proofs() const;
+  std::vector<std::uint16_t> owners() const;
   void change_soon();
   void change();
   bool decide();
@@ -95,6 +98,7 @@ class Director {
   config::Config config_;
   Membership membership_;
   RingKeeper rings_;
+  WeightDirector weights_;
   std::shared_ptr<const Rosters> rosters_;
   std::map<std::uint16_t, Node> nodes_;
   std::uint64_t flow_key_[4] = {};

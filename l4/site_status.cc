@@ -70,11 +70,14 @@ Json nodes_of(Director& director, const std::vector<std::uint16_t>& connected) {
     nodes.push_back({{"id", id}, {"name", node.config.name}, {"address", to_string(node.config.address)},
                      {"state", to_string(director.state_of(node))}, {"is_connected", is_connected},
                      {"is_probe_ok", node.probe->is_up()}, {"reason", reason_of(node, is_connected)},
-                     {"weight", node.config.weight}, {"share", director.rings().share_of(id)},
+                     {"weight", node.config.weight},
+                     {"weight_now", std::uint64_t{node.config.weight} * director.weights().factor_of(id) / Member::kNeutral},
+                     {"share", director.rings().share_of(id)},
                      {"connections", node.has_report ? node.report.connections : 0},
                      {"config_digest", node.report.config_digest}, {"workers", workers_of(node.report)},
                      {"certificates", certificates_of(node.report)}});
     add_traffic(nodes.back(), node_traffic(director.plane().tables(), id));
+    if (node.report.cpu_use) nodes.back()["cpu_use"] = *node.report.cpu_use / 1000.0;
   }
   return nodes;
 }

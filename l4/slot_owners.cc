@@ -1,6 +1,7 @@
 #include "l4/slot_owners.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "bpf/abi.h"
 #include "common/check.h"
@@ -78,19 +79,21 @@ class Filler {
     return choose_any(scramble(number));
   }
 
-  // Where those with room are few, or hardly in the base.
+  // Where those with room are few, or hardly in the base: plain consistent hashing, so that here, too, one member more or less
+  // moves little.
   std::uint16_t choose_any(std::uint64_t number) {
     if (with_room_.empty()) {
       for (const RingMember& member : members_) {
-        if ((*room_)[member.id] > 0) with_room_.push_back(member.id);
+        if ((*room_)[member.id] > 0) with_room_.emplace_back(scramble(member.id), member.id);
       }
+      std::sort(with_room_.begin(), with_room_.end());
     }
     for (;;) {
       GH_CHECK(!with_room_.empty());  // the claims are to all slots: whole parts, and one more for each rest
-      std::uint16_t& id = with_room_[number % with_room_.size()];
-      if ((*room_)[id] > 0) return id;
-      id = with_room_.back();
-      with_room_.pop_back();
+      auto next = std::lower_bound(with_room_.begin(), with_room_.end(), std::pair(number, std::uint16_t{0}));
+      if (next == with_room_.end()) next = with_room_.begin();
+      if ((*room_)[next->second] > 0) return next->second;
+      with_room_.erase(next);
     }
   }
 
@@ -98,7 +101,7 @@ class Filler {
   std::span<const RingMember> members_;
   Quotas& quotas_;
   std::vector<std::uint32_t>* room_;
-  std::vector<std::uint16_t> with_room_;
+  std::vector<std::pair<std::uint64_t, std::uint16_t>> with_room_;  // by hash
 };
 
 }  // namespace

@@ -68,7 +68,7 @@ struct Ring {
 // Weights that follow the load of the nodes.
 struct Balance {
   bool load_feedback = false;
-  Duration interval{5'000};    // between two steps
+  Duration interval{4'000};    // between two steps
   std::uint32_t step = 10;     // percent by which a weight changes in one step, at most
   std::uint32_t range = 4;     // a weight stays between the node's divided by this and the node's times this
 };

@@ -1,5 +1,6 @@
 #include "common/control/messages.h"
 
+#include <charconv>
 #include <limits>
 
 namespace gatehouse::control {
@@ -176,13 +177,21 @@ Json to_json(const NodeReport& report) {
   for (const WorkerReport& worker : report.workers) workers.push_back(to_json(worker));
   for (const BackendReport& backend : report.backends) backends.push_back(to_json(backend));
   for (const CertificateReport& certificate : report.certificates) certificates.push_back(to_json(certificate));
-  return {{"node", report.node},
+  Json json = {{"node", report.node},
           {"is_draining", report.is_draining},
           {"config_digest", report.config_digest},
           {"connections", report.connections},
           {"workers", std::move(workers)},
           {"backends", std::move(backends)},
           {"certificates", std::move(certificates)}};
+  if (report.cpu_use) json["cpu_use"] = *report.cpu_use;
+  return json;
+}
+
+Json to_json(const Weights& weights) {
+  Json factors = Json::object();
+  for (const auto& [node, factor] : weights.factors) factors[std::to_string(node)] = factor;
+  return {{"from", weights.from}, {"version", weights.version}, {"factors", std::move(factors)}};
 }
 
 Result<Hello> hello_from_json(const Json& json) {
@@ -205,10 +214,31 @@ Result<NodeReport> node_report_from_json(const Json& json) {
   reader.flag("is_draining", report.is_draining);
   reader.number("config_digest", report.config_digest);
   reader.number("connections", report.connections);
+  if (json.contains("cpu_use")) reader.number("cpu_use", report.cpu_use.emplace());
   reader.list("workers", report.workers, worker_from_json);
   reader.list("backends", report.backends, backend_from_json);
   reader.list("certificates", report.certificates, certificate_from_json);
   return reader.finish(std::move(report));
+}
+
+Result<Weights> weights_from_json(const Json& json) {
+  constexpr const char* kExpected = "weights.factors: expected thousandths from 1 to 1000000 by node id";
+  Weights weights;
+  FieldReader reader(json, "weights");
+  reader.text("from", weights.from);
+  reader.number("version", weights.version);
+  if (const auto read = reader.finish(true); !read) return read.error();
+  const auto factors = json.find("factors");
+  if (factors == json.end() || !factors->is_object()) return Error{kExpected};
+  for (const auto& [name, factor] : factors->items()) {
+    std::uint16_t node = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), node);
+    const bool is_node = error == std::errc() && end == name.data() + name.size() && node != 0;
+    const bool is_factor = factor.is_number_unsigned() && factor.get<std::uint64_t>() >= 1 && factor.get<std::uint64_t>() <= 1'000'000;
+    if (!is_node || !is_factor) return Error{kExpected};
+    weights.factors[node] = factor.get<std::uint32_t>();
+  }
+  return weights;
 }
 
 }  // namespace gatehouse::control

@@ -4,6 +4,7 @@
 // method      from → to              kind      params → result
 // hello       node → L4 host         request   Hello → {}            refused: unknown node id, wrong certificate name
 // health      node → L4 host         notify    NodeReport            once a second and after every change
+// weights     L4 host → node → other L4 hosts  notify  Weights   what load feedback decided; the node passes it on as it is
 // drain       CLI → either, L4 → node  request {node, on: bool} → {} the node keeps the state and reports it to all
 // config      L4 host → node         request   {text} → {digest}     refused with all findings: nothing changes
 // reload      CLI → either           request   {} → {digest, nodes}  re-reads the file; an L4 host passes it on to its nodes
@@ -72,18 +73,28 @@ struct NodeReport {
   bool is_draining = false;
   std::uint64_t config_digest = 0;
   std::uint64_t connections = 0;
+  std::optional<std::uint32_t> cpu_use;  // thousandths of what its workers could use, lately
   std::vector<WorkerReport> workers;
   std::vector<BackendReport> backends;
   std::vector<CertificateReport> certificates;  // those that expire first
 };
 
+// Factors of the nodes' weights, in thousandths; a node that is not named has 1000.
+struct Weights {
+  std::string from;            // the L4 host that decides
+  std::uint64_t version = 0;   // the higher one holds
+  std::map<std::uint16_t, std::uint32_t> factors;
+};
+
 nlohmann::json to_json(const WorkerReport& worker);
 nlohmann::json status_of(const WorkerReport& worker);  // as "status" shows it
+nlohmann::json to_json(const Weights& weights);
 nlohmann::json to_json(const CertificateReport& certificate);
 nlohmann::json to_json(const Hello& hello);
 nlohmann::json to_json(const NodeReport& report);
 // Errors name the field and what it should be.
 Result<Hello> hello_from_json(const nlohmann::json& json);
 Result<NodeReport> node_report_from_json(const nlohmann::json& json);
+Result<Weights> weights_from_json(const nlohmann::json& json);
 
 }  // namespace gatehouse::control

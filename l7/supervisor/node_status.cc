@@ -76,6 +76,7 @@ Json node_status(const config::Config& config, const config::Node& node, const c
                {"requests", requests}, {"config_digest", report.config_digest}, {"workers", std::move(workers)}};
   self["certificates"] = Json::array();
   for (const control::CertificateReport& certificate : report.certificates) self["certificates"].push_back(control::to_json(certificate));
+  if (report.cpu_use) self["cpu_use"] = *report.cpu_use / 1000.0;
   if (node.id) self["address"] = gatehouse::to_string(node.address);
   return {{"host", name},
           {"tier", "l7"},

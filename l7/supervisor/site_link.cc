@@ -25,6 +25,9 @@ void SiteLink::dial() {
   handlers.on_request = [this](control::Channel&, std::string_view method, const control::Json& params, control::Reply reply) {
     node_.on_request(method, params, std::move(reply));
   };
+  handlers.on_notify = [this](control::Channel&, std::string_view method, const control::Json& params, std::vector<Fd>&) {
+    if (method == "weights") node_.on_weights(*this, params);
+  };
   channel_ = control::connect_tcp(loop_, *host_.control, identity_, std::move(handlers));
 }
 
@@ -59,6 +62,10 @@ void SiteLink::report_now() {
   if (!is_welcome_ || !channel_) return;
   channel_->notify("health", to_json(node_.report()));
   report_.arm<&SiteLink::report_now>(loop_, kReportInterval, this);
+}
+
+void SiteLink::pass_on_weights(const control::Json& params) {
+  if (is_welcome_ && channel_) channel_->notify("weights", params);
 }
 
 }  // namespace gatehouse::l7

@@ -19,10 +19,13 @@ class SiteLink {
     std::function<control::Hello()> hello;
     std::function<control::NodeReport()> report;
     std::function<void(std::string_view method, const control::Json& params, control::Reply reply)> on_request;
+    // What the L4 host tells the others by way of the node.
+    std::function<void(const SiteLink& from, const control::Json& params)> on_weights;
   };
   SiteLink(EventLoop& loop, const config::L4Host& host, std::shared_ptr<control::TlsIdentity> identity, Node node);
 
   void report_now();
+  void pass_on_weights(const control::Json& params);
   const std::string& host() const { return host_.name; }
   bool is_welcome() const { return is_welcome_; }
   bool leads_to(const config::L4Host& host) const { return host.name == host_.name && host.control == host_.control; }

@@ -120,6 +120,11 @@ void Supervisor::connect_site() {
     SiteLink::Node node{[this] { return hello(); }, [this] { return report(); },
                         [this](std::string_view method, const Json& params, control::Reply reply) {
                           on_request(method, params, std::move(reply));
+                        },
+                        [this](const SiteLink& from, const Json& params) {
+                          for (const auto& link : links_) {
+                            if (link.get() != &from) link->pass_on_weights(params);
+                          }
                         }};
     links_.push_back(std::make_unique<SiteLink>(loop_, host, identity_, std::move(node)));
   }
@@ -254,6 +259,7 @@ control::NodeReport Supervisor::report() const {
     report.connections += worker.connections;
     report.workers.push_back(worker);
   }
+  report.cpu_use = cpu_meter_.use();
   report.backends = prober_->report();
   report.certificates = tls_->report();
   return report;
@@ -277,6 +283,11 @@ Json Supervisor::handshake_failures() const {
 
 void Supervisor::on_second() {
   second_.arm<&Supervisor::on_second>(loop_, Duration(1'000), this);
+  std::vector<pid_t> workers;
+  for (std::uint32_t index = 0; index < kMaxWorkers; ++index) {
+    if (const pid_t pid = board_->worker(index).pid.load()) workers.push_back(pid);
+  }
+  cpu_meter_.measure(workers, loop_.now());
   rates_.remember(status(), loop_.now());
 }
 

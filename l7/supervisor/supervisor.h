@@ -11,6 +11,7 @@
 #include "common/control/messages.h"
 #include "common/control/rates.h"
 #include "l7/board.h"
+#include "l7/supervisor/cpu_meter.h"
 #include "l7/supervisor/prober.h"
 #include "l7/supervisor/site_link.h"
 #include "l7/supervisor/steering.h"
@@ -71,6 +72,7 @@ class Supervisor {
   std::unique_ptr<TlsStore> tls_;
   std::unique_ptr<TicketKeeper> tickets_;
   std::unique_ptr<Prober> prober_;
+  CpuMeter cpu_meter_;
   std::shared_ptr<control::TlsIdentity> identity_;
   std::unique_ptr<control::Server> control_;
   std::vector<std::unique_ptr<SiteLink>> links_;

@@ -57,7 +57,7 @@ void reset_peak_memory() {
 
 std::uint64_t bytes_of(const l4::Tables& tables) {
   return tables.slots.size_bytes() + tables.vip_lines.size_bytes() + tables.nodes.size_bytes() +
-         tables.groups.size_bytes() + tables.vip_traffic.size_bytes() + tables.node_traffic.size_bytes();
+         tables.groups.size_bytes() + tables.cpus.size_bytes();
 }
 
 // At its highest, without what is mapped of files and tables.

@@ -19,6 +19,7 @@ Result<std::unique_ptr<FrontDoorBench>> FrontDoorBench::open(Wrapper& wrapper, c
                                                              bool has_guard) {
   std::unique_ptr<FrontDoorBench> bench(new FrontDoorBench(wrapper, shape));
   l4::XdpDataPlane::Options options{.pin_folder = folder, .interfaces = {}, .ring_slots = kRingSlots};
+  options.flow_lines = shape.has_all_tunnels ? kFlowLines : 1;
   if (has_guard) options.guard = {.prefixes = kPrefixes, .sources = 1u << 20};
   auto plane = l4::XdpDataPlane::open(options);
   if (!plane) return plane.error();

@@ -1,5 +1,5 @@
-// The two adapters of the packet core by one face: what they do with a packet, and what they count. Tests of rows of packets
-// run over each.
+// The two adapters of the packet core by one face: what they do with a packet, and what they count. Tests of
+// rows of packets run over each.
 #pragma once
 
 #include "tests/bpf/builds.h"

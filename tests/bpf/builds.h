@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -140,7 +141,7 @@ inline int xdp_action_of(gh_verdict verdict) {
 class FrontDoorInTheKernel : public testing::Test {
  protected:
   void open(std::uint32_t ring_slots, const Site& site) {
-    auto opened = open_in_kernel(ring_slots, static_cast<std::uint32_t>(site.rings.size()));
+    auto opened = open_in_kernel(ring_slots, std::max<std::uint32_t>(8, static_cast<std::uint32_t>(site.rings.size())), 16);
     if (!opened) GTEST_SKIP() << opened.error().message;
     plane_ = std::move(*opened);
     fill_front_door(*plane_, site);

@@ -103,7 +103,8 @@ Build segment_of(const Flow& flow) { return packet_of(flow).payload("hello"); }
 
 std::uint64_t hash_of(const Flow& flow, gh_hash_fields fields) {
   static const PlainFlowHash hash(kFlowKey);
-  const PlainFlow plain{ip(flow.client()), ip(flow.vip), flow.source_port, flow.destination_port, flow.protocol};
+  const PlainFlow plain{ip(flow.client()), ip(flow.vip), flow.source_port, flow.destination_port,
+                        flow.protocol};
   switch (fields) {
     case GH_HASH_FLOW:
       return hash.of_flow(plain);
@@ -127,7 +128,8 @@ Build tagged(Build link, const Tags& tags) {
   return link;
 }
 
-// The source prefix, its host bits filled with the hash: the last byte of 10.99.7.0/24, all eight of 2001:db8:99::/64.
+// The source prefix, its host bits filled with the hash: the last byte of 10.99.7.0/24, all eight of
+// 2001:db8:99::/64.
 std::string ipip_source(bool is_v4, std::uint32_t entropy) {
   if (is_v4) return "10.99.7." + std::to_string(entropy >> 24);
   IpAddress source = ip("2001:db8:99::");
@@ -170,7 +172,8 @@ Row dropped_bytes(std::string description, const Bytes& input, gh_verdict verdic
   return {std::move(description), input, verdict, XDP_DROP, input};
 }
 
-Row forwarded(std::string description, const Build& inner, const Flow& flow, const Way& way, const Tags& tags) {
+Row forwarded(std::string description, const Build& inner, const Flow& flow, const Way& way,
+              const Tags& tags) {
   const Bytes packet = inner.build();
   return {std::move(description), frame(tags).packet(packet).build(), GH_FORWARDED, XDP_TX,
           tunnel(frame_back(tags), flow, way).packet(packet).build()};
@@ -246,7 +249,9 @@ constexpr std::size_t kHeaders = 130, kStepInPayload = 97;
 
 // Where the IP packet ends by its own account.
 std::size_t end_of_packet(const Bytes& frame) {
-  const auto word = [&frame](std::size_t at) { return at + 1 < frame.size() ? frame[at] << 8 | frame[at + 1] : 0; };
+  const auto word = [&frame](std::size_t at) {
+    return at + 1 < frame.size() ? frame[at] << 8 | frame[at + 1] : 0;
+  };
   std::size_t type_at = 12;
   for (int tags = 0; tags < 2 && (word(type_at) == 0x8100 || word(type_at) == 0x88a8); ++tags) type_at += 4;
   const std::size_t start = type_at + 2;
@@ -260,7 +265,8 @@ void FrontDoorTwice::cut_everywhere(const Rows& rows) {
     SCOPED_TRACE(row.description);
     const std::size_t end = end_of_packet(row.input);
     for (std::size_t length = kLeastKernelFrame; length < row.input.size();) {
-      const int action = run_both({row.input.begin(), row.input.begin() + static_cast<std::ptrdiff_t>(length)});
+      const int action =
+          run_both({row.input.begin(), row.input.begin() + static_cast<std::ptrdiff_t>(length)});
       EXPECT_TRUE(length >= end || action != XDP_TX) << "cut to " << length;
       if (HasFailure()) return;
       length += length < kHeaders ? 1 : kStepInPayload;

@@ -1,7 +1,9 @@
-// The front door's table of packets: the site that all rows share, what is written in them, and how they are run. Each
-// packets_*_test.cc adds the rows of one topic and names them with GATEHOUSE_FRONT_DOOR_ROWS, which runs them
+// The front door's table of packets: the site that all rows share, what is written in them, and how they are
+// run. Each packets_*_test.cc adds the rows of one topic and names them with GATEHOUSE_FRONT_DOOR_ROWS, which
+// runs them
 //   - over both adapters: verdict, action and every byte that leaves;
-//   - cut short at every length, and with every byte damaged, over both at once: they agree, nothing is read outside of the
+//   - cut short at every length, and with every byte damaged, over both at once: they agree, nothing is read
+//   outside of the
 //     frame (as a sanitizer sees), and no packet that is cut is sent.
 #pragma once
 
@@ -21,17 +23,27 @@ inline constexpr std::uint8_t kTcp = 6, kUdp = 17;
 
 // The slots of group n. In kMixed each slot has another owner than the next: kMixedNodes in turn.
 enum RowGroup : std::uint16_t {
-  kOneNode, kOneHop, kTwoHops, kThreeHops, kNodeV6, kNodeV6Hops, kMixed, kNoRing, kNoOwner, kUnknownOwner, kRowGroups
+  kOneNode,
+  kOneHop,
+  kTwoHops,
+  kThreeHops,
+  kNodeV6,
+  kNodeV6Hops,
+  kMixed,
+  kNoRing,
+  kNoOwner,
+  kUnknownOwner,
+  kRowGroups
 };
 inline constexpr std::uint16_t kMixedNodes = 4;
 
-// VIPs have an IPv4 and an IPv6 address of equal number: 198.51.100.10 and 2001:db8:5::10. By number, with the ports that they
-// have:
-//   10        TCP 443, UDP 53: node 1, with an earlier owner for UDP       11, 12  TCP 443: two, three earlier owners
-//   13, 14    TCP 443: an IPv6 node, with two earlier owners               15 to 17  TCP 443: nobody gets them
-//   20        any port of TCP and of UDP; TCP 22 is an IPv6 node's         21  any port of TCP only
-//   30 to 33  TCP 443 without hop list: GUE to IPv4, to IPv6; IPIP to IPv4, to IPv6     34, 35  the same with owners before
-//   40 to 42  TCP 443 and UDP 53 of a ring of many: by flow, by addresses, by source
+// VIPs have an IPv4 and an IPv6 address of equal number: 198.51.100.10 and 2001:db8:5::10. By number, with
+// the ports that they have:
+//   10        TCP 443, UDP 53: node 1, with an earlier owner for UDP       11, 12  TCP 443: two, three
+//   earlier owners 13, 14    TCP 443: an IPv6 node, with two earlier owners               15 to 17  TCP 443:
+//   nobody gets them 20        any port of TCP and of UDP; TCP 22 is an IPv6 node's         21  any port of
+//   TCP only 30 to 33  TCP 443 without hop list: GUE to IPv4, to IPv6; IPIP to IPv4, to IPv6     34, 35  the
+//   same with owners before 40 to 42  TCP 443 and UDP 53 of a ring of many: by flow, by addresses, by source
 //   50        UDP 53 and TCP 443 that take fragments, TCP 80 that does not
 //   99        is no VIP
 std::string v4(int number);
@@ -86,7 +98,8 @@ Row passed(std::string description, const Build& inner, gh_verdict verdict);
 Row dropped(std::string description, const Build& inner, gh_verdict verdict);
 Row dropped_bytes(std::string description, const Bytes& input, gh_verdict verdict);
 // `inner`, of `flow`, comes out as it was behind the outer headers of `way`.
-Row forwarded(std::string description, const Build& inner, const Flow& flow, const Way& way = {}, const Tags& tags = {});
+Row forwarded(std::string description, const Build& inner, const Flow& flow, const Way& way = {},
+              const Tags& tags = {});
 // TX of a frame that is not tunnelled.
 Row answered(std::string description, const Build& input, const Build& output, gh_verdict verdict);
 // The same row with `length` bytes of padding behind the IP packet, which are no part of what is tunnelled.
@@ -125,12 +138,12 @@ class FrontDoorTwice : public testing::Test {
   l4::Tables user_;
 };
 
-#define GATEHOUSE_FRONT_DOOR_ROWS(topic, rows)                             \
-  class topic : public FrontDoorRows {};                                   \
-  GATEHOUSE_BOTH_ADAPTERS(topic);                                          \
-  TEST_P(topic, AreTreatedAsTheRowsSay) { run_rows(rows()); }              \
-  class topic##Twice : public FrontDoorTwice {};                           \
-  TEST_F(topic##Twice, AreOneWhenCutAnywhere) { cut_everywhere(rows()); }  \
+#define GATEHOUSE_FRONT_DOOR_ROWS(topic, rows)                            \
+  class topic : public FrontDoorRows {};                                  \
+  GATEHOUSE_BOTH_ADAPTERS(topic);                                         \
+  TEST_P(topic, AreTreatedAsTheRowsSay) { run_rows(rows()); }             \
+  class topic##Twice : public FrontDoorTwice {};                          \
+  TEST_F(topic##Twice, AreOneWhenCutAnywhere) { cut_everywhere(rows()); } \
   TEST_F(topic##Twice, AreOneWithAnyByteDamaged) { damage_everywhere(rows()); }
 
 }  // namespace gatehouse::test

@@ -39,13 +39,16 @@ Row alone(std::string description, const Build& input) {
 Row refused(std::string description, const Bytes& input, gh_verdict verdict) {
   return {std::move(description), input, verdict, XDP_DROP, input};
 }
-Row stripped(std::string description, const Outer& outer, const Build& inner, gh_verdict verdict, const Build& link) {
+Row stripped(std::string description, const Outer& outer, const Build& inner, gh_verdict verdict,
+             const Build& link) {
   return {std::move(description), tunnel(outer, link).packet(inner.build()).build(), verdict, XDP_PASS,
           Build(link).packet(inner.build()).build()};
 }
-Row sent_on(std::string description, const Outer& outer, const Build& inner, Build output, const Build& link) {
+Row sent_on(std::string description, const Outer& outer, const Build& inner, Build output,
+            const Build& link) {
   const Bytes packet = inner.build();
-  return {std::move(description), tunnel(outer, link).packet(packet).build(), GH_NODE_SENT_ON, XDP_TX, output.packet(packet).build()};
+  return {std::move(description), tunnel(outer, link).packet(packet).build(), GH_NODE_SENT_ON, XDP_TX,
+          output.packet(packet).build()};
 }
 
 void NodeRows::SetUp() {
@@ -56,7 +59,8 @@ void NodeRows::SetUp() {
 void NodeRows::run_rows(const Rows& rows) {
   for (const Row& row : rows) {
     if (GetParam() == Adapter::kUserSpace) {
-      expect_row(user_, row, [&](Bytes& packet) { EXPECT_EQ(run_here(l4::decapsulate, user_, packet, 0), row.verdict); });
+      expect_row(user_, row,
+                 [&](Bytes& packet) { EXPECT_EQ(run_here(l4::decapsulate, user_, packet, 0), row.verdict); });
     } else {
       expect_row(counts_, row, [&](Bytes& packet) {
         EXPECT_EQ(run_in_kernel(bpf_program__fd(kernel_->progs.decapsulate), packet), row.action);

@@ -1,5 +1,5 @@
-// The node's table of packets: what is written in its rows and how they are run, as front_door_rows.h does it for the front
-// door. The node is that of fill_node() (builds.h); no flow is here.
+// The node's table of packets: what is written in its rows and how they are run, as front_door_rows.h does it
+// for the front door. The node is that of fill_node() (builds.h); no flow is here.
 #pragma once
 
 #include "tests/bpf/adapters.h"
@@ -34,8 +34,10 @@ Build inner_v6(std::uint8_t flags = kAck);
 Row alone(std::string description, const Build& input);  // not ours
 Row refused(std::string description, const Bytes& input, gh_verdict verdict);
 // The inner packet in the frame that brought it.
-Row stripped(std::string description, const Outer& outer, const Build& inner, gh_verdict verdict, const Build& link = Build().ethernet());
-Row sent_on(std::string description, const Outer& outer, const Build& inner, Build output, const Build& link = Build().ethernet());
+Row stripped(std::string description, const Outer& outer, const Build& inner, gh_verdict verdict,
+             const Build& link = Build().ethernet());
+Row sent_on(std::string description, const Outer& outer, const Build& inner, Build output,
+            const Build& link = Build().ethernet());
 
 class NodeRows : public testing::TestWithParam<Adapter> {
  protected:

@@ -1,5 +1,5 @@
-// The front door's rows of what is forwarded: both families inside and outside, VLAN tags, any-port VIPs, hop lists,
-// encapsulations, marks, the fields of the hash, who gets nothing.
+// The front door's rows of what is forwarded: both families inside and outside, VLAN tags, any-port VIPs, hop
+// lists, encapsulations, marks, the fields of the hash, who gets nothing.
 #include "tests/bpf/front_door_rows.h"
 
 namespace gatehouse::test {
@@ -9,7 +9,8 @@ void add_families(Rows& rows) {
   // Written out, the source port calculated by hand: it also tells whether the builders are right.
   const std::string inner =
       "4500002d0000000040061486cb007107c633640a 9c4001bb10203040000000005010ffff275c0000 68656c6c6f";
-  rows.push_back({"IPv4 TCP, all bytes written out", from_hex("020000000001 0200000000fe 0800" + inner), GH_FORWARDED, XDP_TX,
+  rows.push_back({"IPv4 TCP, all bytes written out", from_hex("020000000001 0200000000fe 0800" + inner),
+                  GH_FORWARDED, XDP_TX,
                   from_hex("0200000000fe 020000000001 0800 450000550000400040116e96c00002010a000001"
                            "c75917c000410000 020400001234000000000000" +
                            inner)});
@@ -35,7 +36,8 @@ void add_families(Rows& rows) {
   for (const std::uint16_t port : {1, 1023, 40001, 65535}) {
     const Flow flow{v4(10), 443, kTcp, port}, flow_v6{v6(13), 443, kTcp, port};
     rows.push_back(forwarded("from port " + std::to_string(port), segment_of(flow), flow));
-    rows.push_back(forwarded("IPv6: from port " + std::to_string(port), segment_of(flow_v6), flow_v6, {.node = 6}));
+    rows.push_back(
+        forwarded("IPv6: from port " + std::to_string(port), segment_of(flow_v6), flow_v6, {.node = 6}));
   }
 }
 Rows families() {
@@ -65,13 +67,18 @@ Rows tagged() {
       const Way way = vip == v4(33)   ? Way{.node = 6, .encapsulation = GH_ENCAPSULATE_IPIP}
                       : vip == v6(31) ? Way{.node = 6, .encapsulation = GH_ENCAPSULATE_GUE}
                                       : Way{.node = 6, .hops = {7, 8}};
-      rows.push_back(forwarded(link.name + (" to an IPv6 node: " + vip), segment_of({vip}), {vip}, way, link.tags));
+      rows.push_back(
+          forwarded(link.name + (" to an IPv6 node: " + vip), segment_of({vip}), {vip}, way, link.tags));
     }
-    rows.push_back(passed_frame(link.name + std::string(" to no VIP"), in_frame(segment_of({v4(99)}), link.tags), GH_NOT_VIP));
-    rows.push_back(passed_frame(link.name + std::string(", ARP"), frame(link.tags).next(0x0806).payload(46), GH_NOT_VIP));
+    rows.push_back(passed_frame(link.name + std::string(" to no VIP"),
+                                in_frame(segment_of({v4(99)}), link.tags), GH_NOT_VIP));
+    rows.push_back(passed_frame(link.name + std::string(", ARP"), frame(link.tags).next(0x0806).payload(46),
+                                GH_NOT_VIP));
   }
-  rows.push_back(passed_frame("three tags are one too many", in_frame(segment_of({v4(10)}), {{1, 0x88a8}, {2}, {3}}), GH_NOT_VIP));
-  rows.push_back(passed_frame("a tag in the old way of QinQ", in_frame(segment_of({v4(10)}), {{1, 0x9100}}), GH_NOT_VIP));
+  rows.push_back(passed_frame("three tags are one too many",
+                              in_frame(segment_of({v4(10)}), {{1, 0x88a8}, {2}, {3}}), GH_NOT_VIP));
+  rows.push_back(passed_frame("a tag in the old way of QinQ", in_frame(segment_of({v4(10)}), {{1, 0x9100}}),
+                              GH_NOT_VIP));
   return rows;
 }
 GATEHOUSE_FRONT_DOOR_ROWS(TaggedPackets, tagged);
@@ -86,10 +93,14 @@ Rows any_port() {
       rows.push_back(forwarded("any UDP port: " + where, segment_of(udp), udp, {.hops = {2}}));
     }
     const Flow of_another{of(20), 22}, udp_there{of(20), 22, kUdp};
-    rows.push_back(forwarded("the port of a VIP of its own: " + of(20), segment_of(of_another), of_another, {.node = 6}));
-    rows.push_back(forwarded("the same port of UDP: " + of(20), segment_of(udp_there), udp_there, {.hops = {2}}));
-    rows.push_back(passed("UDP where any port is TCP's: " + of(21), segment_of({of(21), 53, kUdp}), GH_NOT_VIP));
-    rows.push_back(passed("SCTP where any port is a VIP's: " + of(20), ip_of({of(20)}).next(132).payload(24), GH_VIP_NO_PORTS));
+    rows.push_back(forwarded("the port of a VIP of its own: " + of(20), segment_of(of_another), of_another,
+                             {.node = 6}));
+    rows.push_back(
+        forwarded("the same port of UDP: " + of(20), segment_of(udp_there), udp_there, {.hops = {2}}));
+    rows.push_back(
+        passed("UDP where any port is TCP's: " + of(21), segment_of({of(21), 53, kUdp}), GH_NOT_VIP));
+    rows.push_back(passed("SCTP where any port is a VIP's: " + of(20), ip_of({of(20)}).next(132).payload(24),
+                          GH_VIP_NO_PORTS));
   }
   return rows;
 }
@@ -118,7 +129,8 @@ Rows ways() {
         const Flow flow{vip, 443, kTcp, port};
         const std::string name = vip + " from " + std::to_string(port);
         rows.push_back(forwarded(name, segment_of(flow), flow, row.way));
-        rows.push_back(forwarded(name + ", TTL 1: the tunnel has its own", ip_of(flow).ttl(1).tcp(port, 443), flow, row.way));
+        rows.push_back(forwarded(name + ", TTL 1: the tunnel has its own", ip_of(flow).ttl(1).tcp(port, 443),
+                                 flow, row.way));
       }
       // RFC 6040 §4.1, normal mode: as inside, DSCP as well.
       for (const std::uint8_t marks : {0x01, 0x02, 0x03, 0xb8, 0xb9, 0xff}) {
@@ -129,8 +141,8 @@ Rows ways() {
       }
     }
   }
-  rows.push_back(forwarded("the flow label of the client is not the tunnel's", ip_of({v6(13)}).flow_label(0xabcde).tcp(40000, 443),
-                           {v6(13)}, {.node = 6}));
+  rows.push_back(forwarded("the flow label of the client is not the tunnel's",
+                           ip_of({v6(13)}).flow_label(0xabcde).tcp(40000, 443), {v6(13)}, {.node = 6}));
   rows.push_back(forwarded("DF inside", ip_of({v4(10)}).dont_fragment().tcp(40000, 443), {v4(10)}));
   return rows;
 }
@@ -147,7 +159,8 @@ Rows chosen_fields() {
     for (const auto& of : {v4, v6}) {
       for (const char* source : {"", "203.0.113.8", "2001:db8:c::8"}) {
         Flow flow{of(row.vip)};
-        if (*source && (std::string_view(source).find(':') == std::string_view::npos) != flow.is_v4()) continue;
+        if (*source && (std::string_view(source).find(':') == std::string_view::npos) != flow.is_v4())
+          continue;
         flow.source = source;
         for (const std::uint16_t port : {40000, 40001, 40002}) {
           flow.source_port = port;
@@ -155,8 +168,9 @@ Rows chosen_fields() {
             flow.protocol = is_udp ? kUdp : kTcp;
             flow.destination_port = is_udp ? 53 : 443;
             const Way way{.node = mixed_owner_of(flow, row.fields), .fields = row.fields};
-            rows.push_back(forwarded("fields " + std::to_string(row.fields) + ", " + flow.client() + " to " + flow.vip + ":" +
-                                         std::to_string(flow.destination_port) + " from " + std::to_string(port),
+            rows.push_back(forwarded("fields " + std::to_string(row.fields) + ", " + flow.client() + " to " +
+                                         flow.vip + ":" + std::to_string(flow.destination_port) + " from " +
+                                         std::to_string(port),
                                      segment_of(flow), flow, way));
           }
         }
@@ -187,7 +201,8 @@ Rows nobody_gets() {
     rows.push_back(passed("port 0: " + of(10), segment_of({of(10), 0}), GH_NOT_VIP));
     rows.push_back(passed("UDP to the TCP port: " + of(10), segment_of({of(10), 443, kUdp}), GH_NOT_VIP));
     rows.push_back(passed("TCP to the UDP port: " + of(10), segment_of({of(10), 53}), GH_NOT_VIP));
-    rows.push_back(passed("the other way round: " + of(10), segment_of({of(99), 40000, kTcp, 443, of(10)}), GH_NOT_VIP));
+    rows.push_back(
+        passed("the other way round: " + of(10), segment_of({of(99), 40000, kTcp, 443, of(10)}), GH_NOT_VIP));
     rows.push_back(passed("ICMP to no VIP: " + of(99), ip_of({of(99)}).icmp(8, 0).payload(8), GH_NOT_VIP));
     rows.push_back(passed("ESP to a VIP: " + of(10), ip_of({of(10)}).next(50).payload(20), GH_VIP_NO_PORTS));
     rows.push_back(passed("GRE to a VIP: " + of(10), ip_of({of(10)}).next(47).payload(20), GH_VIP_NO_PORTS));
@@ -195,15 +210,18 @@ Rows nobody_gets() {
   }
   rows.push_back(passed_frame("ARP", frame().next(0x0806).payload(28), GH_NOT_VIP));
   rows.push_back(passed_frame("LLDP", frame().next(0x88cc).payload(60), GH_NOT_VIP));
-  rows.push_back(passed_frame("IPv4 called IPv6", frame().next(0x86dd).payload(segment_of({v4(10)}).build()), GH_NOT_VIP));
-  rows.push_back(passed_frame("IPv6 called IPv4", frame().next(0x0800).payload(segment_of({v6(10)}).build()), GH_NOT_VIP));
+  rows.push_back(passed_frame("IPv4 called IPv6", frame().next(0x86dd).payload(segment_of({v4(10)}).build()),
+                              GH_NOT_VIP));
+  rows.push_back(passed_frame("IPv6 called IPv4", frame().next(0x0800).payload(segment_of({v6(10)}).build()),
+                              GH_NOT_VIP));
   // The tables hold IPv4 addresses in this form; on the wire nobody has them (RFC 4942 §2.2).
   const auto mapped = [] { return Build().ipv6(kClientV6, "::ffff:198.51.100.10"); };
   rows.push_back(passed("mapped VIP, TCP", mapped().tcp(40000, 443).payload("hello"), GH_NOT_VIP));
   rows.push_back(passed("mapped VIP, UDP", mapped().udp(40000, 53), GH_NOT_VIP));
   rows.push_back(passed("mapped VIP, ICMPv6", mapped().icmp(128, 0), GH_NOT_VIP));
   rows.push_back(passed("mapped VIP, fragment", mapped().extension(44, Bytes(7)).udp(40000, 53), GH_NOT_VIP));
-  rows.push_back(passed("mapped VIP, extension", mapped().extension(60, Bytes(7)).udp(40000, 53), GH_NOT_VIP));
+  rows.push_back(
+      passed("mapped VIP, extension", mapped().extension(60, Bytes(7)).udp(40000, 53), GH_NOT_VIP));
   return rows;
 }
 GATEHOUSE_FRONT_DOOR_ROWS(PacketsThatNobodyGets, nobody_gets);

@@ -1,5 +1,5 @@
-// The node's rows of what is taken out of the tunnel, and what is not: every encapsulation over both families, strangers,
-// headers that are not ours, the marks of congestion.
+// The node's rows of what is taken out of the tunnel, and what is not: every encapsulation over both
+// families, strangers, headers that are not ours, the marks of congestion.
 #include "tests/bpf/node_rows.h"
 
 namespace gatehouse::test {
@@ -8,32 +8,38 @@ namespace {
 const struct {
   const char* name;
   gh_encapsulation kind;
-} kEncapsulations[] = {{"GUE with hop list", GH_ENCAPSULATE_GUE_HOPS}, {"GUE", GH_ENCAPSULATE_GUE}, {"IPIP", GH_ENCAPSULATE_IPIP}};
-const Build kLinks[] = {Build().ethernet(), Build().ethernet().vlan(0x2005), Build().ethernet().vlan(0x2005, 0x88a8).vlan(7)};
+} kEncapsulations[] = {{"GUE with hop list", GH_ENCAPSULATE_GUE_HOPS},
+                       {"GUE", GH_ENCAPSULATE_GUE},
+                       {"IPIP", GH_ENCAPSULATE_IPIP}};
+const Build kLinks[] = {Build().ethernet(), Build().ethernet().vlan(0x2005),
+                        Build().ethernet().vlan(0x2005, 0x88a8).vlan(7)};
 
 std::string over(bool is_v4) { return is_v4 ? " over IPv4" : " over IPv6"; }
 
 Rows delivered() {
   Rows rows;
-  const Build inners[] = {inner_v4(),
-                          inner_v6(),
-                          inner_v4(kSyn),
-                          inner_v6(kSyn),
-                          Build().ipv4("203.0.113.7", "198.51.100.10").udp(1, 53),
-                          Build().ipv6("2001:db8:c::7", "2001:db8:5::10").udp(1, 53).payload(3),
-                          Build().ipv4("203.0.113.7", "198.51.100.10").fragment(64, false).next(17).payload(8),
-                          Build().ipv6("2001:db8:c::7", "2001:db8:5::10").extension(60, Bytes(7)).tcp(40000, 443)};
+  const Build inners[] = {
+      inner_v4(),
+      inner_v6(),
+      inner_v4(kSyn),
+      inner_v6(kSyn),
+      Build().ipv4("203.0.113.7", "198.51.100.10").udp(1, 53),
+      Build().ipv6("2001:db8:c::7", "2001:db8:5::10").udp(1, 53).payload(3),
+      Build().ipv4("203.0.113.7", "198.51.100.10").fragment(64, false).next(17).payload(8),
+      Build().ipv6("2001:db8:c::7", "2001:db8:5::10").extension(60, Bytes(7)).tcp(40000, 443)};
   for (const auto& encapsulation : kEncapsulations) {
     for (const bool is_v4 : {true, false}) {
       for (const Build& inner : inners) {
         for (const Build& link : kLinks) {
-          rows.push_back(stripped(encapsulation.name + over(is_v4), {is_v4, encapsulation.kind}, inner, GH_NODE_DELIVERED, link));
+          rows.push_back(stripped(encapsulation.name + over(is_v4), {is_v4, encapsulation.kind}, inner,
+                                  GH_NODE_DELIVERED, link));
         }
       }
     }
   }
   rows.push_back(stripped("from another node", {.source = "10.0.0.3"}, inner_v4(), GH_NODE_DELIVERED));
-  rows.push_back(stripped("hops after a hole are not looked at", {.hops = {0, 2, 3}}, inner_v4(), GH_NODE_DELIVERED));
+  rows.push_back(
+      stripped("hops after a hole are not looked at", {.hops = {0, 2, 3}}, inner_v4(), GH_NODE_DELIVERED));
   // IPIP comes from the site's prefix, whatever the flow's hash put in its host bits.
   for (const char* source : {"10.99.7.0", "10.99.7.1", "10.99.7.255"}) {
     rows.push_back(stripped(source, {true, GH_ENCAPSULATE_IPIP, {}, source}, inner_v6(), GH_NODE_DELIVERED));
@@ -54,24 +60,43 @@ Rows not_tunnel() {
   rows.push_back(alone("IPv6 TCP for the host", Build().ethernet().packet(inner_v6().build()).payload(40)));
   rows.push_back(alone("UDP to another port", ip().udp(kTunnelSource, 6081).gue(kTunnelEpoch).packet(inner)));
   rows.push_back(alone("TCP to the tunnel's port", ip().tcp(kTunnelSource, 6080).payload(60)));
-  rows.push_back(alone("from the tunnel's port", ip().udp(6080, kTunnelSource).gue(kTunnelEpoch).packet(inner)));
+  rows.push_back(
+      alone("from the tunnel's port", ip().udp(6080, kTunnelSource).gue(kTunnelEpoch).packet(inner)));
   rows.push_back(alone("GRE", ip().next(47).payload(60)));
-  rows.push_back(alone("outer IPv4 options", ip().options({1, 1, 1, 0}).udp(kTunnelSource, 6080).gue(kTunnelEpoch).packet(inner)));
-  rows.push_back(alone("outer first fragment", ip().fragment(0, true).udp(kTunnelSource, 6080).gue(kTunnelEpoch).packet(inner)));
-  rows.push_back(alone("outer last fragment", ip().fragment(64, false).udp(kTunnelSource, 6080).gue(kTunnelEpoch).packet(inner)));
+  rows.push_back(alone("outer IPv4 options",
+                       ip().options({1, 1, 1, 0}).udp(kTunnelSource, 6080).gue(kTunnelEpoch).packet(inner)));
+  rows.push_back(alone("outer first fragment",
+                       ip().fragment(0, true).udp(kTunnelSource, 6080).gue(kTunnelEpoch).packet(inner)));
+  rows.push_back(alone("outer last fragment",
+                       ip().fragment(64, false).udp(kTunnelSource, 6080).gue(kTunnelEpoch).packet(inner)));
   rows.push_back(alone("outer first fragment of IPIP", ip().fragment(0, true).packet(inner).payload(20)));
-  rows.push_back(alone("outer IPv6 extension", Build().ethernet().ipv6(kFrontDoorV6, kSelfV6).extension(60, Bytes(7)).udp(kTunnelSource, 6080)
-                                                   .gue(kTunnelEpoch).packet(inner)));
-  rows.push_back(alone("three VLAN tags", tunnel({}, Build().ethernet().vlan(1, 0x88a8).vlan(2).vlan(3)).packet(inner)));
+  rows.push_back(alone("outer IPv6 extension", Build()
+                                                   .ethernet()
+                                                   .ipv6(kFrontDoorV6, kSelfV6)
+                                                   .extension(60, Bytes(7))
+                                                   .udp(kTunnelSource, 6080)
+                                                   .gue(kTunnelEpoch)
+                                                   .packet(inner)));
+  rows.push_back(
+      alone("three VLAN tags", tunnel({}, Build().ethernet().vlan(1, 0x88a8).vlan(2).vlan(3)).packet(inner)));
   for (const auto& encapsulation : kEncapsulations) {
-    rows.push_back(alone(encapsulation.name + std::string(" to another host"),
-                         Build().ethernet().ipv4(kFrontDoor, "10.0.0.2").udp(kTunnelSource, 6080).gue(kTunnelEpoch).packet(inner)));
+    rows.push_back(
+        alone(encapsulation.name + std::string(" to another host"), Build()
+                                                                        .ethernet()
+                                                                        .ipv4(kFrontDoor, "10.0.0.2")
+                                                                        .udp(kTunnelSource, 6080)
+                                                                        .gue(kTunnelEpoch)
+                                                                        .packet(inner)));
   }
   // The host may have tunnels of its own.
-  rows.push_back(alone("IPIP of a stranger", tunnel({true, GH_ENCAPSULATE_IPIP, {}, "192.0.2.66"}).packet(inner)));
-  rows.push_back(alone("IPIP beside the prefix", tunnel({true, GH_ENCAPSULATE_IPIP, {}, "10.99.8.1"}).packet(inner)));
-  rows.push_back(alone("IP6IP6 of a stranger", tunnel({false, GH_ENCAPSULATE_IPIP, {}, "2001:db8:2::66"}).packet(inner)));
-  rows.push_back(alone("IP6IP6 beside the prefix", tunnel({false, GH_ENCAPSULATE_IPIP, {}, "2001:db8:99:1::1"}).packet(inner)));
+  rows.push_back(
+      alone("IPIP of a stranger", tunnel({true, GH_ENCAPSULATE_IPIP, {}, "192.0.2.66"}).packet(inner)));
+  rows.push_back(
+      alone("IPIP beside the prefix", tunnel({true, GH_ENCAPSULATE_IPIP, {}, "10.99.8.1"}).packet(inner)));
+  rows.push_back(alone("IP6IP6 of a stranger",
+                       tunnel({false, GH_ENCAPSULATE_IPIP, {}, "2001:db8:2::66"}).packet(inner)));
+  rows.push_back(alone("IP6IP6 beside the prefix",
+                       tunnel({false, GH_ENCAPSULATE_IPIP, {}, "2001:db8:99:1::1"}).packet(inner)));
   return rows;
 }
 GATEHOUSE_NODE_ROWS(PacketsOfNoTunnel, not_tunnel);
@@ -80,26 +105,43 @@ Rows refused_rows() {
   Rows rows;
   const Bytes inner = inner_v4().build();
   for (const gh_encapsulation kind : {GH_ENCAPSULATE_GUE_HOPS, GH_ENCAPSULATE_GUE}) {
-    rows.push_back(refused("stranger", tunnel({true, kind, {}, "192.0.2.66"}).packet(inner).build(), GH_NODE_STRANGER));
-    rows.push_back(refused("IPv6 stranger", tunnel({false, kind, {}, "2001:db8:2::66"}).packet(inner).build(), GH_NODE_STRANGER));
-    rows.push_back(refused("GUE from the prefix of IPIP", tunnel({true, kind, {}, "10.99.7.1"}).packet(inner).build(), GH_NODE_STRANGER));
+    rows.push_back(
+        refused("stranger", tunnel({true, kind, {}, "192.0.2.66"}).packet(inner).build(), GH_NODE_STRANGER));
+    rows.push_back(refused("IPv6 stranger", tunnel({false, kind, {}, "2001:db8:2::66"}).packet(inner).build(),
+                           GH_NODE_STRANGER));
+    rows.push_back(refused("GUE from the prefix of IPIP",
+                           tunnel({true, kind, {}, "10.99.7.1"}).packet(inner).build(), GH_NODE_STRANGER));
     // The table holds IPv4 addresses in this form; on the wire nobody has them.
-    rows.push_back(refused("the mapped form of a member's address", tunnel({false, kind, {}, "::ffff:192.0.2.1"}).packet(inner).build(), GH_NODE_STRANGER));
+    rows.push_back(refused("the mapped form of a member's address",
+                           tunnel({false, kind, {}, "::ffff:192.0.2.1"}).packet(inner).build(),
+                           GH_NODE_STRANGER));
   }
-  rows.push_back(refused("stranger with hops", tunnel({.hops = {2}, .source = "192.0.2.66"}).packet(inner).build(), GH_NODE_STRANGER));
-  rows.push_back(refused("mapped, with hops", tunnel({.is_v4 = false, .hops = {6}, .source = "::ffff:192.0.2.1"}).packet(inner).build(), GH_NODE_STRANGER));
+  rows.push_back(refused("stranger with hops",
+                         tunnel({.hops = {2}, .source = "192.0.2.66"}).packet(inner).build(),
+                         GH_NODE_STRANGER));
+  rows.push_back(
+      refused("mapped, with hops",
+              tunnel({.is_v4 = false, .hops = {6}, .source = "::ffff:192.0.2.1"}).packet(inner).build(),
+              GH_NODE_STRANGER));
   const struct {
     const char* name;
     std::size_t at;  // in the GUE header
     std::uint8_t value;
   } changes[] = {
-      {"GUE version 1", 0, 0x42},      {"GUE control message", 0, 0x22}, {"GUE, header of two words", 0, 0x01},
-      {"GUE, longer header", 0, 0x03}, {"GUE with a high flag", 2, 0x80}, {"GUE with a low flag", 3, 0x01},
-      {"GUE with GRE inside", 1, 47},  {"GUE with nothing inside", 1, 59}, {"GUE with TCP inside", 1, 6},
+      {"GUE version 1", 0, 0x42},
+      {"GUE control message", 0, 0x22},
+      {"GUE, header of two words", 0, 0x01},
+      {"GUE, longer header", 0, 0x03},
+      {"GUE with a high flag", 2, 0x80},
+      {"GUE with a low flag", 3, 0x01},
+      {"GUE with GRE inside", 1, 47},
+      {"GUE with nothing inside", 1, 59},
+      {"GUE with TCP inside", 1, 6},
   };
   for (const auto& change : changes) {
     for (const Hops& hops : {Hops{}, Hops{2}}) {
-      Bytes v4 = tunnel({.hops = hops}).packet(inner).build(), v6 = tunnel({.is_v4 = false, .hops = hops}).packet(inner).build();
+      Bytes v4 = tunnel({.hops = hops}).packet(inner).build(),
+            v6 = tunnel({.is_v4 = false, .hops = hops}).packet(inner).build();
       v4[14 + 28 + change.at] = v6[14 + 48 + change.at] = change.value;
       rows.push_back(refused(change.name, v4, GH_NODE_BAD_TUNNEL));
       rows.push_back(refused(std::string("over IPv6: ") + change.name, v6, GH_NODE_BAD_TUNNEL));
@@ -120,8 +162,10 @@ Rows refused_rows() {
     }
   }
   rows.push_back(refused("nothing inside", tunnel({}).next(4).build(), GH_NODE_BAD_TUNNEL));
-  rows.push_back(refused("three bytes inside", tunnel({.is_v4 = false}).next(41).payload(3).build(), GH_NODE_BAD_TUNNEL));
-  rows.push_back(refused("nothing in GUE without hop list", tunnel({true, GH_ENCAPSULATE_GUE}).next(4).payload(8).build(), GH_NODE_BAD_TUNNEL));
+  rows.push_back(refused("three bytes inside", tunnel({.is_v4 = false}).next(41).payload(3).build(),
+                         GH_NODE_BAD_TUNNEL));
+  rows.push_back(refused("nothing in GUE without hop list",
+                         tunnel({true, GH_ENCAPSULATE_GUE}).next(4).payload(8).build(), GH_NODE_BAD_TUNNEL));
   rows.back().input[17] = 32, rows.back().input[39] = 12;  // the lengths that the headers alone have
   rows.back().output = rows.back().input;
   return rows;
@@ -130,21 +174,25 @@ GATEHOUSE_NODE_ROWS(RefusedTunnelPackets, refused_rows);
 
 // ---- Marks of congestion ----
 
-// RFC 6040 §4.2, figure 4: the inner mark after the tunnel by inner and outer mark; -1: the packet is dropped.
+// RFC 6040 §4.2, figure 4: the inner mark after the tunnel by inner and outer mark; -1: the packet is
+// dropped.
 constexpr int kMarkAfter[4][4] = {{0, 0, 0, -1}, {1, 1, 1, 3}, {2, 1, 2, 3}, {3, 3, 3, 3}};
 
 Build marked(bool is_v4, std::uint8_t traffic_class, std::uint8_t flags) {
-  Build builder = is_v4 ? Build().ipv4("203.0.113.7", "198.51.100.10") : Build().ipv6("2001:db8:c::7", "2001:db8:5::10");
+  Build builder =
+      is_v4 ? Build().ipv4("203.0.113.7", "198.51.100.10") : Build().ipv6("2001:db8:c::7", "2001:db8:5::10");
   return builder.traffic_class(traffic_class).tcp(40000, 443, flags);
 }
 
 std::uint8_t with_mark(int mark) { return static_cast<std::uint8_t>(0xb8 | mark); }
 
-void add_marks(Rows& rows, int inner, int outer, bool is_v4, Outer tunnelled, std::uint8_t flags, gh_verdict verdict) {
+void add_marks(Rows& rows, int inner, int outer, bool is_v4, Outer tunnelled, std::uint8_t flags,
+               gh_verdict verdict) {
   const int after = kMarkAfter[inner][outer];
   tunnelled.traffic_class = with_mark(outer);
-  const std::string name = "marks " + std::to_string(inner) + " in " + std::to_string(outer) + (is_v4 ? ", IPv4" : ", IPv6") +
-                           over(tunnelled.is_v4) + ", encapsulation " + std::to_string(tunnelled.encapsulation);
+  const std::string name = "marks " + std::to_string(inner) + " in " + std::to_string(outer) +
+                           (is_v4 ? ", IPv4" : ", IPv6") + over(tunnelled.is_v4) + ", encapsulation " +
+                           std::to_string(tunnelled.encapsulation);
   const Bytes input = tunnel(tunnelled).packet(marked(is_v4, with_mark(inner), flags).build()).build();
   if (after < 0) {
     rows.push_back(refused(name, input, GH_NODE_CONGESTED));
@@ -168,7 +216,8 @@ Rows marks() {
   }
   rows.push_back(sent_on("the mark goes on with the packet", {.hops = {2}, .traffic_class = 3}, inner_v4(),
                          onward("10.0.0.2", {}, Build().ethernet(kRouterMac, kHostMac), 3)));
-  rows.push_back(refused("marked, and half an IP header inside", tunnel({.traffic_class = 3}).next(4).payload(19).build(), GH_NODE_BAD_TUNNEL));
+  rows.push_back(refused("marked, and half an IP header inside",
+                         tunnel({.traffic_class = 3}).next(4).payload(19).build(), GH_NODE_BAD_TUNNEL));
   return rows;
 }
 GATEHOUSE_NODE_ROWS(MarkedTunnelPackets, marks);
@@ -180,7 +229,11 @@ TEST(MarkedTunnelPacket, HasARightChecksumWhateverIsInIt) {
   for (int i = 0; i < 256 * 64; ++i) {
     const std::string client = "203.0.113." + std::to_string(i % 256);
     const auto inner = [&](std::uint8_t mark) {
-      return Build().ipv4(client, "198.51.100.10").ttl(static_cast<std::uint8_t>(i / 256)).traffic_class(mark).build();
+      return Build()
+          .ipv4(client, "198.51.100.10")
+          .ttl(static_cast<std::uint8_t>(i / 256))
+          .traffic_class(mark)
+          .build();
     };
     const auto mark = static_cast<std::uint8_t>(1 + i % 2);
     Bytes packet = tunnel({.traffic_class = 3}).packet(inner(mark)).build();
@@ -200,7 +253,9 @@ TEST(CutTunnelPackets, AreNobodysUntilTheirHeadersAreWhole) {
       const std::size_t headers = tunnel({.is_v4 = is_v4}, link).next(4).build().size();
       for (std::size_t length = 0; length < whole.size(); ++length) {
         Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
-        EXPECT_EQ(run_here(l4::decapsulate, tables, cut), length < headers ? GH_NODE_NOT_TUNNEL : GH_NODE_BAD_TUNNEL) << "cut to " << length;
+        EXPECT_EQ(run_here(l4::decapsulate, tables, cut),
+                  length < headers ? GH_NODE_NOT_TUNNEL : GH_NODE_BAD_TUNNEL)
+            << "cut to " << length;
       }
     }
   }

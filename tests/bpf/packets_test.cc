@@ -1,4 +1,5 @@
-// What the front door's rows do not say: room before the packet, traffic that is counted, changes under traffic.
+// What the front door's rows do not say: room before the packet, traffic that is counted, changes under
+// traffic.
 #include <atomic>
 #include <chrono>
 #include <set>
@@ -46,8 +47,11 @@ TEST_F(Packets, TrafficIsCountedForVipAndNode) {
   const Flow flow{v6(13)};
   Bytes segment = in_frame(segment_of(flow)).payload(9).build();
   Bytes opens = in_frame(packet_of(flow, kSyn)).build();
-  Bytes error = in_frame(Build().ipv6("2001:db8:2::200", v6(13)).icmp(2, 0).payload(
-                             Build().ipv6(v6(13), kClientV6).tcp(443, 40000).build())).build();
+  Bytes error = in_frame(Build()
+                             .ipv6("2001:db8:2::200", v6(13))
+                             .icmp(2, 0)
+                             .payload(Build().ipv6(v6(13), kClientV6).tcp(443, 40000).build()))
+                    .build();
   Bytes dropped_one = in_frame(ip_of({v4(10)}).fragment(0, true).tcp(40000, 443)).build();
   const std::uint64_t bytes = segment.size() - 14 - 9 + opens.size() - 14 + error.size() - 14;
   for (Bytes* packet : {&segment, &opens, &error, &dropped_one}) run_here(l4::balance, tables_, *packet);
@@ -79,7 +83,9 @@ TEST_F(PacketsInTheKernel, SeeAnAddressOfANodeThatIsWholeAndAreNeverLost) {
   const auto over_v4 = [&](const char* node) {
     return towards(frame_back().ipv4("192.0.2.1", node).dont_fragment());
   };
-  const auto over_v6 = [&](const char* node) { return towards(frame_back().ipv6("2001:db8:2::1", node).flow_label(entropy >> 12)); };
+  const auto over_v6 = [&](const char* node) {
+    return towards(frame_back().ipv6("2001:db8:2::1", node).flow_label(entropy >> 12));
+  };
   const char* const kAddresses[] = {"10.0.0.1", "2001:db8:aaaa::1", "10.255.255.2", "fd00:bbbb::2:2"};
   const std::set<Bytes> wanted = {over_v4(kAddresses[0]), over_v6(kAddresses[1]), over_v4(kAddresses[2]),
                                   over_v6(kAddresses[3])};

@@ -18,7 +18,7 @@ WorkerReport worker() { return {3, 12345, 1, 2, 3, kMost64, 5, {{"relays", 6}, {
 BackendReport backend() {
   return {"shop", Endpoint::parse("[2001:db8::1]:80").value(), false, "no \"answer\"", 1, 2, kMost64};
 }
-NodeReport report() { return {4095, true, kMost64, 7, {worker(), WorkerReport{}}, {backend()}, {{"web", "/c", "a.example", -3}}}; }
+NodeReport report() { return {4095, true, kMost64, 7, {}, {worker(), WorkerReport{}}, {backend()}, {{"web", "/c", "a.example", -3}}}; }
 
 TEST(Messages, HelloComesBackAsItWas) {
   const auto back = hello_from_json(Json::parse(to_json(hello()).dump()));
@@ -64,6 +64,47 @@ TEST(Messages, ReportComesBackAsItWas) {
   EXPECT_EQ(back->backends[0].requests, 1u);
   EXPECT_EQ(back->backends[0].failures, 2u);
   EXPECT_EQ(back->backends[0].in_flight, kMost64);
+}
+
+TEST(Messages, AReportMaySayHowBusyTheNodeIs) {
+  EXPECT_FALSE(node_report_from_json(to_json(report()))->cpu_use);
+  NodeReport busy = report();
+  busy.cpu_use = 730;
+  EXPECT_EQ(node_report_from_json(Json::parse(to_json(busy).dump()))->cpu_use, 730u);
+  Json json = to_json(report());
+  for (const Json& wrong : {Json("730"), Json(-1), Json(7.5), Json(nullptr), Json(1ull << 32)}) {
+    json["cpu_use"] = wrong;
+    EXPECT_FALSE(node_report_from_json(json)) << wrong;
+  }
+}
+
+TEST(Messages, WeightsComeBackAsTheyWere) {
+  const Weights weights{"l4a", kMost64, {{1, 250}, {4095, 1'000'000}}};
+  const auto back = weights_from_json(Json::parse(to_json(weights).dump()));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->from, "l4a");
+  EXPECT_EQ(back->version, kMost64);
+  EXPECT_EQ(back->factors, weights.factors);
+}
+
+TEST(Messages, WeightsOfAnyOtherFormAreRefused) {
+  const Json good = to_json(Weights{"l4a", 1, {{1, 250}}});
+  ASSERT_TRUE(weights_from_json(good));
+  for (const char* field : {"from", "version", "factors"}) {
+    Json json = good;
+    json.erase(field);
+    EXPECT_FALSE(weights_from_json(json)) << field;
+    json[field] = Json::array();
+    EXPECT_FALSE(weights_from_json(json)) << field;
+  }
+  for (const auto& [node, factor] : std::map<std::string, Json>{
+           {"", 5}, {"0", 5}, {"65536", 5}, {"-1", 5}, {"x", 5}, {"1x", 5}, {" 1", 5}, {"2", 0}, {"3", -5}, {"4", 1.5}, {"5", "5"}, {"6", 1'000'001}}) {
+    Json json = good;
+    json["factors"][node] = factor;
+    EXPECT_FALSE(weights_from_json(json)) << node << ": " << factor;
+  }
+  EXPECT_FALSE(weights_from_json(Json::array()));
+  EXPECT_FALSE(weights_from_json(nullptr));
 }
 
 TEST(Messages, UnknownFieldsAreLeftAside) {

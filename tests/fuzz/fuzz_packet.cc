@@ -11,6 +11,7 @@
 
 #include "bpf/wire.h"
 #include "common/check.h"
+#include "l4/counters.h"
 #include "l4/table_writer.h"
 #include "l4/user_tables.h"
 
@@ -26,22 +27,42 @@ constexpr std::size_t kLinkAddresses = 12;
 
 IpAddress address(const char* text) { return *IpAddress::parse(text); }
 
-void set_common(TableWriter& writer) {
-  writer.set_identity({.source_v4 = address("192.0.2.11"), .source_v6 = address("2001:db8::11"), .key = {1, 2, 3, 4}, .mtu = kMtu});
+Identity identity(const char* v4, const char* v6) {
+  return {.source_v4 = address(v4),
+          .source_v6 = address(v6),
+          .key = {1, 2, 3, 4},
+          .mtu = kMtu,
+          .ipip_v4 = IpPrefix::parse("10.99.7.0/24"),
+          .ipip_v6 = IpPrefix::parse("2001:db8:99::/64"),
+          .icmp_answers = 1'000'000'000};
+}
+
+void set_nodes(TableWriter& writer) {
   writer.set_node(1, address("192.0.2.21"));
   writer.set_node(2, address("2001:db8::22"));
   writer.set_node(3, address("192.0.2.23"));
 }
 
-// The L4 host: one VIP in both families, one ring over two nodes, some slots with earlier owners.
+// The L4 host: VIPs of every kind in both families, one ring over two nodes, some slots with earlier owners.
 MemoryPlane& front_door() {
   static MemoryPlane plane(kSlots, 2);
   static const bool is_set = [] {
     TableWriter writer(plane);
-    set_common(writer);
-    const VipEntry vips[] = {{address("198.51.100.10"), 443, IPPROTO_TCP, 0, 0},
-                             {address("198.51.100.10"), 443, IPPROTO_UDP, 1, 0},
-                             {address("2001:db8:100::10"), 443, IPPROTO_TCP, 2, 0}};
+    writer.set_identity(identity("192.0.2.11", "2001:db8::11"));
+    set_nodes(writer);
+    std::vector<VipEntry> vips;
+    for (const bool is_v4 : {true, false}) {
+      const auto add = [&](int host, std::uint16_t port, std::uint8_t protocol, std::uint16_t flags,
+                           std::uint8_t encapsulation, std::uint8_t fields) {
+        const std::string text = (is_v4 ? "198.51.100." : "2001:db8:100::") + std::to_string(host);
+        vips.push_back({address(text.c_str()), port, protocol, static_cast<std::uint16_t>(vips.size()), 0,
+                        flags, encapsulation, fields});
+      };
+      add(10, 443, IPPROTO_TCP, 0, GH_ENCAPSULATE_GUE_HOPS, GH_HASH_FLOW);
+      add(10, 443, IPPROTO_UDP, 0, GH_ENCAPSULATE_GUE, GH_HASH_FLOW);
+      add(10, 53, IPPROTO_UDP, GH_VIP_FRAGMENTS, GH_ENCAPSULATE_GUE_HOPS, GH_HASH_ADDRESSES);
+      add(10, 0, IPPROTO_TCP, 0, GH_ENCAPSULATE_IPIP, GH_HASH_FLOW);
+    }
     const std::uint64_t ring[kSlots] = {gh_slot(1, 0, 0, 0),
                                         gh_slot(2, 0, 0, 0),
                                         gh_slot(1, 3, 0, 0),
@@ -55,15 +76,16 @@ MemoryPlane& front_door() {
   return plane;
 }
 
-// A node: its address table holds those who may send through the tunnel.
+// Nodes 1 and 2 in one: its address table holds those who may send through the tunnel.
 MemoryPlane& node() {
   static MemoryPlane plane(kSlots, 2);
   static const bool is_set = [] {
     TableWriter writer(plane);
-    set_common(writer);
+    writer.set_identity(identity("192.0.2.21", "2001:db8::22"));
+    set_nodes(writer);
     const VipEntry senders[] = {{address("192.0.2.11"), 1, IPPROTO_TCP, 0, 0},
                                 {address("2001:db8::11"), 1, IPPROTO_TCP, 0, 0},
-                                {address("192.0.2.21"), 1, IPPROTO_TCP, 0, 0}};
+                                {address("192.0.2.23"), 1, IPPROTO_TCP, 0, 0}};
     return writer.set_vips(senders).has_value();
   }();
   GH_CHECK(is_set);
@@ -80,8 +102,8 @@ struct Handled {
   Bytes frame;
 };
 
-std::uint64_t total(const Tables& tables) {
-  return std::accumulate(tables.verdicts.begin(), tables.verdicts.end(), std::uint64_t{0});
+std::uint64_t total(const VerdictCounts& counts) {
+  return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
 }
 
 using Handler = gh_verdict (*)(Tables&, PacketBuffer&);
@@ -92,20 +114,25 @@ Handled handle(Handler handler, MemoryPlane& plane, const Bytes& frame, std::siz
   memory.insert(memory.end(), frame.begin(), frame.end());
   Tables tables = plane.tables();
   PacketBuffer packet{memory, headroom, frame.size()};
-  const std::uint64_t before = total(tables);
-  const std::vector<std::uint64_t> counts(tables.verdicts.begin(), tables.verdicts.end());
+  const VerdictCounts before = verdict_counts(tables);
   const gh_verdict verdict = handler(tables, packet);
+  const VerdictCounts after = verdict_counts(tables);
   GH_CHECK(verdict < GH_VERDICT_COUNT);
-  GH_CHECK(total(tables) == before + 1 && tables.verdicts[verdict] == counts[verdict] + 1);
-  GH_CHECK(packet.start + packet.length == memory.size());
-  return {verdict, Bytes(memory.begin() + static_cast<std::ptrdiff_t>(packet.start), memory.end())};
+  GH_CHECK(total(after) == total(before) + 1 && after[verdict] == before[verdict] + 1);
+  GH_CHECK(packet.start + packet.length <= memory.size());
+  GH_CHECK(packet.start + packet.length == memory.size() || verdict == GH_VIP_TOO_BIG);
+  const auto start = memory.begin() + static_cast<std::ptrdiff_t>(packet.start);
+  return {verdict, Bytes(start, start + static_cast<std::ptrdiff_t>(packet.length))};
 }
 
-// 14 or 18 bytes; the frame has at least that many.
+// Ethernet and up to two tags; the frame has at least that many bytes.
 std::size_t link_length(const Bytes& frame) {
-  const std::uint16_t type = word(frame, kLinkAddresses);
-  return type == GH_ETHERTYPE_VLAN || type == GH_ETHERTYPE_QINQ ? sizeof(gh_ethernet) + sizeof(gh_vlan)
-                                                                : sizeof(gh_ethernet);
+  std::size_t length = sizeof(gh_ethernet);
+  for (int tags = 0; tags < 2; ++tags) {
+    const std::uint16_t type = word(frame, length - 2);
+    if (type == GH_ETHERTYPE_VLAN || type == GH_ETHERTYPE_QINQ) length += sizeof(gh_vlan);
+  }
+  return length;
 }
 
 bool has_good_checksum(std::span<const std::uint8_t> header) {
@@ -127,15 +154,20 @@ void check_outer(const Bytes& frame, std::size_t inner_length) {
   GH_CHECK(is_v4 || word(frame, link - 2) == GH_ETHERTYPE_IPV6);
   const std::size_t header = is_v4 ? sizeof(gh_ipv4) : sizeof(gh_ipv6);
   if (is_v4) GH_CHECK(has_good_checksum(outer));
-  GH_CHECK(outer[is_v4 ? 8 : 7] == 64 && outer[is_v4 ? 9 : 6] == IPPROTO_UDP);
-  GH_CHECK(word(outer, header + 2) == GH_TUNNEL_PORT);
+  const std::uint8_t protocol = outer[is_v4 ? 9 : 6];
+  GH_CHECK(outer[is_v4 ? 8 : 7] == 64 && outer[0] >> 4 == (is_v4 ? 4 : 6));
+  GH_CHECK(protocol == IPPROTO_UDP || protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6);
   if (inner_length == 0) return;  // sent on: the rest is as another wrote it
-  GH_CHECK(outer[0] >> 4 == (is_v4 ? 4 : 6));
-  GH_CHECK(ip_length(outer) == header + sizeof(gh_udp) + sizeof(gh_gue) + inner_length &&
-           ip_length(outer) <= kMtu);
-  GH_CHECK(word(outer, header) >= 49152 &&
-           word(outer, header + 4) == sizeof(gh_udp) + sizeof(gh_gue) + inner_length);
-  GH_CHECK(word(outer, header + sizeof(gh_udp)) >> 8 == 2 && word(outer, header + sizeof(gh_udp) + 2) == 0);
+  GH_CHECK(ip_length(outer) <= kMtu);
+  if (protocol != IPPROTO_UDP) {
+    GH_CHECK(ip_length(outer) == header + inner_length);
+    return;
+  }
+  const std::size_t gue = (outer[header + sizeof(gh_udp)] + 1u) * 4;
+  GH_CHECK((gue == 4 || gue == sizeof(gh_gue)) && word(outer, header + 2) == GH_TUNNEL_PORT);
+  GH_CHECK(ip_length(outer) == header + sizeof(gh_udp) + gue + inner_length);
+  GH_CHECK(word(outer, header) >= 49152 && word(outer, header + 4) == sizeof(gh_udp) + gue + inner_length);
+  GH_CHECK(word(outer, header + sizeof(gh_udp) + 2) == 0);
 }
 
 void swap_link_addresses(Bytes& frame) {
@@ -161,12 +193,16 @@ void check_inner(Bytes before, Bytes after, int outer_mark, std::uint16_t type) 
   GH_CHECK(before == after);
 }
 
+// IPIP, GUE and GUE with hop list, over IPv4 and IPv6.
+bool is_outer_length(std::size_t length) {
+  return length == 20 || length == 32 || length == 40 || length == 52 || length == 60;
+}
+
 void check_decapsulation(const Bytes& frame, Bytes* result);
 
 void check_forwarded(const Bytes& frame, const Bytes& tunnelled) {
   const std::size_t link = link_length(frame), added = tunnelled.size() - frame.size();
-  GH_CHECK(added == sizeof(gh_outer_v4) || added == sizeof(gh_outer_v6));
-  GH_CHECK(link_length(tunnelled) == link);
+  GH_CHECK(is_outer_length(added) && link_length(tunnelled) == link);
   check_outer(tunnelled, ip_length(std::span(frame).subspan(link)));
   Bytes expected = frame;
   swap_link_addresses(expected);
@@ -179,15 +215,31 @@ void check_forwarded(const Bytes& frame, const Bytes& tunnelled) {
   if (!taken_off.empty()) GH_CHECK(taken_off == expected);
 }
 
+// The header of an answer from us; what its checksums cover is whole.
+void check_answer(const Bytes& frame, const Handled& handled) {
+  const std::size_t link = link_length(handled.frame);
+  GH_CHECK(link == link_length(frame));
+  const std::span<const std::uint8_t> ip = std::span(handled.frame).subspan(link);
+  const bool is_v4 = word(handled.frame, link - 2) == GH_ETHERTYPE_IPV4;
+  GH_CHECK(ip[is_v4 ? 8 : 7] == 64 && ip[is_v4 ? 9 : 6] == (is_v4 ? +IPPROTO_ICMP : +IPPROTO_ICMPV6));
+  if (is_v4) GH_CHECK(has_good_checksum(ip));
+  if (handled.verdict == GH_VIP_ECHO) {
+    GH_CHECK(handled.frame.size() == frame.size());
+  } else {
+    GH_CHECK(ip_length(ip) == ip.size() && ip.size() == (is_v4 ? 576 : 1264));
+  }
+}
+
 void check_balance(const Bytes& frame, std::size_t headroom) {
   const Handled handled = handle(balance, front_door(), frame, headroom);
   GH_CHECK(handled.verdict < GH_NODE_NOT_TUNNEL);
-  if (handled.verdict != GH_FORWARDED) {
+  if (handled.verdict == GH_VIP_ECHO || handled.verdict == GH_VIP_TOO_BIG) {
+    check_answer(frame, handled);
+  } else if (handled.verdict == GH_FORWARDED) {
+    check_forwarded(frame, handled.frame);
+  } else {
     GH_CHECK(handled.frame == frame);
-    return;
   }
-  GH_CHECK(headroom >= sizeof(gh_outer_v4));
-  check_forwarded(frame, handled.frame);
 }
 
 // `result` gets what was taken out of the tunnel, if it was.
@@ -208,10 +260,11 @@ void check_decapsulation(const Bytes& frame, Bytes* result) {
     case GH_NODE_OWNED:
     case GH_NODE_HOP_UNKNOWN: {
       const std::size_t link = link_length(frame), removed = frame.size() - handled.frame.size();
-      GH_CHECK(removed == sizeof(gh_outer_v4) || removed == sizeof(gh_outer_v6));
+      GH_CHECK(is_outer_length(removed));
       check_inner(Bytes(frame.begin() + static_cast<std::ptrdiff_t>(link + removed), frame.end()),
                   Bytes(handled.frame.begin() + static_cast<std::ptrdiff_t>(link), handled.frame.end()),
-                  congestion_mark(std::span(frame).subspan(link), word(frame, link - 2)), word(handled.frame, link - 2));
+                  congestion_mark(std::span(frame).subspan(link), word(frame, link - 2)),
+                  word(handled.frame, link - 2));
       if (result) *result = handled.frame;
       break;
     }

@@ -1,6 +1,6 @@
-// The flow hash once more, word by word from its definition (bpf/hash.h) and on the packet's own bytes: what tests expect of
-// the packet core does not come from the packet core. Keys are the site secret's four words; addresses and ports are as they
-// stand in the packet.
+// The flow hash once more, word by word from its definition (bpf/hash.h) and on the packet's own bytes: what
+// tests expect of the packet core does not come from the packet core. Keys are the site secret's four words;
+// addresses and ports are as they stand in the packet.
 #pragma once
 
 #include <array>
@@ -50,12 +50,15 @@ class PlainFlowHash {
     for (std::size_t byte = 4; byte-- > 0;) value = value << 8 | address.bytes[4 * index + byte];
     return value;
   }
-  static std::uint32_t swapped(std::uint16_t value) { return static_cast<std::uint16_t>(value << 8 | value >> 8); }
+  static std::uint32_t swapped(std::uint16_t value) {
+    return static_cast<std::uint16_t>(value << 8 | value >> 8);
+  }
   static std::uint32_t ports_word(const PlainFlow& flow) {
     return swapped(flow.source_port) | swapped(flow.destination_port) << 16;
   }
 
-  std::uint64_t of(const PlainFlow& flow, const IpAddress& destination, std::array<std::uint32_t, 2> transport) const {
+  std::uint64_t of(const PlainFlow& flow, const IpAddress& destination,
+                   std::array<std::uint32_t, 2> transport) const {
     std::uint64_t sum = key_[0] + (key_[1] + transport[0]) * (key_[2] + transport[1]);
     std::size_t next = 3;
     for (const std::size_t i : {3, 2, 0, 1}) {
