@@ -14,7 +14,8 @@ constexpr int kMostErrors = 5;
 std::string quoted(std::string_view text) {
   constexpr std::size_t kShown = 60;
   std::string shown(text.substr(0, kShown));
-  std::replace_if(shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
+  std::replace_if(
+      shown.begin(), shown.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
   return "\"" + shown + (text.size() > kShown ? "..." : "") + "\"";
 }
 
@@ -41,8 +42,10 @@ Result<std::vector<IpPrefix>> parse_prefix_list(std::string_view text, const std
       prefixes.push_back(*prefix);
       continue;
     }
-    errors += (error_count++ ? "\n" : "") + file + ":" + std::to_string(number) +
-              ": expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, without bits beyond its length, found " + quoted(line);
+    errors +=
+        (error_count++ ? "\n" : "") + file + ":" + std::to_string(number) +
+        ": expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, without bits beyond its length, found " +
+        quoted(line);
   }
   if (error_count > 0) return Error{errors};
   return prefixes;
@@ -51,10 +54,12 @@ Result<std::vector<IpPrefix>> parse_prefix_list(std::string_view text, const std
 Result<std::vector<IpPrefix>> load_prefix_list(const std::string& file) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error)) {
-    return Error{file + ":1: cannot read this file: " + (error ? error.message() : "it is not a regular file")};
+    return Error{file +
+                 ":1: cannot read this file: " + (error ? error.message() : "it is not a regular file")};
   }
   const auto size = std::filesystem::file_size(file, error);
-  if (error || size > kMostBytes) return Error{file + ":1: larger than a list may be (" + std::to_string(kMostBytes) + " bytes)"};
+  if (error || size > kMostBytes)
+    return Error{file + ":1: larger than a list may be (" + std::to_string(kMostBytes) + " bytes)"};
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return system_error(file + ":1: cannot read this file");
   std::string text(size, '\0');

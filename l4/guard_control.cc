@@ -25,11 +25,15 @@ std::string text_of(const Json& params, const char* name) {
 
 Result<std::vector<IpPrefix>> prefixes_of(const Json& params) {
   const auto member = params.find("prefixes");
-  if (member == params.end() || !member->is_array() || member->empty()) return Error{"prefixes: expected a list of them"};
+  if (member == params.end() || !member->is_array() || member->empty())
+    return Error{"prefixes: expected a list of them"};
   std::vector<IpPrefix> prefixes;
   for (const Json& each : *member) {
     const auto prefix = each.is_string() ? IpPrefix::parse(each.get<std::string>()) : std::nullopt;
-    if (!prefix) return Error{"expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, without bits beyond its length, found " + each.dump()};
+    if (!prefix)
+      return Error{
+          "expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, without bits beyond its length, found " +
+          each.dump()};
     prefixes.push_back(*prefix);
   }
   return prefixes;
@@ -118,7 +122,8 @@ Result<Json> GuardControl::find(const Json& params) const {
   for (int length = 128; length >= (address->is_v4() ? 96 : 0); --length) {
     const IpPrefix prefix = cut(*address, static_cast<unsigned>(length));
     const std::uint32_t lists = lists_.table().lists_of(prefix);
-    for (const std::string& name : lists_.names_in(lists)) rules.push_back({{"prefix", to_string(prefix)}, {"list", name}});
+    for (const std::string& name : lists_.names_in(lists))
+      rules.push_back({{"prefix", to_string(prefix)}, {"list", name}});
   }
   return Json{{"rules", std::move(rules)}};
 }

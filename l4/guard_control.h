@@ -1,5 +1,6 @@
-// Protection as the daemon has it: prepares a config's lists and policies, puts them in force, answers `gatehouse prefix`, and
-// tends the tables: filters that have become loose, buckets of sources that are long gone.
+// Protection as the daemon has it: prepares a config's lists and policies, puts them in force, answers
+// `gatehouse prefix`, and tends the tables: filters that have become loose, buckets of sources that are long
+// gone.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@ class GuardControl {
   // `plane` outlives this.
   GuardControl(EventLoop& loop, DataPlane& plane);
 
-  // A config's lists and policies, checked and written where packets do not see them. Returns the flags of its VIPs, in order; an
-  // Error changes nothing. `is_restart`: as of PrefixLists::prepare().
+  // A config's lists and policies, checked and written where packets do not see them. Returns the flags of
+  // its VIPs, in order; an Error changes nothing. `is_restart`: as of PrefixLists::prepare().
   using VipFlags = std::vector<std::uint16_t>;
   Result<VipFlags> prepare(const config::Config& config, bool is_restart);
   // The config is in use: from now on its VIPs' entries are to have these flags.

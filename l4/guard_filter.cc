@@ -18,7 +18,8 @@ void set_bits(T& word, T bits) {
 // Bits [first, first + count), the count a power of two that divides the first.
 void set_run(std::span<__u64> words, std::size_t first, std::size_t count) {
   if (count < 64) return set_bits<__u64>(words[first / 64], ((1ull << count) - 1) << first % 64);
-  for (std::size_t word = first / 64; word < (first + count) / 64; ++word) set_bits<__u64>(words[word], ~__u64{0});
+  for (std::size_t word = first / 64; word < (first + count) / 64; ++word)
+    set_bits<__u64>(words[word], ~__u64{0});
 }
 
 void add_v4(const GuardTables& tables, std::uint32_t address, unsigned length) {
@@ -40,7 +41,8 @@ void add_v6(const GuardTables& tables, std::uint64_t high, unsigned length) {
   if (length == 0) {
     set_bits(tables.guard->v6_has_default, 1u);
   } else {
-    set_bits(tables.guard->v6_lengths[length <= 64 ? 1 : 0], __u64{1} << (length <= 64 ? 64 - length : 128 - length));
+    set_bits(tables.guard->v6_lengths[length <= 64 ? 1 : 0],
+             __u64{1} << (length <= 64 ? 64 - length : 128 - length));
   }
   if (length < GH_V6_SHORTEST_HASHED) {
     set_run(tables.guard->v6_exact, high >> 48, std::size_t{1} << (16 - std::min(length, 16u)));

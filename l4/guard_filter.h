@@ -1,5 +1,6 @@
-// What stands before the rules so that packets which no rule concerns do not look for one: bits and lengths by block of
-// addresses (bpf/abi_guard.h). Added to in the tables themselves, built anew aside and then copied over.
+// What stands before the rules so that packets which no rule concerns do not look for one: bits and lengths
+// by block of addresses (bpf/abi_guard.h). Added to in the tables themselves, built anew aside and then
+// copied over.
 #pragma once
 
 #include <cstdint>

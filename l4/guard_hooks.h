@@ -1,4 +1,5 @@
-// The hooks of bpf/guard.h over l4::GuardTables. Only for the file that builds the packet core for user space.
+// The hooks of bpf/guard.h over l4::GuardTables. Only for the file that builds the packet core for user
+// space.
 #pragma once
 
 #include "bpf/guard_limit.h"
@@ -35,7 +36,9 @@ static inline gh_handshake* gh_get_handshake(gh_tables*) {
   static thread_local gh_handshake handshake;
   return &handshake;
 }
-static inline __s64 gh_make_cookie(gh_packet*, const gh_connection*, __u8*, __u8* header, __u32 length) { return length >= 20 ? header[1] << 16 | 1 : -1; }
+static inline __s64 gh_make_cookie(gh_packet*, const gh_connection*, __u8*, __u8* header, __u32 length) {
+  return length >= 20 ? header[1] << 16 | 1 : -1;
+}
 static inline __u32 gh_get_tcp_clock() { return 0x12345678; }
 static inline void gh_repeat(__u32 count, long (*step)(__u32, void*), void* context) {
   for (__u32 i = 0; i < count && step(i, context) == 0; ++i) continue;

@@ -11,7 +11,9 @@
 namespace gatehouse::l4 {
 namespace {
 
-std::string_view name_of(const gh_prefix_list& list) { return {list.name, strnlen(list.name, sizeof list.name)}; }
+std::string_view name_of(const gh_prefix_list& list) {
+  return {list.name, strnlen(list.name, sizeof list.name)};
+}
 
 // The order of a file is no change.
 std::uint64_t digest_of(const std::vector<IpPrefix>& prefixes) {
@@ -19,7 +21,8 @@ std::uint64_t digest_of(const std::vector<IpPrefix>& prefixes) {
   for (const IpPrefix& prefix : prefixes) {
     std::uint64_t words[2];
     std::memcpy(words, prefix.address.bytes.data(), sizeof words);
-    const std::uint64_t hash = gh_mix(gh_mix(words[0] ^ prefix.length, 0x9e3779b97f4a7c15ull) ^ words[1], 0xc2b2ae3d27d4eb4full);
+    const std::uint64_t hash =
+        gh_mix(gh_mix(words[0] ^ prefix.length, 0x9e3779b97f4a7c15ull) ^ words[1], 0xc2b2ae3d27d4eb4full);
     digest += gh_mix(hash, 0x165667b19e3779f9ull);
   }
   return digest | 1;  // 0: never applied
@@ -44,8 +47,8 @@ std::uint32_t action_of(const config::PrefixList& list) {
 }
 
 Error no_room(const std::string& where, std::size_t wanted, std::size_t room) {
-  return Error{where + ": " + std::to_string(wanted) + " prefixes of all lists together; there is room for " + std::to_string(room) +
-               " (protection.prefixes)"};
+  return Error{where + ": " + std::to_string(wanted) + " prefixes of all lists together; there is room for " +
+               std::to_string(room) + " (protection.prefixes)"};
 }
 
 }  // namespace
@@ -74,17 +77,20 @@ Result<PrefixLists::Masks> PrefixLists::prepare(const config::Config& config, bo
 }
 
 // What each list is to be. Operators' own goes on as it is, also when its action changes.
-Result<std::vector<PrefixLists::Wanted>> PrefixLists::read(const config::Config& config, bool is_restart) const {
+Result<std::vector<PrefixLists::Wanted>> PrefixLists::read(const config::Config& config,
+                                                           bool is_restart) const {
   std::vector<Wanted> lists;
   for (const config::PrefixList& list : config.prefix_lists) {
     auto prefixes = read_prefixes(list);
-    if (!prefixes) return Error{config.file + ": [[prefix_list]] \"" + list.name + "\":\n" + prefixes.error().message};
+    if (!prefixes)
+      return Error{config.file + ": [[prefix_list]] \"" + list.name + "\":\n" + prefixes.error().message};
     Wanted wanted{&list, std::move(*prefixes), 0, 0, true};
     wanted.digest = digest_of(wanted.prefixes);
     if (const auto known = number_of(list.name)) {
       wanted.number = *known;
       wanted.is_new = !stays(wanted, *known, is_restart);
-      const bool is_kept = is_operators(list) || (is_restart && tables_.lists[*known].digest == wanted.digest);
+      const bool is_kept =
+          is_operators(list) || (is_restart && tables_.lists[*known].digest == wanted.digest);
       if (wanted.is_new && is_kept) wanted.prefixes = rules_of(*known);
     }
     lists.push_back(std::move(wanted));
@@ -104,7 +110,8 @@ bool PrefixLists::stays(const Wanted& wanted, std::size_t number, bool is_restar
 
 Status PrefixLists::check_room(const config::Config& config, const std::vector<Wanted>& lists) const {
   std::size_t sum = 0;
-  for (const Wanted& wanted : lists) sum += wanted.is_new ? wanted.prefixes.size() : table_.size_of_list(wanted.number);
+  for (const Wanted& wanted : lists)
+    sum += wanted.is_new ? wanted.prefixes.size() : table_.size_of_list(wanted.number);
   return sum > room() ? Status(no_room(config.file, sum, room())) : Status();
 }
 
@@ -115,7 +122,8 @@ Status PrefixLists::choose_numbers(const config::Config& config, std::vector<Wan
     if (!wanted.is_new) continue;
     while (number < tables_.lists.size() && tables_.lists[number].state != GH_LIST_FREE) ++number;
     if (number == tables_.lists.size()) {
-      return Error{config.file + ": [[prefix_list]] \"" + wanted.config->name + "\": too many lists while those of an earlier config go"};
+      return Error{config.file + ": [[prefix_list]] \"" + wanted.config->name +
+                   "\": too many lists while those of an earlier config go"};
     }
     wanted.number = number++;
   }
@@ -130,7 +138,8 @@ Status PrefixLists::fill(const Wanted& wanted) {
   entry.action = action_of(*wanted.config);
   entry.state = GH_LIST_COMING;
   for (const IpPrefix& prefix : wanted.prefixes) {
-    if (table_.add(prefix, 1u << wanted.number) == PrefixTable::kNowhere) return Error{"no place is left for " + to_string(prefix)};
+    if (table_.add(prefix, 1u << wanted.number) == PrefixTable::kNowhere)
+      return Error{"no place is left for " + to_string(prefix)};
   }
   return {};
 }
@@ -186,10 +195,12 @@ std::size_t PrefixLists::size_of_all() const {
 Result<std::size_t> PrefixLists::add(std::string_view list, const std::vector<IpPrefix>& prefixes) {
   const auto number = number_of(list);
   if (!number) return number.error();
-  if (const std::size_t sum = size_of_all() + prefixes.size(); sum > room()) return no_room(std::string(list), sum, room());
+  if (const std::size_t sum = size_of_all() + prefixes.size(); sum > room())
+    return no_room(std::string(list), sum, room());
   const std::size_t before = table_.size_of_list(*number);
   for (const IpPrefix& prefix : prefixes) {
-    if (table_.add(prefix, 1u << *number) == PrefixTable::kNowhere) return Error{"no place is left for " + to_string(prefix)};
+    if (table_.add(prefix, 1u << *number) == PrefixTable::kNowhere)
+      return Error{"no place is left for " + to_string(prefix)};
   }
   return table_.size_of_list(*number) - before;
 }
@@ -224,7 +235,8 @@ Status PrefixLists::replace(std::string_view list, const std::vector<IpPrefix>& 
   return {};
 }
 
-Result<PrefixLists::Page> PrefixLists::list(std::string_view name, std::size_t place, std::size_t most) const {
+Result<PrefixLists::Page> PrefixLists::list(std::string_view name, std::size_t place,
+                                            std::size_t most) const {
   const auto number = number_of(name);
   if (!number) return number.error();
   Page page;

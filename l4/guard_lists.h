@@ -1,9 +1,11 @@
-// Prefix lists by name: what the config says of them and what operators change at run time, over the one table of rules.
+// Prefix lists by name: what the config says of them and what operators change at run time, over the one
+// table of rules.
 //
-// A list that the config changes, by `prefixes`, `file` or `action`, is written beside the old one, under a number of its own that
-// no packet goes by yet; with the VIP table all of them are switched to at one stroke (bpf/abi_guard.h). One that is empty in the
-// config is the operators' own: only they change it. Everything stands in the plane's tables and outlives the daemon as they do;
-// after a restart run-time changes go on until the config itself has changed.
+// A list that the config changes, by `prefixes`, `file` or `action`, is written beside the old one, under a
+// number of its own that no packet goes by yet; with the VIP table all of them are switched to at one stroke
+// (bpf/abi_guard.h). One that is empty in the config is the operators' own: only they change it. Everything
+// stands in the plane's tables and outlives the daemon as they do; after a restart run-time changes go on
+// until the config itself has changed.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +25,9 @@ class PrefixLists {
  public:
   PrefixLists(const GuardTables& tables, std::function<void()> wait_for_readers);
 
-  // Reads a config's lists and writes those that differ where no packet sees them. `is_restart`: keep what was changed at run time
-  // where the config is the same. An Error changes nothing. The bit of each list, by name: what policies are to name.
+  // Reads a config's lists and writes those that differ where no packet sees them. `is_restart`: keep what
+  // was changed at run time where the config is the same. An Error changes nothing. The bit of each list, by
+  // name: what policies are to name.
   using Masks = std::map<std::string, std::uint32_t>;
   Result<Masks> prepare(const config::Config& config, bool is_restart);
   // The config is in use: operators' requests are about its lists from now on.

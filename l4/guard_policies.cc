@@ -31,15 +31,20 @@ std::uint32_t number_of(const std::string& name) {
   return hash;
 }
 
-gh_rate rate_of(std::uint32_t per_second, std::uint32_t burst) { return gh_make_rate(per_second, burst ? burst : per_second); }
+gh_rate rate_of(std::uint32_t per_second, std::uint32_t burst) {
+  return gh_make_rate(per_second, burst ? burst : per_second);
+}
 
 // A window is about a tenth of a second.
 void set_window(gh_policy& policy, const GuardTables& tables, std::uint32_t packets_per_second) {
   const std::size_t cpus = tables.sketch_lines.size() / GH_SKETCH_LINES;
   const std::uint64_t ticks_per_second = (std::uint64_t{GH_BUCKET_UNITS} << 24) / tables.guard->tick;
-  policy.window_shift = static_cast<std::uint8_t>(std::bit_width(std::max<std::uint64_t>(ticks_per_second / 8, 1)) - 1);
-  const std::uint64_t in_window = (std::uint64_t{packets_per_second} << policy.window_shift) / ticks_per_second;
-  policy.free_packets = static_cast<std::uint32_t>(std::min<std::uint64_t>(in_window / GH_SKETCH_SHARE / cpus, GH_SKETCH_MOST));
+  policy.window_shift =
+      static_cast<std::uint8_t>(std::bit_width(std::max<std::uint64_t>(ticks_per_second / 8, 1)) - 1);
+  const std::uint64_t in_window =
+      (std::uint64_t{packets_per_second} << policy.window_shift) / ticks_per_second;
+  policy.free_packets =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(in_window / GH_SKETCH_SHARE / cpus, GH_SKETCH_MOST));
   policy.sketch_key = tables.guard->key[0] ^ std::uint64_t{policy.limit} << 1;
 }
 
@@ -66,21 +71,27 @@ PolicyNumbers numbers_in_use(const Tables& tables, std::span<const std::uint16_t
   return used;
 }
 
-bool is_same(const gh_policy& one, const gh_policy& other) { return std::memcmp(&one, &other, sizeof one) == 0; }
+bool is_same(const gh_policy& one, const gh_policy& other) {
+  return std::memcmp(&one, &other, sizeof one) == 0;
+}
 
 }  // namespace
 
-std::optional<gh_policy> policy_of(const GuardTables& tables, const config::Config& config, const config::Vip& vip,
+std::optional<gh_policy> policy_of(const GuardTables& tables, const config::Config& config,
+                                   const config::Vip& vip,
                                    const std::map<std::string, std::uint32_t>& lists) {
   gh_policy policy{};
   for (const config::PrefixList& list : config.prefix_lists) {
     if (!list.vips.empty() && !names(list.vips, vip.name)) continue;
-    std::uint32_t& mask = list.action == "deny" ? policy.deny : list.action == "allow" ? policy.allow : policy.exempt;
+    std::uint32_t& mask = list.action == "deny"    ? policy.deny
+                          : list.action == "allow" ? policy.allow
+                                                   : policy.exempt;
     mask |= lists.at(list.name);
   }
   const config::SourceLimit* limit = limit_of(config, vip);
   if (limit) set_limit(policy, tables, *limit);
-  const bool is_guarded = limit || policy.deny || policy.allow || policy.exempt || config.protection.drop_bogus;
+  const bool is_guarded =
+      limit || policy.deny || policy.allow || policy.exempt || config.protection.drop_bogus;
   return is_guarded ? std::optional(policy) : std::nullopt;
 }
 
@@ -98,11 +109,14 @@ Result<std::vector<std::uint16_t>> write_policies(const Tables& tables, const co
       continue;
     }
     std::size_t number = 0;
-    while (number < policies.size() && !((taken[number] || chosen[number]) && is_same(policies[number], *policy))) ++number;
+    while (number < policies.size() &&
+           !((taken[number] || chosen[number]) && is_same(policies[number], *policy)))
+      ++number;
     if (number == policies.size()) {
       number = 0;
       while (number < policies.size() && (taken[number] || chosen[number])) ++number;
-      if (number == policies.size()) return Error{config.file + ": VIPs ask for too many different policies of protection"};
+      if (number == policies.size())
+        return Error{config.file + ": VIPs ask for too many different policies of protection"};
       policies[number] = *policy;
     }
     chosen.set(number);

@@ -17,7 +17,8 @@ void store(T& place, T value) {
 }
 
 bool is_same(const gh_prefix_key& one, const gh_prefix_key& other) {
-  return one.length == other.length && one.prefix.low == other.prefix.low && one.prefix.high == other.prefix.high;
+  return one.length == other.length && one.prefix.low == other.prefix.low &&
+         one.prefix.high == other.prefix.high;
 }
 
 // Of lists that `before` and `after` do not both name.
@@ -31,7 +32,9 @@ void count(std::array<std::size_t, GH_PREFIX_LISTS>& sizes, std::uint32_t before
 }  // namespace
 
 PrefixTable::PrefixTable(const GuardTables& tables, std::function<void()> wait_for_readers)
-    : tables_(tables), wait_for_readers_(std::move(wait_for_readers)), freed_(2 * tables.prefix_lines.size()) {
+    : tables_(tables),
+      wait_for_readers_(std::move(wait_for_readers)),
+      freed_(2 * tables.prefix_lines.size()) {
   for (std::size_t place = 0; place < 2 * capacity(); ++place) {
     if (tables_.prefix_lines[place / 2].key[place % 2].length == GH_NO_RULE) continue;
     ++size_;
@@ -106,8 +109,8 @@ std::size_t PrefixTable::add(const IpPrefix& prefix, std::uint32_t lists) {
   return place;
 }
 
-// A free place is all zero: on a machine that orders loads loosely, a reader that sees the next rule's length before the rest finds
-// a rule that is on no list.
+// A free place is all zero: on a machine that orders loads loosely, a reader that sees the next rule's length
+// before the rest finds a rule that is on no list.
 void PrefixTable::remove_at(std::size_t place, std::uint32_t lists) {
   gh_prefix_key& key = tables_.prefix_lines[place / 2].key[place % 2];
   set_lists(place, lists_at(place) & ~lists);

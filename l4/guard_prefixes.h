@@ -1,6 +1,7 @@
-// Writes prefix rules into a plane's tables while packets go by them: every change of a rule is one store (bpf/abi_guard.h), and
-// a rule that stays is never away for a moment. The tables are all the state that counts; beside them stand only the places that
-// were freed since the last grace period, which must not be used again before the next.
+// Writes prefix rules into a plane's tables while packets go by them: every change of a rule is one store
+// (bpf/abi_guard.h), and a rule that stays is never away for a moment. The tables are all the state that
+// counts; beside them stand only the places that were freed since the last grace period, which must not be
+// used again before the next.
 //
 // One writer per plane; not thread-safe.
 #pragma once
@@ -22,8 +23,8 @@ class PrefixTable {
   PrefixTable(const GuardTables& tables, std::function<void()> wait_for_readers);
 
   static constexpr std::size_t kNowhere = ~std::size_t{0};
-  // Puts `prefix` on the lists of the mask. Returns the place where the rule stands for as long as it is in the table, a number
-  // below 2 * capacity(); kNowhere, changing nothing, when none is left for it.
+  // Puts `prefix` on the lists of the mask. Returns the place where the rule stands for as long as it is in
+  // the table, a number below 2 * capacity(); kNowhere, changing nothing, when none is left for it.
   [[nodiscard]] std::size_t add(const IpPrefix& prefix, std::uint32_t lists);
   // Takes it off them. False: it was on none of them.
   bool remove(const IpPrefix& prefix, std::uint32_t lists);
@@ -34,8 +35,8 @@ class PrefixTable {
   std::size_t size_of_list(std::size_t list) const { return sizes_[list]; }
   std::size_t capacity() const { return tables_.prefix_lines.size(); }
 
-  // Calls visit(prefix, lists) for each rule from `place` on, in no order that means anything, until that returns false. Returns
-  // the place where it stopped.
+  // Calls visit(prefix, lists) for each rule from `place` on, in no order that means anything, until that
+  // returns false. Returns the place where it stopped.
   template <typename Visit>
   std::size_t for_each(Visit visit, std::size_t place = 0) const {
     for (; place < 2 * capacity(); ++place) {
@@ -54,8 +55,8 @@ class PrefixTable {
   std::size_t find_place(const IpPrefix& prefix) const;
   std::uint32_t lists_at(std::size_t place) const { return tables_.prefix_lines[place / 2].lists[place % 2]; }
 
-  // Makes the filters before the rules tight again: after removals packets that no rule concerns may pay more than they must.
-  // False: there was nothing to do.
+  // Makes the filters before the rules tight again: after removals packets that no rule concerns may pay more
+  // than they must. False: there was nothing to do.
   bool tighten();
 
  private:

@@ -17,7 +17,8 @@ inline unsigned length_of(const gh_prefix_key& key) {
 }
 
 inline bool is_v4(const gh_prefix_key& key) {
-  return key.prefix.high == 0 && key.prefix.low >> 32 == 0xffff && std::has_single_bit(key.length) && length_of(key) >= 96;
+  return key.prefix.high == 0 && key.prefix.low >> 32 == 0xffff && std::has_single_bit(key.length) &&
+         length_of(key) >= 96;
 }
 
 inline gh_prefix_key key_of(const IpPrefix& prefix) {

@@ -19,14 +19,15 @@ struct GuardSizes {
 };
 
 struct GuardTables {
-  gh_guard* guard = nullptr;                // in gh_state
-  std::span<gh_policy> policies;            // in it: GH_MAX_POLICIES
-  std::span<gh_prefix_list> lists;          // GH_PREFIX_LISTS
-  std::span<gh_prefix_line> prefix_lines;   // a power of two
-  std::span<std::uint64_t> v4_lengths;      // GH_V4_BLOCKS
-  std::span<gh_bucket_line> bucket_lines;   // a power of two
-  std::span<gh_sketch_line> sketch_lines;   // cpus * GH_SKETCH_LINES; the user-space build takes the first region
-  gh_cookies* cookies = nullptr;            // a node's
+  gh_guard* guard = nullptr;               // in gh_state
+  std::span<gh_policy> policies;           // in it: GH_MAX_POLICIES
+  std::span<gh_prefix_list> lists;         // GH_PREFIX_LISTS
+  std::span<gh_prefix_line> prefix_lines;  // a power of two
+  std::span<std::uint64_t> v4_lengths;     // GH_V4_BLOCKS
+  std::span<gh_bucket_line> bucket_lines;  // a power of two
+  std::span<gh_sketch_line>
+      sketch_lines;               // cpus * GH_SKETCH_LINES; the user-space build takes the first region
+  gh_cookies* cookies = nullptr;  // a node's
 
   void set_guard(gh_guard* memory) {
     guard = memory;
@@ -34,7 +35,8 @@ struct GuardTables {
   }
 };
 
-// Brings gh_guard in accord with the sizes of the tables and with the plane's clock; a new one gets a key of its own.
+// Brings gh_guard in accord with the sizes of the tables and with the plane's clock; a new one gets a key of
+// its own.
 void prepare_guard(const GuardTables& tables, std::uint32_t tick_multiplier);
 
 // Plain memory for them, beside `guard`, which outlives it.

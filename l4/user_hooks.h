@@ -1,4 +1,5 @@
-// What the hooks of the user-space build stand on. Only for the file that builds the packet core for user space.
+// What the hooks of the user-space build stand on. Only for the file that builds the packet core for user
+// space.
 #pragma once
 
 #include <cstddef>

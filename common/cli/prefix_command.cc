@@ -25,7 +25,8 @@ constexpr Action kActions[] = {{"add", "LIST PREFIX...", 2, 1'000},
 Result<Json> with_prefixes(Json request, const std::vector<std::string>& words) {
   for (std::size_t i = 2; i < words.size(); ++i) {
     if (!IpPrefix::parse(words[i])) {
-      return Error{"\"" + words[i] + "\" is no prefix such as 192.0.2.0/24 or 2001:db8::/32, without bits beyond its length"};
+      return Error{"\"" + words[i] +
+                   "\" is no prefix such as 192.0.2.0/24 or 2001:db8::/32, without bits beyond its length"};
     }
     request["prefixes"].push_back(words[i]);
   }
@@ -45,8 +46,10 @@ Result<Json> prefix_request(const std::vector<std::string>& words) {
     known.emplace_back(action.name);
     if (words.empty() || words[0] != action.name) continue;
     const std::size_t given = words.size() - 1;
-    if (given < action.least || given > action.most) return Error{std::string("prefix ") + action.name + " takes " + action.arguments};
-    Json request = {{"action", words[0]}, {action.name == std::string("find") ? "address" : "list", words[1]}};
+    if (given < action.least || given > action.most)
+      return Error{std::string("prefix ") + action.name + " takes " + action.arguments};
+    Json request = {{"action", words[0]},
+                    {action.name == std::string("find") ? "address" : "list", words[1]}};
     if (action.name == std::string("load")) {
       // The daemon has a folder of its own.
       request["file"] = std::filesystem::absolute(words[2]).lexically_normal().string();
@@ -54,7 +57,8 @@ Result<Json> prefix_request(const std::vector<std::string>& words) {
     }
     return with_prefixes(std::move(request), words);
   }
-  return Error{"unknown action of prefix \"" + (words.empty() ? "" : words[0]) + "\"" + config::suggest(words.empty() ? "" : words[0], known)};
+  return Error{"unknown action of prefix \"" + (words.empty() ? "" : words[0]) + "\"" +
+               config::suggest(words.empty() ? "" : words[0], known)};
 }
 
 std::string prefix_report(const Json& request, const Json& answer) {
@@ -62,14 +66,16 @@ std::string prefix_report(const Json& request, const Json& answer) {
   const std::string list = request.value("list", "");
   if (action == "list") {
     std::string text;
-    for (const Json& prefix : answer.value("prefixes", Json::array())) text += prefix.get<std::string>() + "\n";
+    for (const Json& prefix : answer.value("prefixes", Json::array()))
+      text += prefix.get<std::string>() + "\n";
     return text;
   }
   if (action == "find") {
     TextTable table;
     table.add_column("PREFIX");
     table.add_column("LIST");
-    for (const Json& rule : answer.value("rules", Json::array())) table.add_row({rule.value("prefix", ""), rule.value("list", "")});
+    for (const Json& rule : answer.value("rules", Json::array()))
+      table.add_row({rule.value("prefix", ""), rule.value("list", "")});
     return table.is_empty() ? "no list has a prefix of it\n" : table.text();
   }
   std::string text = list + " has " + count_of(answer, "rules", "prefix", "prefixes");

@@ -9,7 +9,8 @@
 
 namespace gatehouse::cli {
 
-// {"add", LIST, PREFIX...}, {"remove", LIST, PREFIX...}, {"load", LIST, FILE}, {"list", LIST}, {"find", ADDRESS}.
+// {"add", LIST, PREFIX...}, {"remove", LIST, PREFIX...}, {"load", LIST, FILE}, {"list", LIST}, {"find",
+// ADDRESS}.
 Result<nlohmann::json> prefix_request(const std::vector<std::string>& words);
 std::string prefix_report(const nlohmann::json& request, const nlohmann::json& answer);
 

@@ -14,7 +14,8 @@ std::vector<Finding> check_prefix_lists(const Config& config) {
     if (list.file.empty()) continue;
     std::error_code error;
     if (!std::filesystem::is_regular_file(list.file, error)) {
-      findings.push_back({Finding::Severity::kWarning, config.file + ": [[prefix_list]] \"" + list.name + "\": there is no file " + list.file +
+      findings.push_back({Finding::Severity::kWarning, config.file + ": [[prefix_list]] \"" + list.name +
+                                                           "\": there is no file " + list.file +
                                                            " here; L4 hosts need it"});
       continue;
     }
@@ -23,7 +24,8 @@ std::vector<Finding> check_prefix_lists(const Config& config) {
     if (!prefixes) findings.push_back({Finding::Severity::kError, prefixes.error().message});
   }
   if (sum > config.protection.prefixes) {
-    findings.push_back({Finding::Severity::kError, config.file + ": protection.prefixes: " + std::to_string(sum) +
+    findings.push_back({Finding::Severity::kError, config.file +
+                                                       ": protection.prefixes: " + std::to_string(sum) +
                                                        " prefixes in all lists, and room for " +
                                                        std::to_string(config.protection.prefixes)});
   }

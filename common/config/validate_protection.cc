@@ -6,7 +6,8 @@
 namespace gatehouse::config {
 namespace {
 
-// Half of the room that the tables of bpf/abi_guard.h have: while lists change, old and new ones stand side by side.
+// Half of the room that the tables of bpf/abi_guard.h have: while lists change, old and new ones stand side
+// by side.
 constexpr std::size_t kMostLists = 16;
 constexpr std::uint64_t kLongestBurst = 600;  // seconds until it is earned again
 
@@ -15,7 +16,8 @@ class ProtectionValidator : Validator {
   using Validator::Validator;
 
   void run() {
-    check_one_of("protection.syn_cookies", "protection.syn_cookies", config_.protection.syn_cookies, {"auto", "always", "off"});
+    check_one_of("protection.syn_cookies", "protection.syn_cookies", config_.protection.syn_cookies,
+                 {"auto", "always", "off"});
     check_section_names("prefix_list", config_.prefix_lists);
     check_section_names("source_limit", config_.source_limits);
     if (config_.prefix_lists.size() > kMostLists) {
@@ -28,10 +30,12 @@ class ProtectionValidator : Validator {
   }
 
  private:
-  void check_one_of(const std::string& path, const std::string& label, const std::string& value, const std::vector<std::string>& known) {
+  void check_one_of(const std::string& path, const std::string& label, const std::string& value,
+                    const std::vector<std::string>& known) {
     if (std::find(known.begin(), known.end(), value) != known.end()) return;
     std::string expected;
-    for (const std::string& each : known) expected += (expected.empty() ? "" : &each == &known.back() ? " or " : ", ") + quoted(each);
+    for (const std::string& each : known)
+      expected += (expected.empty() ? "" : &each == &known.back() ? " or " : ", ") + quoted(each);
     error(path, label + ": expected " + expected + ", found " + quoted(value));
   }
 
@@ -40,16 +44,20 @@ class ProtectionValidator : Validator {
   }
 
   void check_list(std::size_t i, const PrefixList& list) {
-    check_one_of(at("prefix_list", i, "action"), "[[prefix_list]] action", list.action, {"deny", "allow", "exempt"});
+    check_one_of(at("prefix_list", i, "action"), "[[prefix_list]] action", list.action,
+                 {"deny", "allow", "exempt"});
     check_vips(at("prefix_list", i, "vips"), "[[prefix_list]]", list.vips);
-    const bool is_alone = list.action == "allow" && std::none_of(config_.prefix_lists.begin(), config_.prefix_lists.end(),
-                                                                 [](const PrefixList& other) { return other.action == "deny"; });
+    const bool is_alone = list.action == "allow" &&
+                          std::none_of(config_.prefix_lists.begin(), config_.prefix_lists.end(),
+                                       [](const PrefixList& other) { return other.action == "deny"; });
     if (is_alone) {
-      warn(at("prefix_list", i), "[[prefix_list]] " + quoted(list.name) +
-                                     " allows what nothing denies; to let nobody else in, deny 0.0.0.0/0 and ::/0 by another list");
+      warn(at("prefix_list", i),
+           "[[prefix_list]] " + quoted(list.name) +
+               " allows what nothing denies; to let nobody else in, deny 0.0.0.0/0 and ::/0 by another list");
     }
     if (list.prefixes.size() > config_.protection.prefixes) {
-      error(at("prefix_list", i, "prefixes"), "[[prefix_list]] " + quoted(list.name) + " has " + std::to_string(list.prefixes.size()) +
+      error(at("prefix_list", i, "prefixes"), "[[prefix_list]] " + quoted(list.name) + " has " +
+                                                  std::to_string(list.prefixes.size()) +
                                                   " prefixes; protection.prefixes leaves room for " +
                                                   std::to_string(config_.protection.prefixes));
     }
@@ -58,24 +66,27 @@ class ProtectionValidator : Validator {
   void check_limit(std::size_t i, const SourceLimit& limit) {
     check_vips(at("source_limit", i, "vips"), "[[source_limit]]", limit.vips);
     if (limit.packets_per_second == 0 && limit.syns_per_second == 0) {
-      error(at("source_limit", i), "[[source_limit]] " + quoted(limit.name) + " needs packets_per_second or syns_per_second");
+      error(at("source_limit", i),
+            "[[source_limit]] " + quoted(limit.name) + " needs packets_per_second or syns_per_second");
     }
     check_burst(i, "packet_burst", limit.packet_burst, limit.packets_per_second);
     check_burst(i, "syn_burst", limit.syn_burst, limit.syns_per_second);
   }
 
-  // The clock of limits ticks 100 times a second on some kernels: what comes between two ticks must fit the burst.
+  // The clock of limits ticks 100 times a second on some kernels: what comes between two ticks must fit the
+  // burst.
   void check_burst(std::size_t i, const char* key, std::uint64_t burst, std::uint64_t rate) {
     if (burst == 0) return;
     const std::string path = at("source_limit", i, key);
     const std::string label = std::string("[[source_limit]] ") + key;
     if (rate == 0) return error(path, label + ": there is no rate that it goes with");
     if (burst > rate * kLongestBurst) {
-      return error(path, label + ": expected at most what the rate earns in ten minutes, " + std::to_string(rate * kLongestBurst));
+      return error(path, label + ": expected at most what the rate earns in ten minutes, " +
+                             std::to_string(rate * kLongestBurst));
     }
     if (burst * 50 < rate) {
-      error(path, label + ": expected at least what the rate earns in 20 ms, " + std::to_string((rate + 49) / 50) + ", found " +
-                      std::to_string(burst));
+      error(path, label + ": expected at least what the rate earns in 20 ms, " +
+                      std::to_string((rate + 49) / 50) + ", found " + std::to_string(burst));
     }
   }
 
@@ -89,9 +100,10 @@ class ProtectionValidator : Validator {
       for (const std::string& vip : vips) {
         const auto [owner, is_new] = owners.emplace(vip, limit.name);
         if (is_new) continue;
-        error(at("source_limit", i, "vips"), "[[source_limit]] " + quoted(limit.name) + ": " +
-                                                 (vip.empty() ? "the VIPs that no limit names" : "VIP " + quoted(vip)) +
-                                                 (vip.empty() ? " have " : " has ") + quoted(owner->second) + " already");
+        error(at("source_limit", i, "vips"),
+              "[[source_limit]] " + quoted(limit.name) + ": " +
+                  (vip.empty() ? "the VIPs that no limit names" : "VIP " + quoted(vip)) +
+                  (vip.empty() ? " have " : " has ") + quoted(owner->second) + " already");
       }
     }
   }
@@ -99,6 +111,8 @@ class ProtectionValidator : Validator {
 
 }  // namespace
 
-void validate_protection(const Config& config, Findings& findings) { ProtectionValidator(config, findings).run(); }
+void validate_protection(const Config& config, Findings& findings) {
+  ProtectionValidator(config, findings).run();
+}
 
 }  // namespace gatehouse::config

@@ -42,7 +42,8 @@ void set_syncookies(int value) {
 }  // namespace
 
 TcpSettings read_tcp_settings(const std::string& folder) {
-  return {static_cast<int>(number_in(folder + "/ipv4/tcp_syncookies")), static_cast<int>(number_in(folder + "/ipv4/tcp_timestamps")),
+  return {static_cast<int>(number_in(folder + "/ipv4/tcp_syncookies")),
+          static_cast<int>(number_in(folder + "/ipv4/tcp_timestamps")),
           std::max(number_in(folder + "/ipv4/tcp_rmem", 2), number_in(folder + "/core/rmem_max"))};
 }
 
@@ -51,11 +52,13 @@ std::uint8_t window_scale(std::uint64_t most_receive_buffer) {
   return static_cast<std::uint8_t>(std::clamp(bits - 15, 0, 14));
 }
 
-void write_cookies(gh_cookies& cookies, const config::Config& config, const TcpSettings& settings, std::string& before) {
+void write_cookies(gh_cookies& cookies, const config::Config& config, const TcpSettings& settings,
+                   std::string& before) {
   const std::string& mode = config.protection.syn_cookies;
   if (mode == "always") set_syncookies(2);
   if (mode != "always" && before == "always") set_syncookies(1);
-  if (mode == "auto" && settings.syncookies == 0) log_warn("{} is 0: this node has no defence against floods of SYNs", kSyncookies);
+  if (mode == "auto" && settings.syncookies == 0)
+    log_warn("{} is 0: this node has no defence against floods of SYNs", kSyncookies);
   cookies.segment_v4 = static_cast<__u16>(smallest_segment(config, true));
   cookies.segment_v6 = static_cast<__u16>(smallest_segment(config, false));
   cookies.scale = window_scale(settings.most_receive_buffer);

@@ -47,7 +47,8 @@ TEST_F(LimitedPackets, AreLimitedAsTheRateSaysFromOneToAMillionASecond) {
       while (passes()) ++passed;
       tables_.services.ticks += 10;
     }
-    EXPECT_NEAR(static_cast<double>(passed), static_cast<double>(per_second * seconds + burst), 0.03 * static_cast<double>(passed) + 1);
+    EXPECT_NEAR(static_cast<double>(passed), static_cast<double>(per_second * seconds + burst),
+                0.03 * static_cast<double>(passed) + 1);
   }
 }
 

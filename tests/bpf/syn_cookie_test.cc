@@ -1,4 +1,5 @@
-// SYN cookies of a node: the program runs in a network namespace of its own, whose kernel makes and judges them.
+// SYN cookies of a node: the program runs in a network namespace of its own, whose kernel makes and judges
+// them.
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -43,8 +44,12 @@ struct Reply {
   Bytes options;
 };
 
-std::uint16_t be16(const Bytes& bytes, std::size_t at) { return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]); }
-std::uint32_t be32(const Bytes& bytes, std::size_t at) { return std::uint32_t{be16(bytes, at)} << 16 | be16(bytes, at + 2); }
+std::uint16_t be16(const Bytes& bytes, std::size_t at) {
+  return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
+}
+std::uint32_t be32(const Bytes& bytes, std::size_t at) {
+  return std::uint32_t{be16(bytes, at)} << 16 | be16(bytes, at + 2);
+}
 
 std::string address_at(const Bytes& packet, std::size_t at, bool is_v4) {
   if (is_v4) {
@@ -62,7 +67,8 @@ Reply read_reply(const Bytes& frame, std::size_t link_length) {
   Reply reply;
   const Bytes packet(frame.begin() + static_cast<std::ptrdiff_t>(link_length), frame.end());
   reply.is_v4 = packet[0] == 0x45;
-  const std::size_t ip_length = reply.is_v4 ? 20 : 40, address_at_byte = reply.is_v4 ? 12 : 8, address_length = reply.is_v4 ? 4 : 16;
+  const std::size_t ip_length = reply.is_v4 ? 20 : 40, address_at_byte = reply.is_v4 ? 12 : 8,
+                    address_length = reply.is_v4 ? 4 : 16;
   EXPECT_EQ(reply.is_v4 ? be16(packet, 2) : be16(packet, 4) + 40, packet.size());
   EXPECT_EQ(packet[reply.is_v4 ? 9 : 6], 6);
   if (reply.is_v4) {
@@ -71,7 +77,8 @@ Reply read_reply(const Bytes& frame, std::size_t link_length) {
   reply.source = address_at(packet, address_at_byte, reply.is_v4);
   reply.destination = address_at(packet, address_at_byte + address_length, reply.is_v4);
   const Bytes tcp(packet.begin() + static_cast<std::ptrdiff_t>(ip_length), packet.end());
-  Bytes pseudo(packet.begin() + static_cast<std::ptrdiff_t>(address_at_byte), packet.begin() + static_cast<std::ptrdiff_t>(ip_length));
+  Bytes pseudo(packet.begin() + static_cast<std::ptrdiff_t>(address_at_byte),
+               packet.begin() + static_cast<std::ptrdiff_t>(ip_length));
   pseudo.insert(pseudo.end(), {0, 6, 0, static_cast<std::uint8_t>(tcp.size())});
   pseudo.insert(pseudo.end(), tcp.begin(), tcp.end());
   EXPECT_EQ(internet_checksum(pseudo), 0);
@@ -89,6 +96,8 @@ class SynCookies : public NodeInTheKernel {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "A network namespace needs root.";
+    if (access("/proc/sys/net/ipv4/tcp_syncookies", F_OK) != 0)
+      GTEST_SKIP() << "This kernel is built without SYN cookies.";
     before_ = Fd(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
     ASSERT_EQ(unshare(CLONE_NEWNET), 0);
     raise_loopback();
@@ -98,7 +107,12 @@ class SynCookies : public NodeInTheKernel {
     const auto memory = map_memory(node_->maps.cookies);
     ASSERT_TRUE(memory);
     cookies_ = reinterpret_cast<gh_cookies*>(memory->data());
-    *cookies_ = {.valid_ticks = 1'000'000, .segment_v4 = 1420, .segment_v6 = 1400, .scale = 7, .has_timestamps = 1, .is_on = 1};
+    *cookies_ = {.valid_ticks = 1'000'000,
+                 .segment_v4 = 1420,
+                 .segment_v6 = 1400,
+                 .scale = 7,
+                 .has_timestamps = 1,
+                 .is_on = 1};
     write_sysctl("tcp_syncookies", "2");
     write_sysctl("tcp_timestamps", "2");
     listen();
@@ -111,7 +125,8 @@ class SynCookies : public NodeInTheKernel {
 
   // A tunnel packet with `inner` in it, through the program.
   Bytes send(const Build& inner, int action, gh_verdict verdict, std::vector<std::uint16_t> hops = {}) {
-    Build tunnel = Build().ethernet().ipv4("192.0.2.1", "10.0.0.1").udp(50000, 6080).without_checksum().gue(1, hops);
+    Build tunnel =
+        Build().ethernet().ipv4("192.0.2.1", "10.0.0.1").udp(50000, 6080).without_checksum().gue(1, hops);
     Bytes packet = tunnel.packet(inner.build()).build();
     l4::VerdictCounts expected = l4::verdict_counts(counts_);
     ++expected[verdict];
@@ -153,7 +168,8 @@ Build segment(bool is_v4, std::uint8_t flags, const Bytes& options = {}, std::ui
   return build;
 }
 
-// Sequence numbers are not the builder's: they are written over, and the checksum is left to be wrong; nobody here reads it.
+// Sequence numbers are not the builder's: they are written over, and the checksum is left to be wrong; nobody
+// here reads it.
 Build with_numbers(const Build& segment, bool is_v4, std::uint32_t sequence, std::uint32_t acknowledgment) {
   Bytes packet = segment.build();
   const std::size_t tcp = is_v4 ? 20 : 40;
@@ -164,12 +180,15 @@ Build with_numbers(const Build& segment, bool is_v4, std::uint32_t sequence, std
   return Build().packet(packet);
 }
 
-Build syn(bool is_v4, const Bytes& options = kLinuxOptions) { return with_numbers(segment(is_v4, kSyn, options), is_v4, kSequence, 0); }
+Build syn(bool is_v4, const Bytes& options = kLinuxOptions) {
+  return with_numbers(segment(is_v4, kSyn, options), is_v4, kSequence, 0);
+}
 
 TEST_F(SynCookies, AnswerASynAsTheKernelWould) {
   for (const bool is_v4 : {true, false}) {
     const Bytes frame = send(syn(is_v4), XDP_TX, GH_NODE_COOKIE_SENT);
-    EXPECT_EQ(Bytes(frame.begin(), frame.begin() + 14), Build().ethernet(kRouterMac, kHostMac).next(is_v4 ? 0x0800 : 0x86dd).build());
+    EXPECT_EQ(Bytes(frame.begin(), frame.begin() + 14),
+              Build().ethernet(kRouterMac, kHostMac).next(is_v4 ? 0x0800 : 0x86dd).build());
     const Reply reply = read_reply(frame, 14);
     EXPECT_EQ(reply.is_v4, is_v4);
     EXPECT_EQ(reply.source, is_v4 ? kVip : kVipV6);
@@ -179,7 +198,8 @@ TEST_F(SynCookies, AnswerASynAsTheKernelWould) {
     EXPECT_EQ(reply.acknowledgment, kSequence + 1);
     EXPECT_EQ(reply.flags, kSyn | kAck);
     ASSERT_EQ(reply.options.size(), 20u);
-    EXPECT_EQ(to_hex(Bytes(reply.options.begin(), reply.options.begin() + 8)), is_v4 ? "0204058c0402080a" : "020405780402080a");
+    EXPECT_EQ(to_hex(Bytes(reply.options.begin(), reply.options.begin() + 8)),
+              is_v4 ? "0204058c0402080a" : "020405780402080a");
     EXPECT_EQ(reply.options[11] & 0x3f, 16 + 7);  // SACK, and the client's scale
     EXPECT_EQ(be32(reply.options, 12), 0x00112233u);
     EXPECT_EQ(to_hex(Bytes(reply.options.begin() + 16, reply.options.end())), "01030307");
@@ -191,24 +211,25 @@ TEST_F(SynCookies, OfferWhatTheClientOffered) {
     const char* options;
     const char* reply;  // without the timestamps themselves
     int agreed;         // in the low bits of ours
-  } rows[] = {{"", "0204058c", -1},
-              {"020405b4", "0204058c", -1},
-              {"0204 05b4 0103 0308 0101 0402", "0204058c", -1},  // scale and SACK, no timestamps to keep them in
-              {"0204 05b4 0101 080a 0000 0001 0000 0000", "0204058c0101080a", 15},
-              {"0204 05b4 0402 080a 0000 0001 0000 0000", "0204058c0402080a", 31},
-              {"0204 05b4 0103 0302 0101 080a 0000 0001 0000 0000", "0204058c0101080a01030307", 2},
-              {"0204 05b4 0103 0306 0101 080a 0000 0001 0000 0000 0402 0000", "0204058c0402080a01030307", 22},
-              {"0204 05b4 0402 080a 0000 0001 0000 0000 0103 030e", "0204058c0402080a01030307", 30},
-              {"0204 05b4 0402 080a 0000 0001 0000 0000 0103 03ff", "0204058c0402080a01030307", 30},
-              {"0000 0402 080a 0000 0001 0000 0000 0101", "0204058c", -1},  // behind the end
-              {"0101 0101 0101 0402 080a 0000 0001 0000 0000 0101", "0204058c0402080a", 31},
-              {"fe00 0402 080a 0000 0001 0000 0000 0101", "0204058c", -1},  // lengths that lie
-              {"fe01 0402 080a 0000 0001 0000 0000 0101", "0204058c", -1},
-              {"fe30 0402 080a 0000 0001 0000 0000 0101", "0204058c", -1},
-              {"080b 0000 0001 0000 0000 0001", "0204058c", -1},
-              {"0101 080a 0000 0001", "0204058c", -1},
-              {"0101 0108", "0204058c", -1},
-              {"0101 0103", "0204058c", -1}};
+  } rows[] = {
+      {"", "0204058c", -1},
+      {"020405b4", "0204058c", -1},
+      {"0204 05b4 0103 0308 0101 0402", "0204058c", -1},  // scale and SACK, no timestamps to keep them in
+      {"0204 05b4 0101 080a 0000 0001 0000 0000", "0204058c0101080a", 15},
+      {"0204 05b4 0402 080a 0000 0001 0000 0000", "0204058c0402080a", 31},
+      {"0204 05b4 0103 0302 0101 080a 0000 0001 0000 0000", "0204058c0101080a01030307", 2},
+      {"0204 05b4 0103 0306 0101 080a 0000 0001 0000 0000 0402 0000", "0204058c0402080a01030307", 22},
+      {"0204 05b4 0402 080a 0000 0001 0000 0000 0103 030e", "0204058c0402080a01030307", 30},
+      {"0204 05b4 0402 080a 0000 0001 0000 0000 0103 03ff", "0204058c0402080a01030307", 30},
+      {"0000 0402 080a 0000 0001 0000 0000 0101", "0204058c", -1},  // behind the end
+      {"0101 0101 0101 0402 080a 0000 0001 0000 0000 0101", "0204058c0402080a", 31},
+      {"fe00 0402 080a 0000 0001 0000 0000 0101", "0204058c", -1},  // lengths that lie
+      {"fe01 0402 080a 0000 0001 0000 0000 0101", "0204058c", -1},
+      {"fe30 0402 080a 0000 0001 0000 0000 0101", "0204058c", -1},
+      {"080b 0000 0001 0000 0000 0001", "0204058c", -1},
+      {"0101 080a 0000 0001", "0204058c", -1},
+      {"0101 0108", "0204058c", -1},
+      {"0101 0103", "0204058c", -1}};
   for (const auto& row : rows) {
     SCOPED_TRACE(row.options);
     Reply reply = read_reply(send(syn(true, from_hex(row.options)), XDP_TX, GH_NODE_COOKIE_SENT), 14);
@@ -236,7 +257,8 @@ TEST_F(SynCookies, AnAckIsDeliveredWithTheCookieAndDroppedWithout) {
     send(with_numbers(ack, is_v4, kSequence + 1, cookie + kFar), XDP_DROP, GH_NODE_COOKIE_BAD);
     send(with_numbers(ack, is_v4, kSequence + kFar, cookie + 1), XDP_DROP, GH_NODE_COOKIE_BAD);
     // To no listener at all.
-    send(with_numbers(segment(is_v4, kAck, {}, kClosedPort), is_v4, kSequence + 1, cookie + 1), XDP_DROP, GH_NODE_COOKIE_BAD);
+    send(with_numbers(segment(is_v4, kAck, {}, kClosedPort), is_v4, kSequence + 1, cookie + 1), XDP_DROP,
+         GH_NODE_COOKIE_BAD);
     send(segment(is_v4, kReset), XDP_DROP, GH_NODE_COOKIE_BAD);
     // With hops left: here with the cookie, else further on.
     send(with_numbers(ack, is_v4, kSequence + 1, cookie + 1), XDP_PASS, GH_NODE_OWNED, {2});
@@ -253,7 +275,8 @@ TEST_F(SynCookies, WithoutAFloodAcksAreTheKernelsBusiness) {
 }
 
 TEST_F(SynCookies, AreLeftAloneWhereTheyAreOffOrNobodyIsInNeed) {
-  send(with_numbers(segment(true, kSyn, kLinuxOptions, kClosedPort), true, kSequence, 0), XDP_PASS, GH_NODE_DELIVERED);
+  send(with_numbers(segment(true, kSyn, kLinuxOptions, kClosedPort), true, kSequence, 0), XDP_PASS,
+       GH_NODE_DELIVERED);
   cookies_->is_on = 0;
   send(syn(true), XDP_PASS, GH_NODE_DELIVERED);
   cookies_->is_on = 1;
@@ -267,7 +290,8 @@ TEST_F(SynCookies, WhatIsNoPlainSynIsTheKernelsBusiness) {
   for (const std::uint8_t flags : {kSyn | kAck, kSyn | kFin, kSyn | kReset}) {
     send(segment(true, flags), XDP_PASS, GH_NODE_DELIVERED);
   }
-  send(Build().ipv4(kClient, kVip).options(from_hex("01010100")).tcp(40000, kPort, kSyn), XDP_PASS, GH_NODE_DELIVERED);
+  send(Build().ipv4(kClient, kVip).options(from_hex("01010100")).tcp(40000, kPort, kSyn), XDP_PASS,
+       GH_NODE_DELIVERED);
   send(Build().ipv4(kClient, kVip).udp(40000, kPort), XDP_PASS, GH_NODE_DELIVERED);
   send(Build().ipv4(kClient, kVip).fragment(0, true).tcp(40000, kPort, kSyn), XDP_PASS, GH_NODE_DELIVERED);
 }

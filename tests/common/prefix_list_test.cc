@@ -18,12 +18,14 @@ TEST(PrefixList, TakesOnePrefixPerLineAndComments) {
   EXPECT_EQ(listed(""), "");
   EXPECT_EQ(listed("\n \n\t\r\n# nothing\n;nor here"), "");
   EXPECT_EQ(listed("10.0.0.0/8"), "10.0.0.0/8");
-  EXPECT_EQ(listed("; Spamhaus DROP List\n1.10.16.0/20 ; SBL256894\n2a06:e480::/29 # v6\r\n\n  192.0.2.1  \n10.0.0.0/8\n10.0.0.0/8"),
+  EXPECT_EQ(listed("; Spamhaus DROP List\n1.10.16.0/20 ; SBL256894\n2a06:e480::/29 # v6\r\n\n  192.0.2.1  "
+                   "\n10.0.0.0/8\n10.0.0.0/8"),
             "1.10.16.0/20 2a06:e480::/29 192.0.2.1 10.0.0.0/8 10.0.0.0/8");
 }
 
 TEST(PrefixList, NamesBadLinesTheFirstFewOfThem) {
-  const std::string expected = ": expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, without bits beyond its length, found ";
+  const std::string expected =
+      ": expected a prefix such as 192.0.2.0/24 or 2001:db8::/32, without bits beyond its length, found ";
   EXPECT_EQ(listed("10.0.0.0/8\n10.0.0.1/8\n"), "f:2" + expected + "\"10.0.0.1/8\"");
   EXPECT_EQ(listed("a\n10.0.0.0/8\nb"), "f:1" + expected + "\"a\"\nf:3" + expected + "\"b\"");
   EXPECT_EQ(listed("10.0.0.0/8 deny"), "f:1" + expected + "\"10.0.0.0/8 deny\"");
@@ -36,7 +38,8 @@ TEST(PrefixList, NamesBadLinesTheFirstFewOfThem) {
 }
 
 TEST(PrefixList, AFileThatCannotBeReadIsNamed) {
-  EXPECT_NE(load_prefix_list("/no/such/file").error().message.find("/no/such/file:1: cannot read this file"), std::string::npos);
+  EXPECT_NE(load_prefix_list("/no/such/file").error().message.find("/no/such/file:1: cannot read this file"),
+            std::string::npos);
   EXPECT_NE(load_prefix_list("/dev/zero").error().message.find("not a regular file"), std::string::npos);
 }
 

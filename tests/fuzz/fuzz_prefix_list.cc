@@ -1,4 +1,5 @@
-// Files of prefixes: whatever parses prints, and parses back equal; whatever does not is answered with lines of the file.
+// Files of prefixes: whatever parses prints, and parses back equal; whatever does not is answered with lines
+// of the file.
 #include <cstdint>
 #include <string>
 

@@ -45,9 +45,13 @@ class GuardLists : public testing::Test {
     const auto masks = lists_->prepare(config_of(text), false);
     return masks ? "accepted" : masks.error().message;
   }
-  void restart() { lists_ = std::make_unique<PrefixLists>(memory_.tables(), [] {}); }
+  void restart() {
+    lists_ = std::make_unique<PrefixLists>(memory_.tables(), [] {});
+  }
   // Names of the lists that have the longest rule for `source`.
-  Names find(std::string_view source) const { return lists_->names_in(find_prefix_lists(memory_.tables(), address(source), ~0u)); }
+  Names find(std::string_view source) const {
+    return lists_->names_in(find_prefix_lists(memory_.tables(), address(source), ~0u));
+  }
 
   std::string folder_;
   std::unique_ptr<gh_guard> guard_ = std::make_unique<gh_guard>();
@@ -59,8 +63,8 @@ const std::string kBad = "[[prefix_list]]\nname = \"bad\"\n";
 const std::string kGood = "[[prefix_list]]\nname = \"good\"\naction = \"allow\"\n";
 
 TEST_F(GuardLists, ComeFromConfigAndFile) {
-  apply(kBad + "prefixes = [\"192.0.2.0/24\", \"2001:db8::/32\"]\n" + file("# ours\n198.51.100.0/24 ; theirs\n\n203.0.113.7\r\n") + kGood +
-        "prefixes = [\"192.0.2.1\"]\n");
+  apply(kBad + "prefixes = [\"192.0.2.0/24\", \"2001:db8::/32\"]\n" +
+        file("# ours\n198.51.100.0/24 ; theirs\n\n203.0.113.7\r\n") + kGood + "prefixes = [\"192.0.2.1\"]\n");
   EXPECT_EQ(find("192.0.2.2"), (Names{"bad"}));
   EXPECT_EQ(find("192.0.2.1"), (Names{"good"}));
   EXPECT_EQ(find("198.51.100.9"), (Names{"bad"}));
@@ -134,13 +138,16 @@ TEST_F(GuardLists, ABadFileChangesNothingAndSaysWhere) {
 
 TEST_F(GuardLists, MoreThanThereIsRoomForIsRefusedWhole) {
   std::string text;
-  for (int i = 0; i < 1025; ++i) text += "10.0." + std::to_string(i / 256) + "." + std::to_string(i % 256) + "\n";
+  for (int i = 0; i < 1025; ++i)
+    text += "10.0." + std::to_string(i / 256) + "." + std::to_string(i % 256) + "\n";
   const std::string error = refusal("[protection]\nprefixes = 1024\n" + kBad + file(text));
   EXPECT_NE(error.find("1025 prefixes"), std::string::npos) << error;
   // A whole other set of the largest size may take the place of one.
   const auto numbered = [](int network) {
     std::string lines;
-    for (int i = 0; i < 1024; ++i) lines += std::to_string(network) + ".0." + std::to_string(i / 256) + "." + std::to_string(i % 256) + "\n";
+    for (int i = 0; i < 1024; ++i)
+      lines +=
+          std::to_string(network) + ".0." + std::to_string(i / 256) + "." + std::to_string(i % 256) + "\n";
     return lines;
   };
   apply(kBad + file(numbered(10)));
@@ -150,17 +157,20 @@ TEST_F(GuardLists, MoreThanThereIsRoomForIsRefusedWhole) {
   EXPECT_FALSE(lists_->add("bad", {prefix("10.0.0.0/8")}));
 }
 
-// Rules are renamed, moved, split and joined, lists change sides: what two configs agree on, all of the time between them agrees
-// on. `wanted`: what a policy of the config looks for; between prepare() and finish() packets go by the old one or by the new one.
+// Rules are renamed, moved, split and joined, lists change sides: what two configs agree on, all of the time
+// between them agrees on. `wanted`: what a policy of the config looks for; between prepare() and finish()
+// packets go by the old one or by the new one.
 TEST_F(GuardLists, AReloadIsSeenWholeByThePolicyBeforeAndByTheOneAfter) {
   const std::string bad_moved = "[[prefix_list]]\nname = \"worse\"\n";
   const std::string allow_bad = "[[prefix_list]]\nname = \"bad\"\naction = \"allow\"\n";
-  const std::string configs[] = {
-      kBad + "prefixes = [\"10.0.0.0/8\"]\n",
-      kBad + "prefixes = [\"10.0.0.0/8\"]\n" + kGood + "prefixes = [\"10.1.0.0/16\"]\n" + bad_moved + "prefixes = [\"10.1.2.0/24\"]\n",
-      bad_moved + "prefixes = [\"10.0.0.0/8\"]\n",
-      allow_bad + "prefixes = [\"10.0.0.0/8\"]\n" + bad_moved + "prefixes = [\"10.1.2.0/25\", \"10.1.2.128/25\"]\n",
-      kBad + "prefixes = [\"10.1.2.3\"]\n"};
+  const std::string configs[] = {kBad + "prefixes = [\"10.0.0.0/8\"]\n",
+                                 kBad + "prefixes = [\"10.0.0.0/8\"]\n" + kGood +
+                                     "prefixes = [\"10.1.0.0/16\"]\n" + bad_moved +
+                                     "prefixes = [\"10.1.2.0/24\"]\n",
+                                 bad_moved + "prefixes = [\"10.0.0.0/8\"]\n",
+                                 allow_bad + "prefixes = [\"10.0.0.0/8\"]\n" + bad_moved +
+                                     "prefixes = [\"10.1.2.0/25\", \"10.1.2.128/25\"]\n",
+                                 kBad + "prefixes = [\"10.1.2.3\"]\n"};
   const auto is_denied = [this](std::uint32_t deny, std::uint32_t all) {
     return (find_prefix_lists(memory_.tables(), address("10.1.2.3"), all) & deny) != 0;
   };
@@ -199,7 +209,9 @@ TEST_F(GuardLists, OperatorsOwnKeepsItsRulesWhenItsActionChanges) {
 TEST_F(GuardLists, AConfigThatIsPreparedAndThenRefusedLeavesNothing) {
   apply(kBad + "prefixes = [\"192.0.2.0/24\"]\n");
   for (int i = 0; i < 100; ++i) {
-    ASSERT_TRUE(lists_->prepare(config_of(kBad + "prefixes = [\"10.0.0.0/8\", \"192.0.2.0/24\"]\n" + kGood + "prefixes = [\"11.0.0.0/8\"]\n"), false));
+    ASSERT_TRUE(lists_->prepare(config_of(kBad + "prefixes = [\"10.0.0.0/8\", \"192.0.2.0/24\"]\n" + kGood +
+                                          "prefixes = [\"11.0.0.0/8\"]\n"),
+                                false));
     EXPECT_EQ(lists_->size_of("bad"), 1u);
   }
   restart();
@@ -211,7 +223,8 @@ TEST_F(GuardLists, AConfigThatIsPreparedAndThenRefusedLeavesNothing) {
 TEST_F(GuardLists, AreListedInPages) {
   apply(kBad);
   std::vector<IpPrefix> prefixes;
-  for (int i = 0; i < 500; ++i) prefixes.push_back(prefix("10.0." + std::to_string(i % 250) + "." + std::to_string(i / 250)));
+  for (int i = 0; i < 500; ++i)
+    prefixes.push_back(prefix("10.0." + std::to_string(i % 250) + "." + std::to_string(i / 250)));
   ASSERT_TRUE(lists_->replace("bad", prefixes));
   std::vector<IpPrefix> listed;
   std::size_t place = 0;
@@ -230,7 +243,8 @@ TEST_F(GuardLists, AreListedInPages) {
 // ---- Policies ----
 
 const std::string kVips =
-    "[[vip]]\nname = \"web\"\naddress = \"198.51.100.10\"\n[[vip]]\nname = \"web6\"\naddress = \"2001:db8::10\"\n"
+    "[[vip]]\nname = \"web\"\naddress = \"198.51.100.10\"\n[[vip]]\nname = \"web6\"\naddress = "
+    "\"2001:db8::10\"\n"
     "[[vip]]\nname = \"dns\"\naddress = \"198.51.100.10\"\nport = 53\nprotocol = \"udp\"\n";
 
 class GuardPolicies : public GuardLists {
@@ -246,14 +260,17 @@ class GuardPolicies : public GuardLists {
     std::vector<VipEntry> entries;
     std::vector<int> numbers;
     for (std::size_t i = 0; i < flags->size(); ++i) {
-      entries.push_back({config.vips[i].address, config.vips[i].port, std::uint8_t(6), static_cast<std::uint16_t>(i), 0, (*flags)[i]});
+      entries.push_back({config.vips[i].address, config.vips[i].port, std::uint8_t(6),
+                         static_cast<std::uint16_t>(i), 0, (*flags)[i]});
       numbers.push_back((*flags)[i] & GH_VIP_GUARDED ? static_cast<int>(gh_policy_number((*flags)[i])) : -1);
     }
     EXPECT_TRUE(TableWriter(plane_).set_vips(entries));
     lists_->finish();
     return numbers;
   }
-  const gh_policy& policy(int number) { return plane_.tables().guard.policies[static_cast<std::size_t>(number)]; }
+  const gh_policy& policy(int number) {
+    return plane_.tables().guard.policies[static_cast<std::size_t>(number)];
+  }
 
   MemoryPlane plane_{251, 2};
 };
@@ -277,18 +294,22 @@ TEST_F(GuardPolicies, OneThatPacketsGoByIsNeverWritten) {
   std::vector<int> before = publish(kBad + "vips = [\"web\"]\n");
   for (int i = 1; i < 600; ++i) {
     const gh_policy live = policy(before[0]);
-    const auto after = publish(kBad + "vips = [\"web\"]\n[[source_limit]]\nname = \"l\"\npackets_per_second = " + std::to_string(i) + "\n");
+    const auto after = publish(
+        kBad + "vips = [\"web\"]\n[[source_limit]]\nname = \"l\"\npackets_per_second = " + std::to_string(i) +
+        "\n");
     EXPECT_NE(after[0], before[0]);
     EXPECT_EQ(std::memcmp(&live, &policy(before[0]), sizeof live), 0);
     before = after;
   }
-  EXPECT_EQ(publish(kBad + "vips = [\"web\"]\n[[source_limit]]\nname = \"l\"\npackets_per_second = 599\n"), before);
+  EXPECT_EQ(publish(kBad + "vips = [\"web\"]\n[[source_limit]]\nname = \"l\"\npackets_per_second = 599\n"),
+            before);
 }
 
 TEST_F(GuardPolicies, AVipHasTheLimitThatNamesItOrElseTheOneForTheRest) {
   const auto numbers = publish(
       "[[source_limit]]\nname = \"rest\"\nsyns_per_second = 10\nsyn_burst = 20\n"
-      "[[source_limit]]\nname = \"d\"\nvips = [\"dns\"]\npackets_per_second = 100000\nipv4_prefix = 24\nipv6_prefix = 48\n");
+      "[[source_limit]]\nname = \"d\"\nvips = [\"dns\"]\npackets_per_second = 100000\nipv4_prefix = "
+      "24\nipv6_prefix = 48\n");
   EXPECT_EQ(numbers[0], numbers[1]);
   EXPECT_EQ(policy(numbers[0]).packets.cost, 0u);
   EXPECT_EQ(policy(numbers[0]).syns.burst, 20 * policy(numbers[0]).syns.cost);
@@ -314,20 +335,28 @@ TEST_F(GuardPolicies, RequestsOfOperatorsAreAnsweredAndBadOnesChangeNothing) {
     const auto answer = control.request(Json::parse(text));
     return answer ? answer->dump() : "error: " + answer.error().message;
   };
-  EXPECT_EQ(ask(R"({"action": "add", "list": "bad", "prefixes": ["192.0.2.0/24", "2001:db8::/32"]})"), R"({"changed":2,"rules":2})");
-  EXPECT_EQ(ask(R"({"action": "add", "list": "good", "prefixes": ["192.0.2.0/25"]})"), R"({"changed":1,"rules":1})");
-  EXPECT_EQ(ask(R"({"action": "remove", "list": "bad", "prefixes": ["2001:db8::/32", "10.0.0.0/8"]})"), R"({"changed":1,"rules":1})");
+  EXPECT_EQ(ask(R"({"action": "add", "list": "bad", "prefixes": ["192.0.2.0/24", "2001:db8::/32"]})"),
+            R"({"changed":2,"rules":2})");
+  EXPECT_EQ(ask(R"({"action": "add", "list": "good", "prefixes": ["192.0.2.0/25"]})"),
+            R"({"changed":1,"rules":1})");
+  EXPECT_EQ(ask(R"({"action": "remove", "list": "bad", "prefixes": ["2001:db8::/32", "10.0.0.0/8"]})"),
+            R"({"changed":1,"rules":1})");
   EXPECT_EQ(ask(R"({"action": "list", "list": "bad"})"), R"({"next":0,"prefixes":["192.0.2.0/24"]})");
   EXPECT_EQ(ask(R"({"action": "find", "address": "192.0.2.1"})"),
             R"({"rules":[{"list":"good","prefix":"192.0.2.0/25"},{"list":"bad","prefix":"192.0.2.0/24"}]})");
   EXPECT_EQ(ask(R"({"action": "find", "address": "192.0.3.1"})"), R"({"rules":[]})");
   (void)file("203.0.113.0/24\n203.0.113.0/25\n203.0.113.0/24\n");
-  EXPECT_EQ(ask((R"({"action": "load", "list": "bad", "file": ")" + folder_ + ".txt\"}").c_str()), R"({"rules":2})");
-  for (const char* bad : {R"({})", R"({"action": 7})", R"({"action": "add"})", R"({"action": "add", "list": "bad"})",
-                          R"({"action": "add", "list": "bad", "prefixes": []})", R"({"action": "add", "list": "bad", "prefixes": [7]})",
-                          R"({"action": "add", "list": "bad", "prefixes": ["10.0.0.1/8"]})", R"({"action": "add", "list": "", "prefixes": ["10.0.0.0/8"]})",
-                          R"({"action": "add", "list": "bda", "prefixes": ["10.0.0.0/8"]})", R"({"action": "load", "list": "bad", "file": "/no/such"})",
-                          R"({"action": "list", "list": "bad", "place": -1})", R"({"action": "find", "address": "x"})"}) {
+  EXPECT_EQ(ask((R"({"action": "load", "list": "bad", "file": ")" + folder_ + ".txt\"}").c_str()),
+            R"({"rules":2})");
+  for (const char* bad :
+       {R"({})", R"({"action": 7})", R"({"action": "add"})", R"({"action": "add", "list": "bad"})",
+        R"({"action": "add", "list": "bad", "prefixes": []})",
+        R"({"action": "add", "list": "bad", "prefixes": [7]})",
+        R"({"action": "add", "list": "bad", "prefixes": ["10.0.0.1/8"]})",
+        R"({"action": "add", "list": "", "prefixes": ["10.0.0.0/8"]})",
+        R"({"action": "add", "list": "bda", "prefixes": ["10.0.0.0/8"]})",
+        R"({"action": "load", "list": "bad", "file": "/no/such"})",
+        R"({"action": "list", "list": "bad", "place": -1})", R"({"action": "find", "address": "x"})"}) {
     const std::string answer = ask(bad);
     if (std::string_view(bad).find("-1") == std::string_view::npos) {
       EXPECT_TRUE(answer.starts_with("error: ")) << bad << answer;

@@ -1,5 +1,5 @@
-// Prefix rules in the tables: what a packet's lookup says is what a plain search over all rules says, whatever was added and
-// removed before, and while it is.
+// Prefix rules in the tables: what a packet's lookup says is what a plain search over all rules says,
+// whatever was added and removed before, and while it is.
 #include "l4/guard_prefixes.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,8 @@ IpAddress address(std::string_view text) { return IpAddress::parse(text).value()
 
 IpPrefix cut(const IpAddress& address, unsigned length) {
   IpPrefix result{address, static_cast<std::uint8_t>(length)};
-  for (unsigned bit = length; bit < 128; ++bit) result.address.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80 >> bit % 8));
+  for (unsigned bit = length; bit < 128; ++bit)
+    result.address.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80 >> bit % 8));
   return result;
 }
 
@@ -43,7 +44,9 @@ class GuardPrefixes : public testing::Test {
     memory_ = std::make_unique<GuardMemory>(*guard_, GuardSizes{.prefixes = prefixes}, 1u << 22);
     table_ = std::make_unique<PrefixTable>(memory_->tables(), [this] { ++grace_periods_; });
   }
-  bool add(const IpPrefix& prefix, std::uint32_t lists) { return table_->add(prefix, lists) != PrefixTable::kNowhere; }
+  bool add(const IpPrefix& prefix, std::uint32_t lists) {
+    return table_->add(prefix, lists) != PrefixTable::kNowhere;
+  }
   std::uint32_t find(const IpAddress& address, std::uint32_t wanted = ~0u) const {
     return find_prefix_lists(memory_->tables(), address, wanted);
   }
@@ -57,14 +60,16 @@ class GuardPrefixes : public testing::Test {
 // Few addresses and many lengths: prefixes of one another.
 IpAddress draw_address(std::mt19937_64& random, bool is_v4) {
   IpAddress address = *IpAddress::parse(is_v4 ? "10.0.0.0" : "2001:db8::");
-  for (std::size_t byte = is_v4 ? 13 : 4; byte < 16; ++byte) address.bytes[byte] = static_cast<std::uint8_t>(random() % 4);
+  for (std::size_t byte = is_v4 ? 13 : 4; byte < 16; ++byte)
+    address.bytes[byte] = static_cast<std::uint8_t>(random() % 4);
   return address;
 }
 
 TEST_F(GuardPrefixes, FindsTheLongestThatAListInQuestionHas) {
   open(1024);
-  for (const char* text : {"10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "10.1.1.1", "0.0.0.0/0", "2001:db8::/32", "2001:db8:1::/48",
-                           "2001:db8:1:1::/64", "2001:db8:1:1::1", "2001:db8:0:0:8000::/65", "::/0"}) {
+  for (const char* text :
+       {"10.0.0.0/8", "10.1.0.0/16", "10.1.1.0/24", "10.1.1.1", "0.0.0.0/0", "2001:db8::/32",
+        "2001:db8:1::/48", "2001:db8:1:1::/64", "2001:db8:1:1::1", "2001:db8:0:0:8000::/65", "::/0"}) {
     ASSERT_TRUE(add(prefix(text), 1));
   }
   ASSERT_TRUE(add(prefix("10.1.0.0/16"), 4));
@@ -72,11 +77,16 @@ TEST_F(GuardPrefixes, FindsTheLongestThatAListInQuestionHas) {
   const struct {
     const char* source;
     std::uint32_t wanted, lists;
-  } kRows[] = {{"10.1.1.1", ~0u, 1},   {"10.1.1.2", ~0u, 9},      {"10.1.2.1", ~0u, 5},     {"10.2.1.1", ~0u, 1},
-               {"11.0.0.1", ~0u, 1},   {"10.1.1.1", 4, 4},        {"10.1.1.1", 8, 8},       {"10.1.1.1", 12, 8},
-               {"10.1.2.1", 8, 0},     {"10.1.1.1", 2, 0},        {"2001:db8:1:1::1", 1, 1}, {"2001:db8:1:1::2", 1, 1},
-               {"2001:db8:1:2::", 1, 1}, {"2001:db8:2::", 1, 1}, {"2002::", 1, 1},         {"2001:db8::8000:0:0:1", 1, 1}};
-  for (const auto& row : kRows) EXPECT_EQ(find(address(row.source), row.wanted), row.lists) << row.source << " " << row.wanted;
+  } kRows[] = {{"10.1.1.1", ~0u, 1},      {"10.1.1.2", ~0u, 9},
+               {"10.1.2.1", ~0u, 5},      {"10.2.1.1", ~0u, 1},
+               {"11.0.0.1", ~0u, 1},      {"10.1.1.1", 4, 4},
+               {"10.1.1.1", 8, 8},        {"10.1.1.1", 12, 8},
+               {"10.1.2.1", 8, 0},        {"10.1.1.1", 2, 0},
+               {"2001:db8:1:1::1", 1, 1}, {"2001:db8:1:1::2", 1, 1},
+               {"2001:db8:1:2::", 1, 1},  {"2001:db8:2::", 1, 1},
+               {"2002::", 1, 1},          {"2001:db8::8000:0:0:1", 1, 1}};
+  for (const auto& row : kRows)
+    EXPECT_EQ(find(address(row.source), row.wanted), row.lists) << row.source << " " << row.wanted;
 }
 
 TEST_F(GuardPrefixes, AreWhatAPlainSearchSaysAfterAnyAdditionsAndRemovals) {
@@ -104,7 +114,8 @@ TEST_F(GuardPrefixes, AreWhatAPlainSearchSaysAfterAnyAdditionsAndRemovals) {
   }
   EXPECT_EQ(table_->size(), rules.size());
   Rules listed;
-  table_->for_each([&](const IpPrefix& each, std::uint32_t lists) { return listed.emplace(each, lists).second; });
+  table_->for_each(
+      [&](const IpPrefix& each, std::uint32_t lists) { return listed.emplace(each, lists).second; });
   EXPECT_EQ(listed, rules);
 }
 
@@ -113,7 +124,8 @@ TEST_F(GuardPrefixes, AMillionOfThemAreAddedFoundAndRemoved) {
   const auto rule_of = [](std::uint32_t i) {
     IpAddress address = *IpAddress::parse(i % 2 ? "2001:db8::" : "0.0.0.0");
     const std::uint32_t scattered = i * 2654435761u;
-    for (int byte = 0; byte < 4; ++byte) address.bytes[(i % 2 ? 4 : 12) + byte] = static_cast<std::uint8_t>(scattered >> (24 - 8 * byte));
+    for (int byte = 0; byte < 4; ++byte)
+      address.bytes[(i % 2 ? 4 : 12) + byte] = static_cast<std::uint8_t>(scattered >> (24 - 8 * byte));
     return i % 2 ? IpPrefix{address, 64} : IpPrefix{address, 128};
   };
   const auto started = std::chrono::steady_clock::now();
@@ -127,7 +139,8 @@ TEST_F(GuardPrefixes, AMillionOfThemAreAddedFoundAndRemoved) {
   EXPECT_TRUE(table_->tighten());
   const std::chrono::duration<double, std::milli> swept = std::chrono::steady_clock::now() - sweep;
   std::printf("filters built anew in %.0f ms\n", swept.count());
-  for (std::uint32_t i = 0; i < 1'000'000; ++i) ASSERT_EQ(find(rule_of(i).address), i % 2 ? 1u << i % 32 : 0) << i;
+  for (std::uint32_t i = 0; i < 1'000'000; ++i)
+    ASSERT_EQ(find(rule_of(i).address), i % 2 ? 1u << i % 32 : 0) << i;
   // What was freed may be used again after one grace period, not one for each place.
   for (std::uint32_t i = 0; i < 1'000'000; i += 2) ASSERT_TRUE(add(rule_of(i), 1)) << i;
   EXPECT_LE(grace_periods_, 1);
@@ -149,7 +162,8 @@ TEST_F(GuardPrefixes, WhatFindsNoPlaceChangesNothing) {
   for (const auto& [rule, lists] : rules) EXPECT_EQ(find(rule.address), lists);
 }
 
-// A rule that stays must be seen by every packet, whatever is added and removed around it; one that is gone, by none.
+// A rule that stays must be seen by every packet, whatever is added and removed around it; one that is gone,
+// by none.
 TEST_F(GuardPrefixes, AReaderNeverSeesHalfOfAChange) {
   open(1024);
   const IpAddress stays = address("192.0.2.1"), never = address("203.0.113.1");
