@@ -206,7 +206,7 @@ struct gh_state {
   __u32 self;          /* on a node: its id */
   __u32 workers;       /* on a node: worker places in use, 1..GH_MAX_WORKERS */
   __u32 listener_half; /* on a node: the live half of the listener table */
-  __u32 services;      /* bit 0: the live half of the services' tables; bit 1: some service translates addresses */
+  __u32 services;      /* bit 0: the live half of the services' tables; bit 1: some service translates addresses; bit 2: has QUIC-LB */
   __u32 reserved[9];
   struct gh_identity identities[2];
   struct gh_group groups[GH_MAX_GROUPS];

@@ -11,6 +11,7 @@ enum {
   GH_SERVICE_GROUPS = GH_MAX_GROUPS - GH_MAX_SERVICES, /* the group of service n is the n-th from here on */
   GH_SERVICES_HALF = 1,       /* in gh_state.services */
   GH_SERVICES_TRANSLATE = 2,
+  GH_SERVICES_QUIC = 4,
   GH_FLOW_WAYS = 8,
   GH_QUIC_CONFIGS = 8,        /* of a service, by the first three bits of a connection id; 7 is nobody's */
   GH_LINE_BACK = 0x80,        /* with a protocol, in service lines: (server's address, port) → VIP */

@@ -85,6 +85,15 @@ static inline enum gh_verdict gh_judge(struct gh_tables *tables, struct gh_packe
   return gh_handle_icmp(tables, state, packet, parsed);
 }
 
+/* Between the halves, and in neither, which would need the stack of both: sets the server that a packet of a QUIC VIP names. */
+static inline void gh_name_server(struct gh_tables *tables, struct gh_packet *packet, struct gh_parsed *parsed) {
+  const struct gh_state *state = gh_get_state(tables);
+  struct gh_vip vip;
+  if (!state || !gh_find_vip(state, &parsed->destination, parsed->destination_port, parsed->protocol, &vip)) return;
+  if (!(vip.flags & GH_VIP_QUIC)) return;
+  parsed->server = gh_route_quic(tables, state->services & GH_SERVICES_HALF, vip.service & (GH_MAX_SERVICES - 1), packet, parsed);
+}
+
 static inline int gh_route_any(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
                                const struct gh_vip *vip, const struct gh_parsed *parsed, struct gh_routed *routed) {
   if (vip->flags & (GH_VIP_SERVICE | GH_VIP_QUIC)) return gh_route_service(tables, state, vip, packet, parsed, routed);
@@ -191,7 +200,11 @@ GH_INLINE enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, struct 
   } else if (verdict != GH_HANDED) {
     return (enum gh_verdict)verdict;
   }
-  return verdict == GH_UNDECIDED || verdict == GH_HANDED ? gh_forward_apart(tables, packet->context, &handed) : (enum gh_verdict)verdict;
+  if (verdict != GH_UNDECIDED && verdict != GH_HANDED) return (enum gh_verdict)verdict;
+  if ((state->services & GH_SERVICES_QUIC) && handed.form == GH_FORM_WHOLE && handed.protocol == GH_PROTOCOL_UDP) {
+    gh_name_server_apart(tables, packet->context, &handed);
+  }
+  return gh_forward_apart(tables, packet->context, &handed);
 }
 
 GH_INLINE enum gh_verdict gh_balance(struct gh_tables *tables, struct gh_packet *packet) {
