@@ -93,9 +93,11 @@ Status ServiceWriter::set(const ServiceSet& set) {
     return Error{"the services' table is full at " + std::to_string(set.backs.size()) +
                  " translated servers and " + std::to_string(set.quic_servers.size()) + " QUIC server ids"};
   }
-  const bool has_quic = std::any_of(set.services.begin(), set.services.end(), [](const auto& service) { return !service.quic.empty(); });
+  const bool has_quic = std::any_of(set.services.begin(), set.services.end(),
+                                    [](const auto& service) { return !service.quic.empty(); });
   const auto flag = [](bool is_set, std::uint32_t value) { return is_set ? value : 0; };
-  const std::uint32_t value = idle | flag(!set.backs.empty(), GH_SERVICES_TRANSLATE) | flag(has_quic, GH_SERVICES_QUIC);
+  const std::uint32_t value =
+      idle | flag(!set.backs.empty(), GH_SERVICES_TRANSLATE) | flag(has_quic, GH_SERVICES_QUIC);
   std::atomic_ref<__u32>(tables.state->services).store(value, std::memory_order_release);
   plane_.wait_for_readers();
   return {};
