@@ -120,6 +120,14 @@ static inline enum gh_verdict gh_admit(struct gh_tables *tables, struct gh_packe
   return vip->flags & GH_VIP_GUARDED ? gh_guard_any(tables, state, packet, vip, parsed) : GH_UNDECIDED;
 }
 
+/* Between that and the third part, and in neither, which would need the stack of both: sets the server that a packet of a QUIC VIP
+ * names. */
+static inline void gh_name_server(struct gh_tables *tables, struct gh_packet *packet, struct gh_parsed *parsed, __u32 service) {
+  const struct gh_state *state = gh_get_state(tables);
+  if (!state || parsed->form != GH_FORM_WHOLE || parsed->protocol != GH_PROTOCOL_UDP) return;
+  parsed->server = gh_route_quic(tables, state->services & GH_SERVICES_HALF, service & (GH_MAX_SERVICES - 1), packet, parsed);
+}
+
 static inline int gh_route_any(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
                                const struct gh_vip *vip, const struct gh_parsed *parsed, struct gh_routed *routed) {
   if (vip->flags & (GH_VIP_SERVICE | GH_VIP_QUIC)) return gh_route_service(tables, state, vip, packet, parsed, routed);
@@ -157,7 +165,7 @@ GH_INLINE int gh_take_beaten_path(struct gh_tables *tables, const struct gh_stat
   struct gh_routed routed;
   if (!gh_find_first(state, &parsed->destination, key, &vip)) return GH_UNDECIDED;
   if (vip.flags & GH_VIP_GUARDED) {
-    const __u8 *transport = packet->start + sizeof(struct gh_ethernet) + parsed->transport_offset;
+    const __u8 *transport = gh_same(packet->start + sizeof(struct gh_ethernet) + parsed->transport_offset);
     enum gh_verdict verdict;
     if (transport + gh_transport_size(parsed) > packet->end) return GH_UNDECIDED; /* it is not: for the verifier */
     verdict = gh_guard(tables, state, &vip, parsed, transport);
@@ -227,6 +235,7 @@ GH_INLINE enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, struct 
     if (verdict == GH_UNDECIDED) verdict = GH_HANDED;
   }
   if (verdict != GH_HANDED) return (enum gh_verdict)verdict;
+  if (handed.vip.flags & GH_VIP_QUIC) gh_name_server_apart(tables, packet->context, &handed.parsed, handed.vip.service);
   return gh_forward_apart(tables, packet->context, &handed.parsed, &handed.vip);
 }
 

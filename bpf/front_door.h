@@ -42,6 +42,16 @@ static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *con
   return (enum gh_verdict)gh_within((__u32)gh_judge_alone((struct xdp_md *)context, parsed), GH_VERDICT_STRIDE);
 }
 
+GH_GLOBAL int gh_name_server_alone(struct xdp_md *context, struct gh_parsed *parsed, __u32 service) {
+  struct gh_packet packet = gh_packet_of(context);
+  if (parsed) gh_name_server((struct gh_tables *)0, &packet, parsed, service);
+  return 0;
+}
+static inline void gh_name_server_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed, __u32 service) {
+  (void)tables;
+  gh_name_server_alone((struct xdp_md *)context, parsed, service);
+}
+
 GH_GLOBAL int gh_admit_alone(struct xdp_md *context, const struct gh_parsed *parsed, struct gh_vip *vip) {
   struct gh_packet packet = gh_packet_of(context);
   return parsed && vip ? gh_admit((struct gh_tables *)0, &packet, parsed, vip) : GH_NOT_VIP;

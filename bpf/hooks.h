@@ -87,12 +87,13 @@ static inline int gh_move_start(struct gh_packet *packet, int bytes);
 /* Takes what is behind the first `length` bytes off the packet's end; otherwise the same. */
 static inline int gh_cut(struct gh_packet *packet, __u32 length);
 
-/* The three parts of the long way (forward.h). Each is a function that the verifier reads by itself, whatever came before: what
- * depends on the adapter is only how it is called. */
+/* The three parts of the long way (forward.h), and what may come between. Each is a function that the verifier reads by itself, whatever
+ * came before: what depends on the adapter is only how it is called. */
 struct gh_parsed;
 static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed);
 static inline enum gh_verdict gh_admit_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
                                              struct gh_vip *vip);
+static inline void gh_name_server_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed, __u32 service);
 static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
                                                const struct gh_vip *vip);
 

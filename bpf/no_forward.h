@@ -16,6 +16,9 @@ static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *con
   (void)tables, (void)context, (void)parsed;
   return GH_NOT_VIP;
 }
+static inline void gh_name_server_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed, __u32 service) {
+  (void)tables, (void)context, (void)parsed, (void)service;
+}
 static inline enum gh_verdict gh_admit_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
                                              struct gh_vip *vip) {
   (void)tables, (void)context, (void)parsed, (void)vip;

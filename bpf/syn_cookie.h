@@ -135,7 +135,7 @@ GH_NOINLINE enum gh_verdict gh_answer_syn(struct gh_tables *tables, void *contex
   syn = &handshake->syn;
   gh_keep_link(handshake, packet.start, link_length);
   gh_read_connection(&handshake->connection, ip, tcp, is_v4);
-  length = (__u32)(((struct gh_tcp *)tcp)->offset >> 4) * 4;
+  length = gh_same((__u32)(((struct gh_tcp *)tcp)->offset >> 4) * 4);
   if (length < GH_TCP_SHORTEST_HEADER || gh_read(&packet, link_length + ip_length, syn->header, length)) return verdict;
   cookie = gh_make_cookie(&packet, &handshake->connection, ip, syn->header, length);
   if (cookie < 0) return verdict; /* nobody listens, or the listener is not in need */

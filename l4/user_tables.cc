@@ -83,6 +83,10 @@ static inline gh_verdict gh_judge_apart(gh_tables* tables, void* context, gh_par
   gh_packet packet = gh_packet_of(context);
   return gh_judge(tables, &packet, parsed);
 }
+static inline void gh_name_server_apart(gh_tables* tables, void* context, gh_parsed* parsed, __u32 service) {
+  gh_packet packet = gh_packet_of(context);
+  gh_name_server(tables, &packet, parsed, service);
+}
 static inline gh_verdict gh_admit_apart(gh_tables* tables, void* context, const gh_parsed* parsed, gh_vip* vip) {
   gh_packet packet = gh_packet_of(context);
   return gh_admit(tables, &packet, parsed, vip);

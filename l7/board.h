@@ -17,6 +17,7 @@
 #include "common/address.h"
 #include "common/fd.h"
 #include "common/result.h"
+#include "l7/http/h2_guard.h"
 #include "l7/tls/handshake_counters.h"
 
 namespace gatehouse::l7 {
@@ -32,6 +33,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> accepted;
   std::atomic<std::uint64_t> requests;
   std::atomic<std::uint64_t> responses_5xx;
+  std::array<std::atomic<std::uint64_t>, kH2Offences> h2_offences;  // connections ended, by H2Offence
   HandshakeCounters handshakes;
   std::atomic<std::uint64_t> relays;             // connections passed through without HTTP
   std::atomic<std::uint64_t> failed_relays;      // that reached no backend

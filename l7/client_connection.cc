@@ -7,7 +7,8 @@
 #include <algorithm>
 
 #include "common/log.h"
-#include "l7/http/h1_parser.h"
+#include "l7/http/h1_client.h"
+#include "l7/http/h2_client.h"
 #include "l7/tls/context.h"
 #include "l7/worker_context.h"
 
@@ -15,13 +16,12 @@ namespace gatehouse::l7 {
 namespace {
 
 constexpr Duration kLingerTime{2'000};
-constexpr std::size_t kMostUnread = BufferPool::kSmall / 2;  // of answers, before further requests are taken
 
 }  // namespace
 
 ClientConnection::ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, Arrival arrival)
     : context_(context), listener_name_(std::move(listener)), arrival_(std::move(arrival)), wire_(context.buffers, std::move(stream)),
-      address_(to_string(arrival_.client.address)), deadline_(context.loop, *this), exchange_(context, *this) {
+      address_(to_string(arrival_.client.address)), deadline_(context.loop, *this) {
   take_runtime();
   count_connection(1);
   if (!listener_->is_probe) context_.board.worker(context_.index).accepted.fetch_add(1, std::memory_order_relaxed);
@@ -59,8 +59,8 @@ void ClientConnection::advance() {
   while (has_changed) {
     switch (phase_) {
       case Phase::kHandshake: has_changed = shake_hands(); break;
-      case Phase::kRequest: has_changed = read_request(); break;
-      case Phase::kExchange: has_changed = run_exchange(); break;
+      case Phase::kPreface: has_changed = read_preface(); break;
+      case Phase::kServing: has_changed = take(codec_->advance()); break;
       case Phase::kClosing: has_changed = finish_closing(); break;
       case Phase::kLingering: has_changed = discard_rest(); break;
       case Phase::kGone: return;
@@ -82,7 +82,8 @@ bool ClientConnection::shake_hands() {
     case StreamStatus::kBlocked: return false;
     case StreamStatus::kDone:
       deadline_.set(listener_->config.header_timeout);
-      return enter(Phase::kRequest);
+      if (wire_.protocol() == "h2") return speak_h2();
+      return listener_->config.h2c && !listener_->tls ? enter(Phase::kPreface) : speak_h1();
     default:
       log_debug("{}: no TLS connection: {}", to_string(arrival_.client), wire_.failure());
       leave();
@@ -90,88 +91,56 @@ bool ClientConnection::shake_hands() {
   }
 }
 
-// A client that pipelines and does not read is read no further.
-bool ClientConnection::must_wait_for_output() {
-  if (wire_.output().size() > kMostUnread) wire_.flush();
-  if (wire_.output().size() <= kMostUnread || wire_.has_failed()) return false;
-  deadline_.set(listener_->config.idle_timeout);
-  return true;
+// A client of HTTP/2 says so in its first bytes (RFC 9113 §3.4), which are no request of HTTP/1.
+bool ClientConnection::read_preface() {
+  static constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  const std::string_view bytes = wire_.input().view();
+  const std::size_t size = std::min(bytes.size(), kPreface.size());
+  if (bytes.substr(0, size) != kPreface.substr(0, size)) return speak_h1();
+  if (size == kPreface.size()) return speak_h2();
+  if (wire_.fill()) return true;
+  if (wire_.is_at_end() || wire_.has_failed()) leave();
+  return false;
 }
 
-bool ClientConnection::read_request() {
-  if (must_wait_for_output()) return false;
-  Buffer& input = wire_.input();
-  take_runtime();
-  for (;;) {
-    if (!input.is_empty()) {
-      const http::ParseResult result = http::parse_request(input.view(), listener_->limits, scanned_, context_.request);
-      if (result.status == http::ParseStatus::kDone) {
-        scanned_ = 0;
-        has_begun_head_ = false;
-        deadline_.clear();
-        phase_ = Phase::kExchange;
-        return take(exchange_.start(result.length));
-      }
-      if (result.status != http::ParseStatus::kNeedMore) return refuse(http::response_status(result.status), result.reason);
-    }
-    if (wire_.fill() || (!input.is_empty() && input.room() == 0 && input.grow())) continue;
-    return wait_for_request();
-  }
+bool ClientConnection::speak_h1() {
+  codec_ = std::make_unique<H1Client>(context_, *this);
+  return enter(Phase::kServing);
 }
 
-bool ClientConnection::wait_for_request() {
-  wire_.flush();
-  if (wire_.is_at_end() || wire_.has_failed()) {
-    must_linger_ = false;
-    return enter(Phase::kClosing);
-  }
-  if (wire_.input().is_empty()) {
-    // The first request of a connection is on its way, and must come as soon as its header would have to.
-    if (exchange_.has_served() && context_.is_draining) return enter(Phase::kClosing);
-    if (exchange_.has_served()) deadline_.set(listener_->config.idle_timeout);
-  } else if (!has_begun_head_) {
-    has_begun_head_ = true;
-    deadline_.set(listener_->config.header_timeout);
+bool ClientConnection::speak_h2() {
+  codec_ = std::make_unique<H2Client>(context_, *this);
+  return enter(Phase::kServing);
+}
+
+void ClientConnection::act(Codec::Next next) {
+  if (phase_ == Phase::kServing && take(next)) advance();
+}
+
+bool ClientConnection::take(Codec::Next next) {
+  switch (next) {
+    case Codec::Next::kGo: return true;
+    case Codec::Next::kWait: return false;
+    case Codec::Next::kClose:
+    case Codec::Next::kLinger:
+      must_linger_ = next == Codec::Next::kLinger;
+      return enter(Phase::kClosing);
+    case Codec::Next::kBreakOff: reset(); return false;
+    case Codec::Next::kLost: leave(); return false;
   }
   return false;
 }
 
-bool ClientConnection::run_exchange() {
-  if (wire_.is_hung_up()) {
-    exchange_.abort("the client closed the connection");
-    leave();
-    return false;
-  }
-  return take(exchange_.run());
-}
-
-bool ClientConnection::take(Exchange::Outcome outcome) {
-  switch (outcome) {
-    case Exchange::Outcome::kWait:
-      wire_.flush();  // answers before this one do not wait with it
-      return false;
-    case Exchange::Outcome::kAbort: break_off(); return false;
-    case Exchange::Outcome::kDone: break;
-  }
-  wire_.input().prefer_large(false);
-  wire_.output().prefer_large(false);
-  if (exchange_.is_keep_alive()) return enter(Phase::kRequest);
-  must_linger_ = exchange_.has_unread_body();
-  return enter(Phase::kClosing);
-}
-
-// A reset, so that no client takes what it has for the whole.
 void ClientConnection::break_off() {
-  exchange_.abort("broken off");
+  codec_->abort("broken off");
+  reset();
+}
+
+// So that no client takes what it has for the whole.
+void ClientConnection::reset() {
   const linger now{1, 0};
   setsockopt(wire_.fd(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
   leave();
-}
-
-bool ClientConnection::refuse(std::uint16_t status, std::string_view why) {
-  exchange_.refuse(status, why);
-  must_linger_ = true;
-  return enter(Phase::kClosing);
 }
 
 bool ClientConnection::finish_closing() {
@@ -203,24 +172,16 @@ bool ClientConnection::discard_rest() {
 
 void ClientConnection::on_deadline() {
   switch (phase_) {
-    case Phase::kRequest:
-      if (has_begun_head_) {
-        refuse(408, "the header section did not come in time");
-      } else {
-        must_linger_ = false;
-        phase_ = Phase::kClosing;
-      }
-      return advance();
-    case Phase::kExchange:
-    case Phase::kGone:
+    case Phase::kServing:
+      if (take(codec_->on_deadline())) advance();
       return;
-    default:
-      return leave();
+    case Phase::kGone: return;
+    default: return leave();
   }
 }
 
 void ClientConnection::drain() {
-  if (phase_ == Phase::kRequest) return advance();
+  if (phase_ == Phase::kServing) return codec_->drain();
   int unsent = 0;
   const bool has_arrived = phase_ == Phase::kLingering && !must_linger_ && ioctl(wire_.fd(), SIOCOUTQ, &unsent) == 0 && unsent == 0;
   if (has_arrived) leave();

@@ -1,4 +1,5 @@
-// One client's connection: reads requests, runs their exchanges one after the other, decides how the connection goes on.
+// One client's connection, from the handshake to the last byte: owns the socket and the codec that speaks over it, knows
+// by which listener and config it is served, and ends it in the way that lets the client have everything that was written.
 // Owned by WorkerContext::clients; it retires itself.
 #pragma once
 
@@ -9,8 +10,11 @@
 #include <string_view>
 
 #include "l7/arrival.h"
-#include "l7/exchange.h"
+#include "l7/deadline.h"
 #include "l7/handshake_queue.h"
+#include "l7/http/codec.h"
+#include "l7/runtime.h"
+#include "l7/wire.h"
 
 namespace gatehouse::l7 {
 
@@ -20,40 +24,45 @@ class ClientConnection {
   ~ClientConnection();
 
   void advance();
-  // The worker is leaving: closes now when idle, else after the exchange.
+  // The worker is leaving: closes now when idle, else after what is in flight.
   void drain();
   // Ends at once, so that the client sees that what it has is not the whole.
   void break_off();
 
   Wire& wire() { return wire_; }
-  const Runtime& runtime() const { return *runtime_; }
+  const std::shared_ptr<const Runtime>& runtime() const { return runtime_; }
   const Runtime::Listener& listener() const { return *listener_; }
   std::string_view address() const { return address_; }  // of the client, without port
   const Arrival& arrival() const { return arrival_; }
   bool is_trusted() const { return is_trusted_; }
+
+  // For the codec: what the next request is served by, and how long the next event may take to come.
+  void take_runtime();
+  void set_deadline(Duration limit) { deadline_.set(limit); }
+  void clear_deadline() { deadline_.clear(); }
+  // What the codec decided outside advance().
+  void act(Codec::Next next);
 
   std::size_t place = 0;      // in WorkerContext::clients
   bool is_resumed = false;    // in WorkerContext's list of those to go on
   std::optional<HandshakeQueue::Place> handshake_place;
 
  private:
-  enum class Phase : std::uint8_t { kHandshake, kRequest, kExchange, kClosing, kLingering, kGone };
+  enum class Phase : std::uint8_t { kHandshake, kPreface, kServing, kClosing, kLingering, kGone };
 
   void on_event(std::uint32_t events);
   void on_deadline();
   // Each returns whether the phase changed, so that advance() goes on.
   bool shake_hands();
-  bool read_request();
-  bool must_wait_for_output();
-  bool run_exchange();
+  bool read_preface();
+  bool speak_h1();
+  bool speak_h2();
+  bool take(Codec::Next next);
   bool finish_closing();
   bool discard_rest();
-  bool take(Exchange::Outcome outcome);
-  bool wait_for_request();
-  bool refuse(std::uint16_t status, std::string_view why);
   bool enter(Phase phase);
+  void reset();
   void leave();
-  void take_runtime();
   void count_connection(int change);
 
   WorkerContext& context_;
@@ -66,11 +75,9 @@ class ClientConnection {
   bool is_trusted_ = false;
   Phase phase_ = Phase::kHandshake;
   bool must_linger_ = false;
-  bool has_begun_head_ = false;
-  std::size_t scanned_ = 0;
   Watch watch_;
   Deadline<ClientConnection, &ClientConnection::on_deadline> deadline_;
-  Exchange exchange_;
+  std::unique_ptr<Codec> codec_;  // once the handshake is done
 };
 
 }  // namespace gatehouse::l7

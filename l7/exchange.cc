@@ -1,4 +1,4 @@
-// The steps of an exchange, in the order of the table. How bodies are relayed is in relay.cc.
+// The steps of an exchange, in the order of the table. How bodies are relayed is in relay.cc, how it ends in answer.cc.
 #include "l7/exchange.h"
 
 #include <algorithm>
@@ -8,7 +8,10 @@
 #include "common/log.h"
 #include "l7/backend/pool.h"
 #include "l7/client_connection.h"
+#include "l7/http/grpc.h"
 #include "l7/http/h1_writer.h"
+#include "l7/http/h2_head.h"
+#include "l7/http/websocket.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -30,7 +33,7 @@ const Exchange::StepEntry Exchange::kSteps[] = {
 
 namespace {
 
-constexpr std::size_t kLongestKept = 1024;  // of a path, for the log: an idle connection keeps the memory
+constexpr std::size_t kLongestKept = 1024;  // of a path, for the log: an idle exchange keeps the memory
 
 bool is_idempotent_method(std::string_view method) {
   for (const std::string_view known : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}) {
@@ -41,56 +44,82 @@ bool is_idempotent_method(std::string_view method) {
 
 }  // namespace
 
-Exchange::Exchange(WorkerContext& context, ClientConnection& client)
-    : context_(context), client_(client), head_(context.buffers), deadline_(context.loop, *this) {}
+Exchange::Exchange(WorkerContext& context) : context_(context), head_(context.buffers), deadline_(context.loop, *this) {}
 
 Exchange::~Exchange() {
   if (is_active()) abort("the worker ended");
 }
 
-Exchange::Outcome Exchange::start(std::size_t length) {
-  const http::Request& request = context_.request;
-  runtime_ = &client_.runtime();
+void Exchange::begin(ClientSide& client) {
+  client_ = &client;
+  runtime_ = client.connection().runtime();
+  listener_ = &client.connection().listener();
   started_ = EventLoop::Clock::now();
   route_ = Router::kNoRoute;
   pool_ = nullptr;
   chosen_ = nullptr;
   attempts_ = 0;
   must_connect_ = false;
-  request_framing_ = request.framing;
-  request_reader_ = http::BodyReader(request.framing, request.content_length);
   request_bytes_ = response_bytes_ = 0;
   status_ = 0;
-  is_request_done_ = request_reader_.is_done();
-  is_response_begun_ = is_response_done_ = is_backend_reusable_ = false;
-  const std::uint32_t most = client_.listener().config.max_requests;
-  is_keep_alive_ = request.is_keep_alive && !context_.is_draining && (most == 0 || served_ + 1 < most);
+  is_response_begun_ = is_response_done_ = is_upgrade_ = is_tunnel_ = is_grpc_ = false;
+  expires_ = EventLoop::Clock::time_point::max();
+  own_id_ = context_.request_ids.next();
+  error_.clear();
+  request_id_.clear();
+  websocket_key_.clear();
+}
+
+Exchange::Outcome Exchange::start(ClientSide& client, std::size_t length) {
+  const http::Request& request = context_.request;
+  begin(client);
+  head_length_ = length;
+  request_framing_ = request.framing;
+  is_request_done_ = request.framing == http::Framing::kNone;
   is_head_request_ = request.method == "HEAD";
   is_idempotent_ = is_idempotent_method(request.method);
-  is_minor_version_0_ = request.minor_version == 0;
   remember_request();
+  if (request.method == "POST") look_for_grpc();
   step_ = kMatchRoute;
   const Next next = match_route();
-  client_.wire().input().consume(length);
-  if (next == Next::kAbort) return Outcome::kAbort;
-  return run();
+  client.consume_head();
+  return next == Next::kAbort ? Outcome::kAbort : run();
+}
+
+void Exchange::look_for_grpc() {
+  const http::Fields& fields = context_.request.fields;
+  const http::Field* type = fields.find("content-type");
+  is_grpc_ = type && http::is_grpc(type->value);
+  if (!is_grpc_) return;
+  if (const http::Field* timeout = fields.find("grpc-timeout")) {
+    if (const auto limit = http::parse_grpc_timeout(timeout->value)) expires_ = started_ + *limit;
+  }
 }
 
 void Exchange::remember_request() {
   const http::Request& request = context_.request;
-  error_.clear();
-  own_id_ = context_.request_ids.next();
-  request_id_.clear();
-  if (client_.is_trusted()) {
+  if (client_->connection().is_trusted()) {
     if (const http::Field* id = request.fields.find("x-request-id")) request_id_ = id->value.substr(0, 128);
   }
-  if (!context_.access_log.is_on()) return;
+  is_logged_ = context_.access_log.is_on();
+  if (!is_logged_) return;
   method_ = request.method;
   host_ = request.host;
   path_ = request.path.substr(0, kLongestKept);
 }
 
+// What one side takes may make room on the other at once, down in the same stack: that is looked at when this is done.
 Exchange::Outcome Exchange::run() {
+  is_event_missed_ = is_running_;
+  if (is_running_) return Outcome::kWait;
+  is_running_ = true;
+  Outcome outcome = run_steps();
+  while (outcome == Outcome::kWait && std::exchange(is_event_missed_, false)) outcome = run_steps();
+  is_running_ = false;
+  return outcome;
+}
+
+Exchange::Outcome Exchange::run_steps() {
   for (;;) {
     GH_CHECK(step_ != kIdle);
     const StepEntry& step = kSteps[step_];
@@ -105,35 +134,38 @@ Exchange::Outcome Exchange::run() {
 
 Exchange::Next Exchange::match_route() {
   const http::Request& request = context_.request;
-  const Runtime::Listener& listener = client_.listener();
-  if (listener.is_probe) return answer(request.path == "/healthz" ? 200 : 404, "ok");
+  if (listener_->is_probe) return answer(request.path == "/healthz" ? 200 : 404, "ok");
   context_.board.worker(context_.index).requests.fetch_add(1, std::memory_order_relaxed);
   route_ = runtime_->router().match(request.host, request.path);
   if (route_ == Router::kNoRoute) return answer(404, "no route for this host and path");
   pool_ = &runtime_->pool_of(route_);
   // RFC 8470 §5.2: the client repeats it after the handshake.
-  if (client_.wire().stream().is_early() && !runtime_->config().routes[route_].early_data) {
+  if (client_->connection().wire().stream().is_early() && !runtime_->config().routes[route_].early_data) {
     return answer(425, "this route takes no early data");
   }
-  if (request.framing == http::Framing::kLength && request.content_length > listener.config.max_body.bytes) {
+  is_upgrade_ = !request.upgrade.empty();
+  if (is_upgrade_ && pool_->speaks_h2()) return answer(501, "WebSocket is not served by this route");
+  if (request.framing == http::Framing::kLength && request.content_length > listener_->config.max_body.bytes) {
     return answer(413, "the request body is larger than this listener takes");
   }
   return write_backend_head();
 }
 
 Exchange::Next Exchange::write_backend_head() {
+  ClientConnection& connection = client_->connection();
   http::Forwarding forwarding;
-  forwarding.client = client_.address();
-  forwarding.protocol = client_.listener().tls ? "https" : "http";
-  forwarding.via = context_.via;
-  forwarding.request_id = request_id_.empty() ? own_id_.view() : std::string_view(request_id_);
-  forwarding.is_trusted = client_.is_trusted();
-  forwarding.certificate = client_.wire().stream().client_certificate();
-  forwarding.is_early = client_.wire().stream().is_early();
+  forwarding.client = connection.address();
+  forwarding.protocol = listener_->tls ? "https" : "http";
+  forwarding.via = context_.request.is_h2 ? context_.via_h2 : context_.via;
+  forwarding.request_id = request_id();
+  forwarding.is_trusted = connection.is_trusted();
+  forwarding.certificate = connection.wire().stream().client_certificate();
+  forwarding.is_early = connection.wire().stream().is_early();
+  if (is_upgrade_ && context_.request.is_h2) forwarding.websocket_key = websocket_key_ = http::websocket_key(own_id_.view());
   head_.release();
-  // The head is no longer than what has been received.
-  const std::size_t bound = std::min<std::size_t>(client_.wire().input().size(), client_.listener().limits.max_bytes);
-  if (!http::write_request_head(head_, context_.request, bound, forwarding)) {
+  const bool fits = pool_->speaks_h2() ? http::write_h2_request_head(head_.fields, context_.request, forwarding)
+                                       : http::write_request_head(head_.text, context_.request, head_length_, forwarding);
+  if (!fits) {
     return answer(431, "the header section is too large to forward");
   }
   return go(kChooseBackend);
@@ -152,23 +184,22 @@ Exchange::Next Exchange::choose_backend() {
 
 Exchange::Next Exchange::lease() {
   const bool is_shared = pool_->proxy_version() == ProxyVersion::kNone;  // else each is of one client (proxy-protocol.txt §2)
-  if (!must_connect_ && is_shared) backend_ = chosen_->take_idle(*this);
-  if (!backend_) backend_ = chosen_->connect(*this);
+  backend_ = chosen_->lease(*this, pool_->config(), must_connect_ || !is_shared);
   if (!backend_) {
     const int code = errno;
     const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
     return is_shortage(code) ? answer(503, "this node has too many connections", why) : try_another_backend(502, why);
   }
   chosen_->count_request();
-  deadline_.set(pool_->config().connect_timeout);
+  wait_at_most(pool_->config().connect_timeout);
   return go(kConnect);
 }
 
 Exchange::Next Exchange::connect() {
-  switch (backend_->wire().open()) {
+  switch (backend_->open()) {
     case StreamStatus::kDone: return go(kSend);
     case StreamStatus::kBlocked: return Next::kWait;
-    default: return try_another_backend(502, "cannot connect to " + to_string(chosen_->address()) + ": " + backend_->wire().failure());
+    default: return try_another_backend(502, "cannot connect to " + to_string(chosen_->address()) + ": " + backend_->failure());
   }
 }
 
@@ -184,126 +215,38 @@ Exchange::Next Exchange::try_another_backend(std::uint16_t status, std::string_v
 }
 
 Exchange::Next Exchange::send() {
-  Buffer& output = backend_->wire().output();
   if (pool_->proxy_version() != ProxyVersion::kNone) {
     char header[kMostProxyHeader];
-    output.append({header, write_proxy_header(pool_->proxy_version(), client_.arrival(), client_.wire(), header)});
+    ClientConnection& client = client_->connection();
+    backend_->send_first({header, write_proxy_header(pool_->proxy_version(), client.arrival(), client.wire(), header)});
   }
-  if (output.room() < head_.size()) output.grow();
-  GH_CHECK(output.append(head_.view()) == head_.size());
-  // Of a repeated request with an empty chunked body: its end went with the connection before.
-  if (is_request_done_ && request_framing_ == http::Framing::kChunked) output.append(http::kLastChunk);
-  scanned_ = 0;
-  deadline_.set(pool_->config().response_timeout);
+  backend_->send_head(head_, request_framing_, is_request_done_);
+  wait_at_most(pool_->config().response_timeout);
   return go(kRelay);
 }
 
 // A connection that was kept may have been closed just as the request left: nothing of the answer has come, so a request
 // that may be repeated is, on a new connection (RFC 9110 §9.2.2, RFC 9112 §9.3.1). Anything else is the backend's failure.
 Exchange::Next Exchange::after_lost_backend() {
-  const bool is_race = backend_->is_reused() && is_idempotent_ && request_bytes_ == 0 && backend_->wire().input().is_empty();
-  if (is_race) {
+  const bool is_untouched = request_bytes_ == 0;
+  if (is_untouched && backend_->is_refused()) return after_refusal();
+  if (is_untouched && backend_->is_reused() && is_idempotent_ && !std::exchange(must_connect_, true)) {
     release_backend(false);
-    must_connect_ = true;
     return go(kLease);
   }
   chosen_->count_failure();
   return answer(502, "the backend closed the connection before its answer");
 }
 
-// `why` is for the client; what names backends is for the log only.
-Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std::string_view detail) {
-  if (is_response_begun_) return break_off(detail.empty() ? why : detail);
-  if (status >= 400) error_ = detail.empty() ? why : detail;
-  if (backend_) release_backend(false);
-  status_ = status;
-  is_keep_alive_ = is_keep_alive_ && is_request_done_ && !context_.is_draining;
-  const std::string phrase(http::reason_phrase(status));
-  const std::string text = status == 200 ? std::string(why) + "\n" : std::to_string(status) + " " + phrase + ": " + std::string(why) + "\n";
-  http::OwnAnswer answer{status, text, context_.clock.http_date(), is_head_request_, is_keep_alive_};
-  Buffer& output = client_.wire().output();
-  if (!http::write_own_answer(output, answer, style())) return break_off(why);
-  is_response_begun_ = is_response_done_ = true;
-  response_bytes_ = text.size();
-  return go(kFinish);
+// What a backend has refused it has not looked at (RFC 9113 §8.7): any request may go elsewhere, or there again.
+Exchange::Next Exchange::after_refusal() {
+  release_backend(false);
+  tried_[attempts_++] = chosen_;
+  unreached_status_ = 503;
+  error_ = "refused by " + to_string(chosen_->address());
+  if (attempts_ == kMaxAttempts) return answer(unreached_status_, "every backend refused the request", std::string(error_));
+  if (Backend* other = pool_->choose({tried_.data(), attempts_})) chosen_ = other;
+  return go(kLease);
 }
-
-Exchange::Next Exchange::break_off(std::string_view why) {
-  error_ = why;
-  return Next::kAbort;
-}
-
-void Exchange::refuse(std::uint16_t status, std::string_view why) {
-  started_ = EventLoop::Clock::now();
-  runtime_ = &client_.runtime();
-  route_ = Router::kNoRoute;
-  own_id_ = context_.request_ids.next();
-  for (std::string* text : {&request_id_, &method_, &host_, &path_}) text->clear();
-  is_request_done_ = is_response_begun_ = false;
-  is_head_request_ = is_keep_alive_ = is_minor_version_0_ = false;
-  step_ = kFinish;
-  if (answer(status, why) == Next::kGo) finish();
-}
-
-void Exchange::abort(std::string_view why) {
-  if (!is_active()) return;
-  if (error_.empty()) error_ = why;
-  if (backend_) release_backend(false);
-  count_answer();
-  write_log();
-  head_.release();
-  deadline_.clear();
-  step_ = kIdle;
-}
-
-Exchange::Next Exchange::finish() {
-  if (backend_) release_backend(is_backend_reusable_ && is_request_done_ && is_response_done_);
-  count_answer();
-  write_log();
-  head_.release();
-  deadline_.clear();
-  step_ = kIdle;
-  ++served_;
-  return Next::kDone;
-}
-
-void Exchange::release_backend(bool is_reusable) {
-  Backend& owner = backend_->backend();
-  backend_->wire().input().prefer_large(false);
-  backend_->wire().output().prefer_large(false);
-  const bool is_clean = is_reusable && pool_->proxy_version() == ProxyVersion::kNone && backend_->wire().output().is_empty() && !backend_->wire().is_at_end();
-  owner.give_back(std::move(backend_), is_clean, pool_->config().max_idle, pool_->config().idle_timeout);
-}
-
-void Exchange::count_answer() {
-  if (status_ >= 500) context_.board.worker(context_.index).responses_5xx.fetch_add(1, std::memory_order_relaxed);
-}
-
-void Exchange::write_log() {
-  if (!context_.access_log.is_on() || client_.listener().is_probe) return;
-  const config::Config& config = runtime_->config();
-  const bool has_route = route_ != Router::kNoRoute;
-  const std::string backend = chosen_ && has_route ? to_string(chosen_->address()) : "";
-  AccessRecord record;
-  record.time = context_.clock.timestamp();
-  record.request_id = request_id_.empty() ? own_id_.view() : std::string_view(request_id_);
-  record.client = client_.address();
-  record.method = method_;
-  record.host = host_;
-  record.path = path_;
-  if (has_route) record.route = config.routes[route_].name;
-  if (has_route) record.pool = config.routes[route_].pool;
-  record.backend = backend;
-  record.node = context_.node;
-  record.worker = context_.index;
-  record.error = error_;
-  record.status = status_;
-  record.bytes = response_bytes_;
-  record.duration_us = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Clock::now() - started_).count());
-  context_.access_log.add(record);
-}
-
-void Exchange::on_backend_event() { client_.advance(); }
 
 }  // namespace gatehouse::l7

@@ -1,6 +1,6 @@
 // One request with its response, from the parsed head to the last byte and the log line. A table of steps (exchange.cc)
-// that runs until a step has to wait; every event of either side runs it again. It borrows the client connection, leases
-// a backend connection, and always finishes: answered, or aborted with a reason.
+// that runs until a step has to wait; every event of either side runs it again. It borrows a ClientSide, leases a
+// BackendSide, and always finishes: answered, or aborted with a reason. Pooled: WorkerContext::exchanges.
 #pragma once
 
 #include <array>
@@ -9,44 +9,37 @@
 #include <string>
 #include <string_view>
 
-#include "l7/backend/connection.h"
+#include "l7/backend/backend_side.h"
+#include "l7/client_side.h"
 #include "l7/deadline.h"
-#include "l7/http/h1_parser.h"
 #include "l7/request_id.h"
 #include "l7/runtime.h"
 
 namespace gatehouse::l7 {
 
-class ClientConnection;
 class Pool;
-namespace http {
-struct ResponseStyle;
-}
 
 class Exchange {
  public:
   enum class Outcome : std::uint8_t {
     kWait,   // run again at the next event
     kDone,   // the whole response is in the client's output
-    kAbort,  // the response cannot be completed: the client must see its connection break
+    kAbort,  // the response cannot be completed: the client must see it break
   };
 
-  Exchange(WorkerContext& context, ClientConnection& client);
+  explicit Exchange(WorkerContext& context);
   ~Exchange();
 
-  // `context.request` holds the head, the first `length` bytes of the client's input; they are consumed.
-  Outcome start(std::size_t length);
+  // `context.request` holds the head, of `length` bytes; it is consumed.
+  Outcome start(ClientSide& client, std::size_t length);
   Outcome run();
   // An answer to bytes that are no request.
-  void refuse(std::uint16_t status, std::string_view why);
+  void refuse(ClientSide& client, std::uint16_t status, std::string_view why);
   // The client is gone, or kept us waiting. Logs.
   void abort(std::string_view why);
 
   bool is_active() const { return step_ != kIdle; }
-  bool is_keep_alive() const { return is_keep_alive_; }
-  bool has_unread_body() const { return !is_request_done_; }
-  bool has_served() const { return served_ > 0; }
-  void on_backend_event();
+  void on_backend_event() { client_->on_backend_event(); }
 
  private:
   enum Step : std::uint8_t { kMatchRoute, kChooseBackend, kLease, kConnect, kSend, kRelay, kFinish, kIdle };
@@ -63,47 +56,60 @@ class Exchange {
   Next relay();
   Next finish();
 
+  Outcome run_steps();
+  void begin(ClientSide& client);
   void remember_request();
+  void look_for_grpc();
   Next write_backend_head();
   Next go(Step step) {
     step_ = step;
     return Next::kGo;
   }
   Next answer(std::uint16_t status, std::string_view why, std::string_view detail = {});
+  Next answer_grpc(std::uint16_t status, std::string_view why);
   Next break_off(std::string_view why);
   Next try_another_backend(std::uint16_t status, std::string_view why);
   Next after_lost_backend();
+  Next after_refusal();
 
-  // Parts of relay(): each returns whether bytes moved; a decision is left in decided_.
+  // Parts of relay(): each returns whether bytes moved; a decision is left in decision_.
   bool relay_request();
   bool relay_response();
   bool receive_head();
   bool forward_interim(std::size_t length);
   bool start_response(std::size_t length);
-  bool end_of_backend();
-  void append_body(Buffer& output, std::string_view data, bool is_chunked);
+  bool start_tunnel(std::size_t length);
   void decide(Next next) {
     decision_ = next;
     is_decided_ = true;
   }
+  void decide_failure(std::string_view why);
+  void wait_at_most(Duration limit);
+  bool is_expired() const;
   void set_wait_limit();
+  Next end_tunnel();
   void on_deadline();
   http::ResponseStyle style() const;
   std::string_view hsts() const;
-  void release_backend(bool is_reusable);
+  std::string_view request_id() const { return request_id_.empty() ? own_id_.view() : std::string_view(request_id_); }
+  void release_backend(bool is_complete);
+  void end();
   void write_log();
   void count_answer();
 
   WorkerContext& context_;
-  ClientConnection& client_;
+  ClientSide* client_ = nullptr;
   Step step_ = kIdle;
   Next decision_ = Next::kGo;
   bool is_decided_ = false;
+  bool is_running_ = false;
+  bool is_event_missed_ = false;
 
-  const Runtime* runtime_ = nullptr;
+  std::shared_ptr<const Runtime> runtime_;  // what it began with
+  const Runtime::Listener* listener_ = nullptr;
   std::size_t route_ = Router::kNoRoute;
   Pool* pool_ = nullptr;
-  std::unique_ptr<BackendConnection> backend_;
+  BackendSide* backend_ = nullptr;  // leased
   Backend* chosen_ = nullptr;
   static constexpr std::size_t kMaxAttempts = 3;
   std::array<Backend*, kMaxAttempts> tried_{};
@@ -111,29 +117,28 @@ class Exchange {
   std::uint16_t unreached_status_ = 502;  // of the last attempt
   bool must_connect_ = false;  // a kept connection was lost under the request: take a new one
 
-  Buffer head_;  // the request head as the backend gets it: kept for another attempt
-  http::BodyReader request_reader_;
-  http::BodyReader response_reader_;
+  std::size_t head_length_ = 0;
+  http::RequestHead head_;
   http::Framing request_framing_ = http::Framing::kNone;
   std::uint64_t request_bytes_ = 0;
   std::uint64_t response_bytes_ = 0;
-  std::size_t scanned_ = 0;
   std::uint16_t status_ = 0;
   bool is_request_done_ = true;
   bool is_response_begun_ = false;  // its head is in the client's output
   bool is_response_done_ = false;
-  bool is_response_chunked_ = false;
-  bool is_backend_reusable_ = false;
-  bool is_keep_alive_ = false;
   bool is_head_request_ = false;
   bool is_idempotent_ = false;
-  bool is_minor_version_0_ = false;
-  std::uint32_t served_ = 0;  // exchanges before
+  bool is_upgrade_ = false;         // asked for
+  bool is_tunnel_ = false;          // and granted
+  bool is_grpc_ = false;
 
+  bool is_logged_ = false;  // from the beginning: what the line needs has been kept
   RequestId own_id_;
   std::string request_id_;  // only when it is the client's own
+  std::string websocket_key_;  // ours, for a client that has none (HTTP/2)
   std::string method_, host_, path_, error_;  // for the log
   EventLoop::Clock::time_point started_{};
+  EventLoop::Clock::time_point expires_{};  // by grpc-timeout; the clock's largest: never
   Deadline<Exchange, &Exchange::on_deadline> deadline_;
 };
 

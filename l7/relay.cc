@@ -1,260 +1,215 @@
-// The step in which bytes flow: request body to the backend, response head and body to the client. Each direction reads
-// only what the other side's buffer has room for; what has no room stays in the kernel, and the peer's window closes.
+// The step in which bytes flow: request body to the backend, response head and body to the client. Each direction takes
+// only what the other side has room for; what has no room stays in the kernel, and the peer's window closes.
 #include <algorithm>
 
 #include "l7/backend/pool.h"
-#include "l7/client_connection.h"
 #include "l7/exchange.h"
-#include "l7/http/h1_writer.h"
+#include "l7/http/websocket.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
 namespace {
 
-constexpr int kRoundsPerTurn = 16;                     // then the worker's other connections have their turn
-constexpr std::uint64_t kBulk = 128 * 1024;            // a body beyond this gets large buffers
-constexpr http::HeadLimits kResponseLimits{64 * 1024, 0, http::kMaxFields};
-constexpr std::size_t kFraming = http::kMaxChunkFraming + http::kLastChunk.size();
+constexpr int kRoundsPerTurn = 16;  // then the worker's other connections have their turn
 
 }  // namespace
 
 Exchange::Next Exchange::relay() {
   bool has_moved = false;
-  Wire& client = client_.wire();
   for (int round = 0; round < kRoundsPerTurn; ++round) {
     is_decided_ = false;
-    bool is_moving = relay_request();
-    if (!is_decided_) is_moving |= backend_->wire().flush();
-    if (!is_decided_) is_moving |= relay_response();
+    bool is_moving = !is_request_done_ && relay_request();
     if (is_decided_) return decision_;
-    if (is_response_done_) return go(kFinish);
-    is_moving |= client.flush();
-    if (client.has_failed()) return break_off("the client closed the connection");
+    const bool has_flushed = backend_->flush();
+    has_moved |= has_flushed;
+    is_moving |= has_flushed && !is_request_done_;  // makes room for what is still to come
+    is_moving |= relay_response();
+    if (is_decided_) return decision_;
+    if (is_response_done_ && (!is_tunnel_ || is_request_done_)) {
+      client_->flush();
+      return go(kFinish);
+    }
+    is_moving |= client_->flush();
+    if (client_->is_lost()) return break_off("the client closed the connection");
     has_moved |= is_moving;
     if (is_moving) continue;
     if (has_moved) set_wait_limit();
     return Next::kWait;
   }
   set_wait_limit();
-  context_.resume_later(client_);
+  client_->resume_later();
   return Next::kWait;
 }
 
 bool Exchange::relay_request() {
-  Wire& client = client_.wire();
-  Buffer& input = client.input();
-  Buffer& output = backend_->wire().output();
+  using Status = http::BodyPiece::Status;
   bool has_moved = false;
   while (!is_request_done_) {
-    if (input.is_empty() && !client.fill()) {
-      const bool is_cut = client.is_at_end() || client.has_failed();
-      if (is_cut) decide(break_off("the client closed the connection within its request"));
-      break;
-    }
-    const std::size_t room = output.room();
-    if (room <= kFraming) break;
-    const http::BodyReader::Step step = request_reader_.next(input.view().substr(0, room - kFraming));
-    if (step.is_malformed) {
-      is_keep_alive_ = false;
-      decide(answer(400, step.reason));
-      return true;
-    }
-    request_bytes_ += step.data.size();
-    if (request_bytes_ > client_.listener().config.max_body.bytes) {
+    const std::size_t room = backend_->body_room();
+    if (room == 0) break;
+    const http::BodyPiece piece = client_->read_body(room);
+    if (piece.status == Status::kNothing) break;
+    if (piece.status == Status::kData) request_bytes_ += piece.data.size();
+    if (piece.status == Status::kCut) {
+      decide(break_off("the client closed the connection within its request"));
+    } else if (piece.status == Status::kMalformed) {
+      decide(answer(400, piece.reason));
+    } else if (!is_tunnel_ && request_bytes_ > listener_->config.max_body.bytes) {
       decide(answer(413, "the request body is larger than this listener takes"));
-      return true;
     }
-    const bool is_chunked = request_framing_ == http::Framing::kChunked;
-    append_body(output, step.data, is_chunked);
-    input.consume(step.consumed);
-    has_moved |= step.consumed > 0;
-    is_request_done_ = request_reader_.is_done();
-    if (is_request_done_ && is_chunked) output.append(http::kLastChunk);
-    input.prefer_large(!is_request_done_ && request_bytes_ > kBulk);
-    output.prefer_large(!is_request_done_ && request_bytes_ > kBulk);
+    if (is_decided_) return true;
+    is_request_done_ = piece.is_last;
+    backend_->send_body(piece.data, piece.is_last && !piece.trailers);
+    if (piece.trailers) backend_->send_trailers(*piece.trailers);
+    client_->consume_body();
+    has_moved = true;
   }
   return has_moved;
 }
 
 bool Exchange::relay_response() {
+  using Status = http::BodyPiece::Status;
   bool has_moved = !is_response_begun_;
   if (!is_response_begun_ && !receive_head()) return false;
-  Wire& wire = backend_->wire();
-  Buffer& input = wire.input();
-  Buffer& output = client_.wire().output();
   while (!is_response_done_) {
-    if (input.is_empty() && !wire.fill()) {
-      if (wire.is_at_end() || wire.has_failed()) return end_of_backend();
-      return has_moved;
-    }
-    const std::size_t room = output.room();
-    if (room <= kFraming) return has_moved;
-    const http::BodyReader::Step step = response_reader_.next(input.view().substr(0, room - kFraming));
-    if (step.is_malformed) {
+    const std::size_t room = client_->body_room();
+    if (room == 0) break;
+    const http::BodyPiece piece = backend_->read_body(room);
+    if (piece.status == Status::kNothing) break;
+    if (piece.status != Status::kData) {
       chosen_->count_failure();
-      decide(break_off(std::string("the backend's body is malformed: ") + step.reason));
+      const bool is_cut = piece.status == Status::kCut;
+      decide(break_off(is_cut ? "the backend closed the connection within its body"
+                              : std::string("the backend's body is malformed: ") + piece.reason));
       return true;
     }
-    response_bytes_ += step.data.size();
-    append_body(output, step.data, is_response_chunked_);
-    input.consume(step.consumed);
-    has_moved |= step.consumed > 0;
-    is_response_done_ = response_reader_.is_done();
-    if (is_response_done_ && is_response_chunked_) output.append(http::kLastChunk);
-    input.prefer_large(!is_response_done_ && response_bytes_ > kBulk);
-    output.prefer_large(!is_response_done_ && response_bytes_ > kBulk);
+    response_bytes_ += piece.data.size();
+    is_response_done_ = piece.is_last;
+    client_->send_body(piece.data, piece.is_last && !piece.trailers);
+    if (piece.trailers) client_->send_trailers(*piece.trailers);
+    backend_->consume_body();
+    has_moved = true;
   }
   return has_moved;
 }
 
-void Exchange::append_body(Buffer& output, std::string_view data, bool is_chunked) {
-  if (data.empty()) return;
-  if (!is_chunked) {
-    GH_CHECK(output.append(data) == data.size());
-    return;
-  }
-  char size[http::kMaxChunkFraming];
-  output.append({size, http::write_chunk_size(size, data.size())});
-  output.append(data);
-  GH_CHECK(output.append("\r\n") == 2);
-}
-
 // Returns whether the head is in the client's output now.
 bool Exchange::receive_head() {
-  Wire& wire = backend_->wire();
-  Buffer& input = wire.input();
+  using Status = BackendSide::HeadStatus;
   for (;;) {
-    if (input.is_empty() && !wire.fill()) break;
-    const std::string_view method = is_head_request_ ? "HEAD" : "GET";
-    const http::ParseResult result = http::parse_response(input.view(), kResponseLimits, scanned_, method, context_.response);
-    if (result.status == http::ParseStatus::kNeedMore) {
-      if (wire.fill() || (input.room() == 0 && input.grow())) continue;
-      break;
+    const BackendSide::Head head = backend_->receive_head(is_head_request_);
+    switch (head.status) {
+      case Status::kNothing: return false;
+      case Status::kDone: break;
+      case Status::kLost: decide(after_lost_backend()); return false;
+      case Status::kCut: decide_failure("the backend closed the connection within its header section"); return false;
+      case Status::kMalformed: decide_failure(std::string("the backend's answer is malformed: ") + head.reason); return false;
     }
-    if (result.status != http::ParseStatus::kDone) {
-      chosen_->count_failure();
-      decide(answer(502, std::string("the backend's answer is malformed: ") + result.reason));
-      return false;
-    }
-    if (context_.response.status >= 200) return start_response(result.length);
-    if (!forward_interim(result.length)) return false;
+    if (context_.response.status >= 200) return start_response(head.length);
+    if (context_.response.status == 101) return start_tunnel(head.length);
+    if (!forward_interim(head.length)) return false;
   }
-  if (!wire.is_at_end() && !wire.has_failed()) return false;
-  if (!input.is_empty()) {
-    chosen_->count_failure();
-    decide(answer(502, "the backend closed the connection within its header section"));
-  } else {
-    decide(after_lost_backend());
-  }
-  return false;
 }
 
-// 1xx: for clients that know them (RFC 9110 §15.2).
+void Exchange::decide_failure(std::string_view why) {
+  chosen_->count_failure();
+  decide(answer(502, why));
+}
+
 bool Exchange::forward_interim(std::size_t length) {
-  const bool is_switch = context_.response.status == 101;
-  if (is_switch) {
-    chosen_->count_failure();
-    decide(answer(502, "the backend switched protocols without being asked to"));
+  http::ResponseStyle interim;
+  interim.via = context_.via;
+  if (client_->send_interim(context_.response, length, interim) != ClientSide::Sent::kDone) {
+    decide(break_off("no room for an interim response"));
     return false;
   }
-  if (!is_minor_version_0_) {
-    http::ResponseStyle interim;
-    interim.via = context_.via;
-    if (!http::write_response_head(client_.wire().output(), context_.response, length, interim)) {
-      decide(break_off("no room for an interim response"));
-      return false;
-    }
-  }
-  backend_->wire().input().consume(length);
-  scanned_ = 0;
+  backend_->consume_head();
   return true;
 }
 
 bool Exchange::start_response(std::size_t length) {
   const http::Response& response = context_.response;
-  const bool has_unknown_length = response.framing == http::Framing::kChunked || response.framing == http::Framing::kUntilClose;
-  is_response_chunked_ = has_unknown_length && !is_minor_version_0_;
-  // A response that comes before the whole request may leave bytes behind that nobody reads: the connection ends with it.
-  const bool was_keep_alive = is_keep_alive_;
-  is_keep_alive_ =
-      is_keep_alive_ && is_request_done_ && !context_.is_draining && !(has_unknown_length && is_minor_version_0_);
+  const bool is_last = response.framing == http::Framing::kNone ||
+                       (response.framing == http::Framing::kLength && response.content_length == 0);
   http::ResponseStyle out = style();
-  out.date = context_.clock.http_date();
-  out.framing = is_response_chunked_ ? http::Framing::kChunked : has_unknown_length ? http::Framing::kUntilClose : response.framing;
-  Buffer& output = client_.wire().output();
-  if (!http::write_response_head(output, response, length, out)) {
-    is_keep_alive_ = was_keep_alive;
-    client_.wire().flush();
-    if (output.is_empty()) decide(answer(502, "the backend's header section is too large to forward"));
-    return false;  // else: when the answers before this one have left
-  }
+  if (response.is_h2) out.via = context_.via_h2;
+  const ClientSide::Sent sent = client_->send_head(response, length, out, is_last);
+  if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
+  if (sent != ClientSide::Sent::kDone) return false;
   status_ = response.status;
   if (status_ >= 500) chosen_->count_failure();
   is_response_begun_ = true;
-  is_backend_reusable_ = response.is_keep_alive;
-  response_reader_ = http::BodyReader(response.framing, response.content_length);
-  is_response_done_ = response_reader_.is_done();
-  backend_->wire().input().consume(length);
+  is_response_done_ = is_last;
+  backend_->consume_head();
   return true;
 }
 
-http::ResponseStyle Exchange::style() const {
-  http::ResponseStyle style;
-  style.via = context_.via;
-  style.request_id = request_id_.empty() ? own_id_.view() : std::string_view(request_id_);
-  style.hsts = hsts();
-  if (!is_keep_alive_) style.persistence = http::Persistence::kClose;
-  if (is_keep_alive_ && is_minor_version_0_) style.persistence = http::Persistence::kKeepAlive;
-  return style;
-}
-
-// RFC 6797 §7.2: over TLS only.
-std::string_view Exchange::hsts() const {
-  if (!client_.listener().tls) return {};
-  const std::string& of_listener = client_.listener().config.hsts;
-  if (route_ == Router::kNoRoute) return of_listener;
-  const std::string& of_route = runtime_->config().routes[route_].hsts;
-  return of_route.empty() ? of_listener : of_route;
-}
-
-bool Exchange::end_of_backend() {
-  is_backend_reusable_ = false;
-  if (!backend_->wire().has_failed() && response_reader_.finish_at_close()) {
-    is_response_done_ = true;
-    if (is_response_chunked_) client_.wire().output().append(http::kLastChunk);
-    return true;
+bool Exchange::start_tunnel(std::size_t length) {
+  http::Response& response = context_.response;
+  const http::Field* upgrade = response.fields.find("upgrade");
+  const bool is_wanted = is_upgrade_ && upgrade && http::equals_ignoring_case(upgrade->value, "websocket");
+  if (!is_wanted) {
+    decide_failure("the backend switched protocols without being asked to");
+    return false;
   }
-  chosen_->count_failure();
-  decide(break_off("the backend closed the connection within its body"));
+  const http::Field* accept = response.fields.find("sec-websocket-accept");
+  if (!websocket_key_.empty() && (!accept || accept->value != http::websocket_accept(websocket_key_))) {
+    decide_failure("the backend did not accept the WebSocket");
+    return false;
+  }
+  const ClientSide::Sent sent = client_->start_tunnel(response, length, style());
+  if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
+  if (sent != ClientSide::Sent::kDone) return false;
+  status_ = 101;
+  is_tunnel_ = is_response_begun_ = true;
+  is_request_done_ = is_response_done_ = false;
+  backend_->start_tunnel();
   return true;
 }
 
-// Whoever has to move next has his own patience.
+void Exchange::wait_at_most(Duration limit) {
+  if (expires_ == EventLoop::Clock::time_point::max()) return deadline_.set(limit);
+  const auto left = std::chrono::ceil<Duration>(expires_ - context_.loop.now());
+  deadline_.set(std::clamp(left, Duration(0), limit));
+}
+
+bool Exchange::is_expired() const { return expires_ <= context_.loop.now(); }
+
+// Whoever has to move next has his own patience; streams that live on their own have another.
 void Exchange::set_wait_limit() {
-  const Duration of_client = client_.listener().config.idle_timeout;
-  const bool waits_for_client = (!is_request_done_ && backend_->wire().output().is_empty()) || !client_.wire().output().is_empty();
-  deadline_.set(waits_for_client ? of_client : pool_->config().response_timeout);
+  const bool is_stream = is_tunnel_ || (is_grpc_ && (is_response_begun_ || !is_request_done_));
+  if (is_stream) return wait_at_most(listener_->config.stream_timeout);
+  const bool waits_for_client = (!is_request_done_ && !backend_->has_unsent()) || client_->has_unsent();
+  wait_at_most(waits_for_client ? listener_->config.idle_timeout : pool_->config().response_timeout);
+}
+
+// Nobody has said anything for long: both sides are told that nothing more comes.
+Exchange::Next Exchange::end_tunnel() {
+  error_ = "the WebSocket was idle";
+  if (!is_response_done_) client_->send_body({}, true);
+  client_->flush();
+  return go(kFinish);
 }
 
 void Exchange::on_deadline() {
   if (!is_active() || !backend_) return;
-  if (step_ == kConnect) {
-    const std::string why = "no connection to " + to_string(chosen_->address()) + " within " + to_string(pool_->config().connect_timeout);
-    decision_ = try_another_backend(504, why);
-    return decision_ == Next::kAbort ? client_.break_off() : client_.advance();
-  }
-  const bool is_clients_fault = !is_request_done_ && backend_->wire().output().is_empty() && !is_response_begun_;
-  if (is_clients_fault) {
-    is_keep_alive_ = false;
+  const std::string address = to_string(chosen_->address());
+  if (is_expired()) {
+    decision_ = answer(504, "the call's own deadline has passed");
+  } else if (step_ == kConnect) {
+    decision_ = try_another_backend(504, "no connection to " + address + " within " + to_string(pool_->config().connect_timeout));
+  } else if (is_tunnel_) {
+    decision_ = end_tunnel();
+  } else if (!is_request_done_ && !backend_->has_unsent() && !is_response_begun_) {
     decision_ = answer(408, "the request body stopped coming");
   } else if (!is_response_begun_) {
     chosen_->count_failure();
-    decision_ = answer(504, "the backend did not answer in time", "no answer from " + to_string(chosen_->address()) + " within " + to_string(pool_->config().response_timeout));
+    decision_ = answer(504, "the backend did not answer in time", "no answer from " + address + " within " + to_string(pool_->config().response_timeout));
   } else {
-    decision_ = break_off(client_.wire().output().is_empty() ? "the backend's body stopped coming" : "the client does not read");
+    decision_ = break_off(client_->has_unsent() ? "the client does not read" : "the backend's body stopped coming");
   }
-  if (decision_ == Next::kAbort) return client_.break_off();
-  client_.advance();
+  if (decision_ == Next::kAbort) return client_->break_off();
+  client_->on_backend_event();
 }
 
 }  // namespace gatehouse::l7

@@ -46,7 +46,8 @@ Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, con
 }
 
 Status Runtime::add_pool(const config::Pool& pool, const TlsFiles& files, WorkerContext& context) {
-  auto tls = TlsClientContext::make(pool.name, pool.tls, files, context.tls.keys);
+  auto tls = TlsClientContext::make(pool.name, pool.tls, files, context.tls.keys,
+                                    pool.protocol == "h2" ? std::vector<std::string>{"h2"} : std::vector<std::string>{});
   if (!tls) return tls.error();
   pools_.push_back(std::make_unique<Pool>(pool, context.backends, context.index, *tls));
   return {};
@@ -65,6 +66,7 @@ Status Runtime::add_listener(const config::Listener& listener, const TlsFiles& f
     // Early data has no certificate with it.
     options.takes_early_data = listener.client_certificates == "none" &&
                                std::any_of(routes.begin(), routes.end(), [](const config::Route& route) { return route.early_data; });
+    if (listener.http2 && added->mode == Mode::kHttp) options.protocols = {"h2", "http/1.1"};
     options.ticket_lifetime = config_.tls.ticket_lifetime;
     auto tls = TlsContext::make(listener, files, context.tls, options);
     if (!tls) return tls.error();

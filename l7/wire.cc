@@ -14,8 +14,7 @@ void Wire::note(std::uint32_t events) {
   if (events & (EPOLLHUP | EPOLLERR)) is_hung_up_ = true;
 }
 
-bool Wire::fill(Buffer& to) {
-  if (!is_readable_ || is_at_end_ || has_read_failed_) return false;
+bool Wire::read(Buffer& to) {
   const std::size_t room = to.room();
   if (room == 0) return false;
   const StreamResult result = stream_->read(to.tail(), room);
@@ -31,7 +30,7 @@ bool Wire::fill(Buffer& to) {
   return false;
 }
 
-bool Wire::flush() {
+bool Wire::write() {
   bool has_progress = false;
   while (!output_.is_empty() && is_writable_ && !has_write_failed_) {
     const std::string_view bytes = output_.view();

@@ -23,12 +23,13 @@ class Wire {
 
   Buffer& input() { return input_; }
   Buffer& output() { return output_; }
+  const Buffer& output() const { return output_; }
   // Reads once into the input's room. False when nothing came: blocked, no room, at_end() or has_failed().
   bool fill() { return fill(input_); }
   // The same into another wire's output: for bytes that nobody looks at on their way.
-  bool fill(Buffer& to);
+  bool fill(Buffer& to) { return is_readable_ && !is_at_end_ && !has_read_failed_ && read(to); }
   // Writes what the output has. False when nothing left.
-  bool flush();
+  bool flush() { return !output_.is_empty() && is_writable_ && !has_write_failed_ && write(); }
   // Without a copy, of clear streams only: from the socket into a pipe that is empty, and from a pipe to the socket. Return
   // how many bytes; 0 is as false of fill() and flush().
   std::size_t splice_to(int pipe, std::size_t most);
@@ -45,8 +46,11 @@ class Wire {
   bool is_hung_up() const { return is_hung_up_; }     // reset, or closed in both directions
   std::string failure() const { return stream_->failure(); }
   TlsDetails tls() const { return stream_->tls(); }
+  std::string_view protocol() const { return stream_->protocol(); }
 
  private:
+  bool read(Buffer& to);
+  bool write();
   void note_write_failure(bool is_reset);
 
   Buffer input_;

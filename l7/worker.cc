@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "l7/backend/h2_connection.h"
 #include "l7/client_connection.h"
+#include "l7/exchange.h"
+#include "l7/http/h2_client.h"
 #include "l7/intake.h"
 #include "l7/listener.h"
 #include "l7/tcp/relay.h"
@@ -12,7 +15,7 @@ namespace gatehouse::l7 {
 
 WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name)
     : loop(event_loop), board(shared_board), index(worker_index), node(std::move(node_name)),
-      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), access_log(event_loop), handshakes(event_loop), backends(*this),
+      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), via_h2("2.0" + via.substr(3)), access_log(event_loop), handshakes(event_loop), backends(*this),
       admission(event_loop, buffers, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop) {}
 
 // Connections use the rest of the context: they go first.
@@ -21,6 +24,8 @@ WorkerContext::~WorkerContext() {
   relays.clear();
   clients.clear();
   retired_clients_.clear();
+  runtime.reset();
+  backends.clear();
   retired_backends_.clear();
 }
 
@@ -78,6 +83,28 @@ void WorkerContext::run_resumed() {
     connection->advance();
   }
   if (!resumed_.empty()) defer_resuming();
+}
+
+void WorkerContext::flush_later(H2Session& session) {
+  if (std::exchange(session.is_flush_due, true)) return;
+  if (flushes_.empty()) loop.defer([this] { run_flushes(); });
+  flushes_.push_back(&session);
+}
+
+void WorkerContext::run_flushes() {
+  std::swap(flushes_, running_flushes_);
+  for (std::size_t i = 0; i < running_flushes_.size(); ++i) {
+    H2Session* session = running_flushes_[i];
+    if (!session) continue;  // forgotten
+    session->is_flush_due = false;
+    session->on_turn_end();
+  }
+  running_flushes_.clear();
+}
+
+void WorkerContext::forget(H2Session& session) {
+  std::erase(flushes_, &session);
+  std::replace(running_flushes_.begin(), running_flushes_.end(), &session, static_cast<H2Session*>(nullptr));
 }
 
 class Worker::Impl {

@@ -13,6 +13,7 @@
 #include "l7/buffer.h"
 #include "l7/handshake_queue.h"
 #include "l7/http/message.h"
+#include "l7/object_pool.h"
 #include "l7/refusal_log.h"
 #include "l7/request_id.h"
 #include "l7/roster.h"
@@ -22,7 +23,12 @@
 
 namespace gatehouse::l7 {
 
+class BackendConnection;
 class ClientConnection;
+class Exchange;
+class H2BackendStream;
+class H2ClientStream;
+class H2Session;
 class Intake;
 class Runtime;
 namespace tcp {
@@ -39,12 +45,16 @@ struct WorkerContext {
   void retire(ClientConnection& connection);
   // Calls connection.advance() in the next turn: for one that could go on for long and lets others have their turn.
   void resume_later(ClientConnection& connection);
+  // Calls session.on_turn_end() when this turn ends.
+  void flush_later(H2Session& session);
+  void forget(H2Session& session);
 
   EventLoop& loop;
   Board& board;
   std::uint32_t index;
   std::string node;
-  std::string via;  // "1.1 n1"
+  std::string via;     // "1.1 n1"
+  std::string via_h2;  // "2.0 n1"
   BufferPool buffers;
   WallClock clock;
   RequestIds request_ids;
@@ -54,6 +64,9 @@ struct WorkerContext {
   BackendSet backends;
   std::shared_ptr<const Runtime> runtime;
   bool is_draining = false;
+  ObjectPool<Exchange> exchanges;  // at rest, as the next
+  ObjectPool<H2ClientStream> h2_client_streams;
+  ObjectPool<H2BackendStream> h2_backend_streams;
   Admission admission;
   RefusalLog refusals;
   tcp::PipePool pipes;
@@ -63,14 +76,18 @@ struct WorkerContext {
   // Where heads are parsed to: one at a time, used up before anything else is read.
   http::Request request;
   http::Response response;
+  http::Fields trailers;
 
  private:
   void defer_clearing();
   void defer_resuming();
   void run_resumed();
+  void run_flushes();
   std::vector<std::unique_ptr<BackendConnection>> retired_backends_;
   std::vector<std::unique_ptr<ClientConnection>> retired_clients_;
   std::vector<ClientConnection*> resumed_;
+  std::vector<H2Session*> flushes_;
+  std::vector<H2Session*> running_flushes_;
   bool is_resuming_due_ = false;
 };
 

@@ -34,6 +34,12 @@ inline constexpr auto kFields<Listener> = std::tuple{
     field("header_timeout", &Listener::header_timeout, "From the first byte of a request to the end of its head; then 408.",
           kOptional, 100, kDay),
     field("idle_timeout", &Listener::idle_timeout, "Between requests, and without progress in a body.", kOptional, 100, kDay),
+    field("stream_timeout", &Listener::stream_timeout, "WebSocket and gRPC streams: without a byte in either direction.", kOptional, 100, 365 * kDay),
+    field("http2", &Listener::http2, "HTTP/2 is offered to TLS clients (ALPN)."),
+    field("h2c", &Listener::h2c, "Clear text: clients may begin in HTTP/2 without asking (prior knowledge)."),
+    field("max_streams", &Listener::max_streams, "HTTP/2: requests at once on one connection.", kOptional, 1, 1'000),
+    field("stream_window", &Listener::stream_window, "HTTP/2: what a client may send of a request body ahead of its backend; a connection's window is 16 times that.",
+          kOptional, 16 * 1024, 128 * 1024),
 };
 
 template <>
@@ -65,6 +71,9 @@ inline constexpr auto kFields<Pool> = std::tuple{
           kOptional, 10, kDay),
     field("max_idle", &Pool::max_idle, "Idle connections kept to a backend, per worker.", kOptional, 0, 100'000),
     field("idle_timeout", &Pool::idle_timeout, "An idle connection is closed after this.", kOptional, 100, kDay),
+    field("protocol", &Pool::protocol, "\"http1\", or \"h2\": HTTP/2, in the clear with prior knowledge."),
+    field("max_streams", &Pool::max_streams, "h2: requests at once on one connection, of those that the backend allows; further ones open another.",
+          kOptional, 1, 1'000),
     field("proxy_protocol", &Pool::proxy_protocol, "\"v1\" or \"v2\": its connections begin with a PROXY header, each is of one client only."),
 };
 

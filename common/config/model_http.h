@@ -36,6 +36,11 @@ struct Listener {
   ByteSize max_body{1ull << 40};        // beyond: 413
   Duration header_timeout{10'000};      // first byte of a request to the end of its header: 408
   Duration idle_timeout{60'000};        // keep-alive between requests, and a stalled body
+  Duration stream_timeout{3'600'000};   // WebSocket, gRPC streams: without a byte in either direction
+  bool http2 = true;                    // offered to TLS clients
+  bool h2c = false;                     // clear text: clients may begin in HTTP/2 (prior knowledge)
+  std::uint32_t max_streams = 100;      // of a connection, at once
+  ByteSize stream_window{64 * 1024};    // of a request body, that a client may send ahead of the backend
 };
 
 struct Backend {
@@ -63,6 +68,8 @@ struct Pool {
   Duration response_timeout{30'000};    // to the first byte of the response, then 504; also a stalled body
   std::uint32_t max_idle = 64;          // idle keep-alive connections to a backend, per worker
   Duration idle_timeout{50'000};        // an idle connection is closed after this
+  std::string protocol = "http1";       // http1 | h2
+  std::uint32_t max_streams = 100;      // of a connection, at once
   std::string proxy_protocol;           // v1 | v2: connections begin with a PROXY header; empty: they do not
 };
 

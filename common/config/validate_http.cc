@@ -82,6 +82,16 @@ class HttpValidator : Validator {
         if (address.port == 0) error(path, "[[pool]] backend " + quoted(to_string(address)) + ": expected a port from 1 to 65535");
       }
       if (!pool.backends.empty() && weight == 0) error(at("pool", i), "[[pool]] " + quoted(pool.name) + ": every backend has weight 0");
+      if (pool.protocol != "http1" && pool.protocol != "h2") {
+        error(at("pool", i, "protocol"), "[[pool]] protocol: expected \"http1\" or \"h2\", found " + quoted(pool.protocol));
+      }
+      if (pool.protocol == "h2" && !pool.proxy_protocol.empty()) {
+        error(at("pool", i, "proxy_protocol"), "[[pool]] " + quoted(pool.name) + ": expected protocol \"http1\" with proxy_protocol: connections of HTTP/2 are shared");
+      }
+      const auto& alpn = pool.tls.alpn;
+      if (pool.protocol == "h2" && !alpn.empty() && (alpn.size() > 1 || alpn[0] != "h2")) {
+        error(at("pool", i, "tls"), "[[pool]].tls alpn: expected [\"h2\"] with protocol \"h2\", found " + quoted(alpn[0]));
+      }
       if (!pool.proxy_protocol.empty() && pool.proxy_protocol != "v1" && pool.proxy_protocol != "v2") {
         error(at("pool", i, "proxy_protocol"), "[[pool]] proxy_protocol: expected \"v1\" or \"v2\", found " + quoted(pool.proxy_protocol));
       }

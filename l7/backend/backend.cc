@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "l7/backend/h1_connection.h"
+#include "l7/backend/h2_connection.h"
 #include "l7/tls/stream.h"
 #include "l7/worker_context.h"
 
@@ -17,16 +19,52 @@ constexpr Duration kAvoidance{1'000};
 
 }  // namespace
 
+Backend::Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell)
+    : context_(context), address_(address), cell_(cell) {}
+Backend::~Backend() = default;
+
 bool Backend::is_avoided() const { return context_.loop.now() < avoided_until_; }
 void Backend::avoid() { avoided_until_ = context_.loop.now() + kAvoidance; }
 
-std::unique_ptr<BackendConnection> Backend::take_idle(Exchange& exchange) {
-  if (idle_.empty()) return nullptr;
-  std::unique_ptr<BackendConnection> connection = std::move(idle_.back());
-  idle_.pop_back();
+BackendSide* Backend::lease(Exchange& exchange, const config::Pool& pool, bool must_connect) {
+  return pool.protocol == "h2" ? lease_stream(exchange, pool.max_streams) : lease_connection(exchange, must_connect);
+}
+
+BackendSide* Backend::lease_stream(Exchange& exchange, std::uint32_t most) {
+  auto found = std::find_if(shared_.begin(), shared_.end(), [most](const auto& each) { return each->has_room(most); });
+  if (found == shared_.end()) {
+    std::unique_ptr<Stream> stream = connect();
+    if (!stream) return nullptr;
+    shared_.push_back(std::make_unique<H2Connection>(context_, *this, std::move(stream)));
+    shared_.back()->identity = tls_.identity();
+    found = shared_.end() - 1;
+  }
+  count_lease(1);
+  return (*found)->lease_to(exchange);
+}
+
+void Backend::drop(H2Connection& connection) {
+  const auto found = std::find_if(shared_.begin(), shared_.end(), [&](const auto& each) { return each.get() == &connection; });
+  GH_CHECK(found != shared_.end());
+  connection.detach();
+  context_.retire(std::move(*found));
+  shared_.erase(found);
+}
+
+BackendSide* Backend::lease_connection(Exchange& exchange, bool must_connect) {
+  std::unique_ptr<H1Connection> connection;
+  if (!must_connect && !idle_.empty()) {
+    connection = std::move(idle_.back());
+    idle_.pop_back();
+  } else {
+    std::unique_ptr<Stream> stream = connect();
+    if (!stream) return nullptr;
+    connection = std::make_unique<H1Connection>(context_, *this, std::move(stream));
+    connection->identity = tls_.identity();
+  }
   connection->lease_to(exchange);
   count_lease(1);
-  return connection;
+  return connection.release();  // the lease owns it: until give_back()
 }
 
 bool is_shortage(int code) {
@@ -44,17 +82,9 @@ Fd Backend::dial() {
   return socket;
 }
 
-std::unique_ptr<BackendConnection> Backend::connect(Exchange& exchange) {
+std::unique_ptr<Stream> Backend::connect() {
   Fd socket = dial();
   if (!socket.is_open()) return nullptr;
-  auto connection = std::make_unique<BackendConnection>(context_.loop, *this, make_stream(std::move(socket)), context_.buffers);
-  connection->identity = tls_.identity();
-  connection->lease_to(exchange);
-  count_lease(1);
-  return connection;
-}
-
-std::unique_ptr<Stream> Backend::make_stream(Fd socket) {
   if (!tls_.is_on()) return make_tcp_stream(std::move(socket), true);
   return make_tls_client_stream(std::move(socket), tls_, address_, &sessions_);
 }
@@ -64,25 +94,21 @@ void Backend::set_tls(const TlsClientContext& tls) {
   tls_ = tls;
   sessions_.clear();
   while (!idle_.empty()) drop_idle(*idle_.back());
+  for (std::size_t i = shared_.size(); i > 0; --i) shared_[i - 1]->retire();  // one without streams ends at once
 }
 
-void Backend::give_back(std::unique_ptr<BackendConnection> connection, bool is_reusable, std::uint32_t max_idle,
-                        Duration idle_timeout) {
+void Backend::give_back(H1Connection& leased, const config::Pool& pool) {
+  std::unique_ptr<H1Connection> connection(&leased);
   count_lease(-1);
-  // An end, or bytes that nobody asked for, may have come with the answer: no further event would tell of them.
-  Wire& wire = connection->wire();
-  const bool is_kept = is_reusable && connection->identity == tls_.identity() && idle_.size() < max_idle && !wire.is_hung_up() && wire.input().is_empty() &&
-                       !wire.fill() && !wire.is_at_end() && !wire.has_failed();
-  if (!is_kept) {
-    connection->detach();
-    context_.retire(std::move(connection));
+  if (connection->identity == tls_.identity() && idle_.size() < pool.max_idle && connection->rest_after_lease(pool)) {
+    idle_.push_back(std::move(connection));
     return;
   }
-  connection->rest(context_.loop, idle_timeout);
-  idle_.push_back(std::move(connection));
+  connection->detach();
+  context_.retire(std::move(connection));
 }
 
-void Backend::drop_idle(BackendConnection& connection) {
+void Backend::drop_idle(H1Connection& connection) {
   const auto found = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle.get() == &connection; });
   if (found == idle_.end()) return;
   connection.detach();

@@ -10,12 +10,17 @@
 
 #include "common/address.h"
 #include "common/event_loop.h"
-#include "l7/backend/connection.h"
+#include "common/config/model_http.h"
+#include "l7/backend/backend_side.h"
 #include "l7/board.h"
 #include "l7/tls/client_context.h"
 
 namespace gatehouse::l7 {
 
+class BackendConnection;
+class Exchange;
+class H1Connection;
+class H2Connection;
 struct WorkerContext;
 
 // Of errno: this process has no descriptor, port or memory left, and no other backend would be nearer.
@@ -23,7 +28,8 @@ bool is_shortage(int code);
 
 class Backend {
  public:
-  Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell) : context_(context), address_(address), cell_(cell) {}
+  Backend(WorkerContext& context, const Endpoint& address, BackendCell* cell);
+  ~Backend();
 
   const Endpoint& address() const { return address_; }
   // What new connections speak; those of another identity are not used again.
@@ -33,17 +39,19 @@ class Backend {
   bool is_avoided() const;
   void avoid();
 
-  // An idle connection, the one used last; nullptr when there is none.
-  std::unique_ptr<BackendConnection> take_idle(Exchange& exchange);
-  // A new one, still connecting; nullptr with errno when not even a socket can be had.
-  std::unique_ptr<BackendConnection> connect(Exchange& exchange);
+  // What one exchange needs of a connection: of HTTP/1.1 the whole of it, the idle one that was used last unless it
+  // `must_connect`; of HTTP/2 a stream of the first that has room; else of a new one, still connecting. nullptr with errno
+  // when not even a socket can be had. Ends with BackendSide::release().
+  BackendSide* lease(Exchange& exchange, const config::Pool& pool, bool must_connect);
   // A socket that is connecting, for who makes a connection of it and counts it: count_lease(1), then -1. Not open, with errno,
   // as above.
   Fd dial();
   void count_lease(int change);
-  // Ends a lease. A connection that cannot be used again is closed.
-  void give_back(std::unique_ptr<BackendConnection> connection, bool is_reusable, std::uint32_t max_idle, Duration idle_timeout);
-  void drop_idle(BackendConnection& connection);
+
+  // For connections.
+  void give_back(H1Connection& connection, const config::Pool& pool);
+  void drop_idle(H1Connection& connection);
+  void drop(H2Connection& connection);
 
   void count_request();
   void count_failure();
@@ -51,14 +59,17 @@ class Backend {
 
  private:
   friend class BackendPin;
-  std::unique_ptr<Stream> make_stream(Fd socket);
+  std::unique_ptr<Stream> connect();
+  BackendSide* lease_connection(Exchange& exchange, bool must_connect);
+  BackendSide* lease_stream(Exchange& exchange, std::uint32_t most);
 
   WorkerContext& context_;
   Endpoint address_;
   BackendCell* cell_;  // nullptr when the board is full: then only this worker's own experience counts
   TlsClientContext tls_;
   TlsSessions sessions_;
-  std::vector<std::unique_ptr<BackendConnection>> idle_;
+  std::vector<std::unique_ptr<H1Connection>> idle_;
+  std::vector<std::unique_ptr<H2Connection>> shared_;
   EventLoop::Clock::time_point avoided_until_{};
   std::uint32_t pins_ = 0;
   std::uint32_t leased_ = 0;
@@ -87,6 +98,7 @@ class BackendSet {
   Backend& find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls = {});
   // Forgets backends that no snapshot names and no exchange uses.
   void sweep();
+  void clear() { backends_.clear(); }
 
  private:
   WorkerContext& context_;

@@ -1,4 +1,4 @@
-// One connection to a backend: idle in its Backend, or leased to one exchange, which hears of every event.
+// A connection to a backend, of whatever protocol: the socket, its events, and the time that it may rest unused.
 #pragma once
 
 #include <memory>
@@ -10,34 +10,36 @@
 namespace gatehouse::l7 {
 
 class Backend;
-class Exchange;
 
 class BackendConnection {
  public:
-  // `wire` may still be connecting.
+  // `stream` may still be connecting.
   BackendConnection(EventLoop& loop, Backend& backend, std::unique_ptr<Stream> stream, BufferPool& buffers);
-
-  Wire& wire() { return wire_; }
-  Backend& backend() { return backend_; }
-  bool is_reused() const { return is_reused_; }
+  virtual ~BackendConnection() = default;
+  BackendConnection(const BackendConnection&) = delete;
 
   std::string identity;  // of TlsClientContext: a connection serves only those who would have made the same
 
-  // Both directions of the lease; called by Backend.
-  void lease_to(Exchange& exchange);
-  void rest(EventLoop& loop, Duration idle_timeout);
+  Wire& wire() { return wire_; }
+  const Wire& wire() const { return wire_; }
   void detach();  // it is ending: events are for nobody any more
 
- private:
-  void on_event(std::uint32_t events);
-  void on_idle_timeout();
+ protected:
+  Backend& owner() { return owner_; }
+  void rest(Duration idle_timeout);
+  void wake() { idle_timer_.cancel(); }
+  bool is_resting() const { return idle_timer_.is_armed(); }
 
-  Backend& backend_;
+ private:
+  virtual void on_ready() = 0;  // the wire has noted an event
+  virtual void on_idle_timeout() = 0;
+  void on_event(std::uint32_t events);
+
+  EventLoop& loop_;
+  Backend& owner_;
   Wire wire_;
   Watch watch_;
   Timer idle_timer_;
-  Exchange* exchange_ = nullptr;
-  bool is_reused_ = false;
 };
 
 }  // namespace gatehouse::l7

@@ -5,7 +5,7 @@
 namespace gatehouse::l7 {
 
 Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker, const TlsClientContext& tls)
-    : config_(config), proxy_version_(parse_proxy_version(config.proxy_protocol)) {
+    : config_(config), speaks_h2_(config.protocol == "h2"), proxy_version_(parse_proxy_version(config.proxy_protocol)) {
   members_.reserve(config.backends.size());
   for (const config::Backend& backend : config.backends) {
     members_.push_back({BackendPin(backends.find_or_add(config.name, backend.address, tls)), backend.weight});

@@ -16,6 +16,7 @@ class Pool {
   Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker, const TlsClientContext& tls = {});
 
   const config::Pool& config() const { return config_; }
+  bool speaks_h2() const { return speaks_h2_; }
   ProxyVersion proxy_version() const { return proxy_version_; }  // of the header that its connections begin with
   // A healthy member that is not in `tried`; one that refused a connection lately only when there is no other. nullptr:
   // nobody is left.
@@ -23,6 +24,7 @@ class Pool {
 
  private:
   const config::Pool& config_;
+  bool speaks_h2_;
   ProxyVersion proxy_version_;
   std::vector<Member> members_;
 };

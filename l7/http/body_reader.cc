@@ -98,26 +98,61 @@ BodyReader::Step BodyReader::next(std::string_view bytes) {
   Step step;
   while (step.consumed < bytes.size() && state_ != State::kDone) {
     const std::string_view rest = bytes.substr(step.consumed);
-    if (state_ == State::kUntilClose) {
-      step.data = rest;
-      step.consumed = bytes.size();
-      return step;
-    }
-    if (state_ == State::kLength || state_ == State::kChunkData) {
-      step.data = rest.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, rest.size())));
+    if (has_data_next()) {
+      if (!step.data.empty()) break;
+      step.data = take_data(rest);
       step.consumed += step.data.size();
-      remaining_ -= step.data.size();
-      if (remaining_ == 0) state_ = state_ == State::kLength ? State::kDone : State::kChunkDataEnd;
-      return step;
+      continue;
     }
+    const bool is_trailer = state_ >= State::kTrailerStart;
     if (const char* reason = step_framing(rest.front())) {
       step.is_malformed = true;
       step.reason = reason;
       return step;
     }
     ++step.consumed;
+    if (is_trailer) step.trailers = {rest.data() - step.trailers.size(), step.trailers.size() + 1};
   }
   return step;
+}
+
+bool BodyReader::has_data_next() const {
+  return state_ == State::kLength || state_ == State::kUntilClose || state_ == State::kChunkData;
+}
+
+std::string_view BodyReader::take_data(std::string_view bytes) {
+  if (state_ == State::kUntilClose) return bytes;
+  const std::string_view data = bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, bytes.size())));
+  remaining_ -= data.size();
+  if (remaining_ == 0) state_ = state_ == State::kLength ? State::kDone : State::kChunkDataEnd;
+  return data;
+}
+
+namespace {
+
+bool is_forbidden_trailer(std::string_view name) {
+  if (is_hop_by_hop(name, {})) return true;
+  for (const std::string_view known : {"content-length", "host", "authorization", "content-encoding", "content-type",
+                                       "content-range", "cache-control", "max-forwards", "set-cookie", "cookie"}) {
+    if (equals_ignoring_case(name, known)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void parse_trailers(std::string_view section, Fields& fields) {
+  fields.clear();
+  while (section.size() > 2) {
+    const std::size_t end = section.find('\n');
+    const std::string_view line = section.substr(0, end - 1);
+    const std::size_t colon = line.find(':');
+    std::string_view value = line.substr(colon + 1);
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+    while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
+    if (!is_forbidden_trailer(line.substr(0, colon))) fields.add({line.substr(0, colon), value});
+    section.remove_prefix(end + 1);
+  }
 }
 
 }  // namespace gatehouse::l7::http

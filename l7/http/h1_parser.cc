@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "l7/http/characters.h"
+#include "l7/http/target.h"
 
 namespace gatehouse::l7::http {
 namespace {
@@ -69,6 +70,8 @@ struct Gathered {
   bool has_keep_alive = false;
   bool expects_continue = false;
   bool has_te_trailers = false;
+  bool has_upgrade = false;        // says Connection
+  std::string_view upgrade;
 };
 
 void gather_codings(std::string_view value, Gathered& gathered) {
@@ -100,10 +103,14 @@ Refusal gather(const Field& field, Gathered& gathered) {
         gathered.expects_continue |= equals_ignoring_case(field.value, "100-continue");
       }
       break;
+    case 7:
+      if (equals_ignoring_case(name, "upgrade")) gathered.upgrade = field.value;
+      break;
     case 10:
       if (equals_ignoring_case(name, "connection")) {
         gathered.has_close |= has_member(field.value, "close");
         gathered.has_keep_alive |= has_member(field.value, "keep-alive");
+        gathered.has_upgrade |= has_member(field.value, "upgrade");
       }
       break;
     case 14:
@@ -183,32 +190,6 @@ Refusal parse_version(std::string_view text, std::uint8_t& minor_version) {
   return {};
 }
 
-// authority = host [ ":" port ], RFC 9110 §4.2.3: no user information. Yields the host without port.
-bool parse_authority(std::string_view authority, std::string_view& host) {
-  std::size_t end = 0;
-  if (authority.starts_with('[')) {
-    end = authority.find(']');
-    if (end == std::string_view::npos || end < 3) return false;
-    for (const char c : authority.substr(1, end - 1)) {
-      if (!is_a(c, kHost) && c != ':') return false;
-    }
-    ++end;
-  } else {
-    while (end < authority.size() && is_a(authority[end], kHost)) ++end;
-  }
-  if (end == 0) return false;
-  host = authority.substr(0, end);
-  if (end == authority.size()) return true;
-  const std::string_view port = authority.substr(end + 1);
-  return authority[end] == ':' && port.size() <= 5 && all_are(port, kDigit);
-}
-
-void split_path(std::string_view target, Request& request) {
-  const std::size_t mark = target.find('?');
-  request.path = target.substr(0, mark);
-  request.query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
-}
-
 // The four forms of RFC 9112 §3.2. Fills path, query and, for the absolute form, authority.
 Refusal parse_target(Request& request) {
   const std::string_view target = request.target;
@@ -265,6 +246,13 @@ Refusal check_host(const Gathered& gathered, Request& request) {
   if (!parse_authority(request.authority, request.host))
     return malformed("Host is not a host name with an optional port");
   return {};
+}
+
+// WebSocket (RFC 6455 §4.1) is what we know how to switch to; a wish for anything else may be ignored (RFC 9110 §7.8).
+std::string_view wanted_upgrade(const Gathered& gathered, const Request& request) {
+  const bool may_switch = gathered.has_upgrade && request.minor_version == 1 && request.framing == Framing::kNone &&
+                          request.method == "GET" && equals_ignoring_case(gathered.upgrade, "websocket");
+  return may_switch ? gathered.upgrade : std::string_view();
 }
 
 ParseResult refused(const Refusal& refusal) { return {refusal.status, 0, refusal.reason}; }
@@ -330,6 +318,8 @@ ParseResult parse_request(std::string_view bytes, const HeadLimits& limits, std:
   request.expects_continue =
       gathered.expects_continue && request.minor_version == 1 && request.framing != Framing::kNone;
   request.has_te_trailers = gathered.has_te_trailers;
+  request.is_h2 = false;
+  request.upgrade = wanted_upgrade(gathered, request);
   return {ParseStatus::kDone, end.length, ""};
 }
 
@@ -384,6 +374,7 @@ ParseResult parse_response(std::string_view bytes, const HeadLimits& limits, std
   if (refusal.is_set()) return refused(refusal);
   response.framing = response_framing(gathered, method, response.status);
   response.content_length = gathered.length;
+  response.is_h2 = false;
   response.is_keep_alive =
       is_kept_alive(gathered, response.minor_version) && response.framing != Framing::kUntilClose;
   return {ParseStatus::kDone, end.length, ""};

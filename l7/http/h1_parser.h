@@ -35,6 +35,10 @@ ParseResult parse_request(std::string_view bytes, const HeadLimits& limits, std:
 ParseResult parse_response(std::string_view bytes, const HeadLimits& limits, std::size_t& scanned,
                            std::string_view method, Response& response);
 
+// The fields of a trailer section that BodyReader has passed. Those that RFC 9110 §6.5.1 forbids there (framing, routing,
+// connection) are left out, and what exceeds kMaxFields.
+void parse_trailers(std::string_view section, Fields& fields);
+
 // Walks through a body in whatever pieces it arrives. One per message.
 class BodyReader {
  public:
@@ -44,11 +48,12 @@ class BodyReader {
   struct Step {
     std::size_t consumed = 0;       // bytes of the input that are done with
     std::string_view data;          // body octets among them (chunk framing removed), in place
+    std::string_view trailers;      // bytes of the trailer section among them
     bool is_malformed = false;
     const char* reason = "";
   };
-  // Consumes a prefix of `bytes`; call again with the rest until nothing is consumed. Trailer fields of a chunked
-  // body are checked and dropped.
+  // Consumes a prefix of `bytes`: one run of body octets at most, with the framing around it. Call again with the rest
+  // until nothing is consumed. Trailer fields of a chunked body are checked here; parse_trailers() reads them.
   Step next(std::string_view bytes);
   bool is_done() const;             // the whole body has been seen; never for kUntilClose before finish_at_close()
   // The peer closed: true when that ends the body properly.
@@ -60,6 +65,8 @@ class BodyReader {
     kChunkSize, kChunkSizeSpace, kChunkExtension, kChunkSizeEnd, kChunkData, kChunkDataEnd, kChunkDataLineFeed,
     kTrailerStart, kTrailerName, kTrailerLine, kTrailerLineEnd, kTrailerEnd
   };
+  bool has_data_next() const;
+  std::string_view take_data(std::string_view bytes);
   const char* step_framing(char c);
   const char* step_trailer(char c);
   const char* enter(State state);

@@ -19,12 +19,13 @@ struct Forwarding {
   std::string_view via;         // "1.1 n1"
   std::string_view request_id;  // ours, or the client's when it is trusted
   bool is_trusted = false;      // the client is a proxy whose forwarding fields are kept and added to
+  std::string_view websocket_key;  // of an upgrade that came without one
   const ClientCertificate* certificate = nullptr;  // nullptr: the listener asks for none
   bool is_early = false;        // it came as early data (RFC 8470)
 };
 
 // How a response's connection goes on, for its Connection field.
-enum class Persistence : std::uint8_t { kSilent, kKeepAlive, kClose };
+enum class Persistence : std::uint8_t { kSilent, kKeepAlive, kClose, kUpgrade };
 
 struct ResponseStyle {
   Framing framing = Framing::kNone;  // on the client side; kNone keeps a Content-Length (HEAD, 304)
@@ -35,20 +36,10 @@ struct ResponseStyle {
   std::string_view hsts;  // Strict-Transport-Security in place of the backend's; empty: none of ours
 };
 
-// All three append to `output` and return false, leaving it as it was, when the head does not fit even a large block.
+// Both append to `output` and return false, leaving it as it was, when the head does not fit even a large block.
 // `length` is that of the received head: it bounds what is written.
 bool write_request_head(Buffer& output, const Request& request, std::size_t length, const Forwarding& forwarding);
 bool write_response_head(Buffer& output, const Response& response, std::size_t length, const ResponseStyle& style);
-
-// An answer of our own, with a text body of one line (none for HEAD).
-struct OwnAnswer {
-  std::uint16_t status = 500;
-  std::string_view text;
-  std::string_view date;        // IMF-fixdate
-  bool is_head = false;
-  bool is_keep_alive = false;
-};
-bool write_own_answer(Buffer& output, const OwnAnswer& answer, const ResponseStyle& style);
 
 // The standard phrase: "Not Found". Empty for codes we never send.
 std::string_view reason_phrase(std::uint16_t status);

@@ -24,6 +24,7 @@ class Fields {
   void clear() { count_ = 0; }
   std::span<const Field> all() const { return {fields_.data(), count_}; }
   const Field* find(std::string_view name) const;  // the first of that name
+  void remove(std::string_view name);              // all of that name
 
  private:
   std::array<Field, kMaxFields> fields_;
@@ -46,6 +47,8 @@ struct Request {
   bool is_keep_alive = true;
   bool expects_continue = false;
   bool has_te_trailers = false;
+  bool is_h2 = false;
+  std::string_view upgrade;     // the protocol that the client would like to go on in, when it may: "websocket"
   Fields fields;
 };
 
@@ -56,11 +59,32 @@ struct Response {
   Framing framing = Framing::kNone;
   std::uint64_t content_length = 0;
   bool is_keep_alive = true;
+  bool is_h2 = false;
   Fields fields;
 };
 
-// ASCII case-insensitive equality.
-bool equals_ignoring_case(std::string_view left, std::string_view right);
+// What has come of a message's body at this moment.
+struct BodyPiece {
+  enum class Status : std::uint8_t {
+    kData,
+    kNothing,    // for now
+    kCut,        // the peer ended or was lost before the body's end
+    kMalformed,
+  };
+  Status status = Status::kNothing;
+  bool is_last = false;
+  std::string_view data;
+  const Fields* trailers = nullptr;  // behind the last piece; nullptr: none
+  const char* reason = "";           // why it is malformed
+};
+
+// ASCII case-insensitive equality. Most comparisons end at the lengths or the first letters.
+bool equal_in_lower_case(const char* left, const char* right, std::size_t size);
+inline bool equals_ignoring_case(std::string_view left, std::string_view right) {
+  if (left.size() != right.size()) return false;
+  if (left.empty()) return true;
+  return ((left[0] ^ right[0]) & ~0x20) == 0 && equal_in_lower_case(left.data(), right.data(), left.size());
+}
 // Whether a comma-separated list (Connection, Transfer-Encoding …) has `token` as a member, in any case.
 bool has_member(std::string_view list, std::string_view token);
 // Hop-by-hop by RFC 9110 §7.6.1 (Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade)

@@ -39,8 +39,8 @@ class FailureTest : public SiteTest {
     std::set<std::string> nodes;
     for (int i = 0; i < count; ++i) {
       const lab::Output output = site_->curl({"-D-", "-o", "/dev/null", "https://shop.example/healthz"});
-      const std::size_t via = output.text.find("Via: 1.1 ");
-      nodes.insert(via == std::string::npos ? "none: " + output.errors : output.text.substr(via + 9, 2));
+      const std::string node = node_of(output.text);
+      nodes.insert(node.empty() ? "none: " + output.errors : node);
     }
     return nodes;
   }

@@ -13,25 +13,23 @@ namespace {
 
 using RequestTest = SiteTest;
 
-// The value of a field in the output of `curl -D-`; empty: absent.
-std::string field(const std::string& head, const std::string& name) {
-  const std::size_t at = head.find("\r\n" + name + ": ");
-  if (at == head.npos) return {};
-  const std::size_t begin = at + 2 + name.size() + 2;
-  return head.substr(begin, head.find("\r\n", begin) - begin);
-}
-
 std::string status_line(const std::string& head) { return head.substr(0, head.find("\r\n")); }
 
 TEST_F(RequestTest, PassBothTiersInBothFamilies) {
   for (const bool is_v6 : {false, true}) {
-    for (const char* scheme : {"https", "http"}) {
-      const lab::Output output =
-          site_->curl({"-D-", scheme + std::string("://shop.example/bytes/10")}, is_v6);
-      EXPECT_EQ(status_line(output.text), "HTTP/1.1 200 OK") << output.text << output.errors;
-      EXPECT_FALSE(field(output.text, "X-Request-ID").empty()) << output.text;
-      EXPECT_TRUE(field(output.text, "Via").starts_with("1.1 n")) << output.text;
-      EXPECT_TRUE(field(output.text, "X-Backend").starts_with("b")) << output.text;
+    const struct {
+      const char* url;
+      const char* version;
+      const char* status;
+    } ways[] = {{"https://shop.example/bytes/10", "--http2", "HTTP/2 200 "},
+                {"https://shop.example/bytes/10", "--http1.1", "HTTP/1.1 200 OK"},
+                {"http://shop.example/bytes/10", "--http1.1", "HTTP/1.1 200 OK"}};
+    for (const auto& way : ways) {
+      const lab::Output output = site_->curl({"-D-", way.version, way.url}, is_v6);
+      EXPECT_EQ(status_line(output.text), way.status) << output.text << output.errors;
+      EXPECT_FALSE(field_of(output.text, "X-Request-ID").empty()) << output.text;
+      EXPECT_TRUE(field_of(output.text, "Via").starts_with("1.1 n")) << output.text;
+      EXPECT_TRUE(field_of(output.text, "X-Backend").starts_with("b")) << output.text;
     }
   }
 }
@@ -45,7 +43,7 @@ TEST_F(RequestTest, GoWhereHostAndPathSay) {
       {"https://blog.example/healthz", {"b1-9004", "b2-9004"}}};
   for (const auto& [url, backends] : cases) {
     const lab::Output output = site_->curl({"-D-", url});
-    EXPECT_TRUE(backends.contains(field(output.text, "X-Backend"))) << url << "\n"
+    EXPECT_TRUE(backends.contains(field_of(output.text, "X-Backend"))) << url << "\n"
                                                                     << output.text << output.errors;
   }
   const lab::Output unknown = site_->curl({"-D-", "http://unknown.example/"});
@@ -77,7 +75,7 @@ TEST_F(RequestTest, OfManyClientsReachEveryNodeAndWorker) {
 
 TEST_F(RequestTest, AreInTheAccessLogUnderTheirId) {
   const lab::Output output = site_->curl({"-D-", "https://shop.example/api/bytes/10"});
-  const std::string id = field(output.text, "X-Request-ID"), via = field(output.text, "Via");
+  const std::string id = field_of(output.text, "X-Request-ID"), via = field_of(output.text, "Via");
   ASSERT_TRUE(via.starts_with("1.1 n")) << output.text << output.errors;
   const std::string node = via.substr(4, 2);
   Json found;
@@ -99,7 +97,7 @@ TEST_F(RequestTest, AreInTheAccessLogUnderTheirId) {
 
 TEST_F(RequestTest, CarryForwardingFieldsOfOursOnly) {
   const lab::Output output =
-      site_->curl({"https://shop.example/echo", "-H", "X-Forwarded-For: 198.51.100.66", "-H",
+      site_->curl({"https://shop.example/echo", "--http1.1", "-H", "X-Forwarded-For: 198.51.100.66", "-H",
                    "X-Forwarded-Proto: gopher", "-H", "Forwarded: for=198.51.100.66", "-H",
                    "X-Request-ID: chosen", "-H", "Connection: X-Hop", "-H", "X-Hop: 1", "-H", "X-Kept: 2"});
   const Json echo = Json::parse(output.text, nullptr, false);

@@ -1,5 +1,7 @@
 #include "tests/integration/site.h"
 
+#include <strings.h>
+
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -185,6 +187,22 @@ lab::Output Site::curl(const lab::Arguments& arguments, bool is_v6) const {
   }
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return lab_->run("client", argv);
+}
+
+std::string field_of(const std::string& head, const std::string& name) {
+  for (std::size_t at = 0; (at = head.find("\r\n", at)) != head.npos;) {
+    at += 2;
+    if (strncasecmp(head.data() + at, name.data(), name.size()) != 0) continue;
+    if (head.compare(at + name.size(), 2, ": ") != 0) continue;
+    const std::size_t begin = at + name.size() + 2;
+    return head.substr(begin, head.find("\r\n", begin) - begin);
+  }
+  return {};
+}
+
+std::string node_of(const std::string& head) {
+  const std::string via = field_of(head, "Via");
+  return via.size() > 4 ? via.substr(4, 2) : "";
 }
 
 }  // namespace gatehouse::test

@@ -60,6 +60,10 @@ class Site {
   std::string why_not_ready_;
 };
 
+// The value of a field in the output of `curl -D-`, of whatever version of HTTP; empty: absent.
+std::string field_of(const std::string& head, const std::string& name);
+// The node that an answer came through, by its Via; empty: none.
+std::string node_of(const std::string& head);
 // A binary of this build.
 std::string binary(const std::string& name);
 

@@ -26,9 +26,7 @@ TEST_F(StopTest, SigtermOfANodeLetsADownloadFinishAndRemovesItsPrograms) {
   std::string node;
   ASSERT_TRUE(lab::wait_until(
       [&] {
-        const std::string head = read_text(folder + "/head");
-        const std::size_t via = head.find("Via: 1.1 ");
-        if (via != std::string::npos) node = head.substr(via + 9, 2);
+        node = node_of(read_text(folder + "/head"));
         return !node.empty();
       },
       std::chrono::seconds(5)));

@@ -29,7 +29,7 @@ std::string chunked(std::string_view body, std::size_t chunk) {
     const int length = std::snprintf(size, sizeof size, "%zX;a=\"b\"\r\n", std::min(chunk, body.size()));
     text.append(size, static_cast<std::size_t>(length)).append(body.substr(0, chunk)).append("\r\n");
   }
-  return text + "0\r\nTrailer-Field: dropped\r\n\r\n";
+  return text + "0\r\nTrailer-Field: x\r\n\r\n";
 }
 
 TEST(Body, DownloadsArriveWhole) {
@@ -66,6 +66,33 @@ TEST(Body, UploadsArriveWhole) {
       EXPECT_EQ(answer["length"], size);
       EXPECT_EQ(answer["sha256"], hex_digest(body));
     }
+  }
+}
+
+std::string chunked_with_trailers(const std::string& start, const std::string& fields) {
+  return start + "Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n" + fields + "\r\n";
+}
+
+TEST(Body, TrailersGoWhereTheyAreWelcomeButForThoseThatFrame) {
+  LoopbackWorker site;
+  std::string seen;
+  const std::string fields = "X-Sum: 7\r\ncontent-length: 9\r\nConnection: close\r\nX-Last: a b \r\n";
+  site.add_raw_server([&](RawSocket& backend) {
+    seen += std::exchange(backend.received(), {});
+    if (seen.ends_with("\r\n0\r\nX-Sum: 7\r\nX-Last: a b\r\n\r\n")) backend.send(chunked_with_trailers("HTTP/1.1 200 OK\r\n", fields));
+  });
+  site.apply();
+  for (const bool takes_trailers : {true, false}) {
+    seen.clear();
+    const auto client = site.connect();
+    const std::string te = takes_trailers ? "TE: trailers\r\n" : "";
+    // In pieces: the section is whole only at its end.
+    std::string request = chunked_with_trailers("POST / HTTP/1.1\r\nHost: a.example\r\n" + te, fields);
+    client->send(request.substr(0, request.size() - 20));
+    EXPECT_TRUE(site.until([&] { return seen.ends_with("body\r\n"); }));
+    client->send(request.substr(request.size() - 20));
+    const std::string end = takes_trailers ? "0\r\nX-Sum: 7\r\nX-Last: a b\r\n\r\n" : "0\r\n\r\n";
+    EXPECT_TRUE(site.until([&] { return client->received().ends_with("4\r\nbody\r\n" + end); })) << client->received();
   }
 }
 

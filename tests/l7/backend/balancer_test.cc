@@ -6,8 +6,10 @@
 #include <map>
 #include <random>
 
+#include "l7/backend/connection.h"
 #include "l7/backend/pool.h"
 #include "l7/client_connection.h"
+#include "l7/exchange.h"
 #include "l7/runtime.h"
 #include "l7/worker_context.h"
 

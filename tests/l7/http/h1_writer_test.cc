@@ -174,22 +174,7 @@ TEST(ResponseHead, AReasonMayBeMissing) {
   EXPECT_TRUE(answered("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", {}).starts_with("HTTP/1.1 200 \r\n"));
 }
 
-TEST(OwnAnswerHead, HasEverythingThatAResponseNeeds) {
-  BufferPool pool;
-  Buffer output(pool);
-  ASSERT_TRUE(write_own_answer(output, {404, "nothing\n", "Sat, 21 Nov 2026 01:02:03 GMT", false, true},
-                               {Framing::kNone, Persistence::kSilent, "1.1 n1", "id-1"}));
-  EXPECT_EQ(output.view(),
-            "HTTP/1.1 404 Not Found\r\nDate: Sat, 21 Nov 2026 01:02:03 GMT\r\nContent-Type: text/plain; "
-            "charset=utf-8\r\n"
-            "Content-Length: 8\r\nX-Request-ID: id-1\r\nVia: 1.1 n1\r\n\r\nnothing\n");
-  output.release();
-  ASSERT_TRUE(write_own_answer(output, {404, "nothing\n", "", true, true}, {}));
-  EXPECT_TRUE(std::string(output.view()).ends_with("\r\n\r\n")) << "HEAD";
-  EXPECT_TRUE(has(std::string(output.view()), "Content-Length: 8\r\n"));
-}
-
-TEST(OwnAnswerHead, EveryStatusThatIsSentHasAPhrase) {
+TEST(OwnAnswer, EveryStatusThatIsSentHasAPhrase) {
   for (const std::uint16_t status : {200, 400, 404, 408, 413, 414, 431, 501, 502, 503, 504, 505}) {
     EXPECT_FALSE(reason_phrase(status).empty()) << status;
   }

@@ -46,6 +46,20 @@ TEST(Message, ComparesIgnoringCaseInAsciiOnly) {
   EXPECT_FALSE(equals_ignoring_case(std::string_view("a\0", 2), "a"));
 }
 
+// Long names are compared eight characters at a time: every pair of characters, at every place.
+TEST(Names, OfAnyLengthAreComparedCharacterByCharacter) {
+  const auto lower = [](int c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; };
+  for (int left = 0; left < 256; ++left) {
+    for (int right = 0; right < 256; ++right) {
+      const auto place = static_cast<std::size_t>(left + right) % 19;
+      std::string a(19, 'x'), b(19, 'X');
+      a[place] = static_cast<char>(left);
+      b[place] = static_cast<char>(right);
+      ASSERT_EQ(equals_ignoring_case(a, b), lower(left) == lower(right)) << left << " " << right;
+    }
+  }
+}
+
 TEST(Message, FindsMembersOfLists) {
   struct Row {
     const char *list, *token;

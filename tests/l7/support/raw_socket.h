@@ -4,6 +4,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -26,6 +28,8 @@ class RawSocket {
 
   RawSocket(EventLoop& loop, Fd socket, OnBytes on_bytes = {})
       : socket_(std::move(socket)), on_bytes_(std::move(on_bytes)) {
+    const int on = 1;
+    setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     watch_.start<&RawSocket::on_event>(loop, socket_.get(), EventLoop::kEdge, this);
   }
   // `receive_buffer`: bytes that the kernel keeps for a test that does not read; 0: its choice.
@@ -58,6 +62,8 @@ class RawSocket {
     setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
     close();
   }
+
+  void set_on_bytes(OnBytes on_bytes) { on_bytes_ = std::move(on_bytes); }
 
   std::string& received() { return received_; }  // a test may take bytes off its front
   std::size_t unsent() const { return unsent_.size() - sent_; }

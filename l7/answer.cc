@@ -1,0 +1,141 @@
+// How an exchange ends: with an answer of our own, with the last byte of the backend's, or broken off; always with a line
+// in the log.
+#include "l7/backend/pool.h"
+#include "l7/client_connection.h"
+#include "l7/exchange.h"
+#include "l7/http/grpc.h"
+#include "l7/worker_context.h"
+
+namespace gatehouse::l7 {
+
+// `why` is for the client; what names backends is for the log only.
+Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std::string_view detail) {
+  if (is_response_begun_) return break_off(detail.empty() ? why : detail);
+  if (status >= 400) error_ = detail.empty() ? why : detail;
+  if (backend_) release_backend(false);
+  status_ = status;
+  if (is_grpc_) return answer_grpc(status, why);
+  const std::string phrase(http::reason_phrase(status));
+  const std::string text = status == 200 ? std::string(why) + "\n" : std::to_string(status) + " " + phrase + ": " + std::string(why) + "\n";
+  http::Response& response = context_.response;
+  response.status = status;
+  response.reason = phrase;
+  response.is_h2 = false;
+  response.framing = http::Framing::kLength;
+  response.content_length = text.size();
+  response.fields.clear();
+  response.fields.add({"Content-Type", "text/plain; charset=utf-8"});
+  if (client_->send_head(response, 2 * text.size(), style(), is_head_request_) != ClientSide::Sent::kDone) return break_off(why);
+  if (!is_head_request_) client_->send_body(text, true);
+  is_response_begun_ = is_response_done_ = true;
+  response_bytes_ = text.size();
+  return go(kFinish);
+}
+
+// Trailers only: a head that ends the stream, with the status in gRPC's terms. The log has ours.
+Exchange::Next Exchange::answer_grpc(std::uint16_t status, std::string_view why) {
+  const std::string code = std::to_string(is_expired() ? http::kGrpcDeadlineExceeded : http::grpc_status(status));
+  const std::string message = http::grpc_message(why);
+  http::Response& response = context_.response;
+  response.status = 200;
+  response.reason = "OK";
+  response.is_h2 = false;
+  response.framing = http::Framing::kNone;
+  response.fields.clear();
+  response.fields.add({"Content-Type", "application/grpc"});
+  response.fields.add({"Content-Length", "0"});
+  response.fields.add({"grpc-status", code});
+  response.fields.add({"grpc-message", message});
+  const std::size_t length = message.size() + 256;
+  if (client_->send_head(response, length, style(), true) != ClientSide::Sent::kDone) return break_off(why);
+  is_response_begun_ = is_response_done_ = true;
+  return go(kFinish);
+}
+
+Exchange::Next Exchange::break_off(std::string_view why) {
+  error_ = why;
+  return Next::kAbort;
+}
+
+void Exchange::refuse(ClientSide& client, std::uint16_t status, std::string_view why) {
+  begin(client);
+  for (std::string* text : {&method_, &host_, &path_}) text->clear();
+  is_logged_ = true;
+  is_request_done_ = is_head_request_ = false;
+  step_ = kFinish;
+  if (answer(status, why) == Next::kGo) finish();
+  abort(why);
+}
+
+void Exchange::abort(std::string_view why) {
+  if (!is_active()) return;
+  if (error_.empty()) error_ = why;
+  if (backend_) release_backend(false);
+  end();
+}
+
+Exchange::Next Exchange::finish() {
+  if (backend_) release_backend(is_request_done_ && is_response_done_);
+  end();
+  return Next::kDone;
+}
+
+void Exchange::end() {
+  count_answer();
+  write_log();
+  head_.release();
+  deadline_.clear();
+  runtime_.reset();
+  step_ = kIdle;
+}
+
+void Exchange::release_backend(bool is_complete) { std::exchange(backend_, nullptr)->release(is_complete, pool_->config()); }
+
+http::ResponseStyle Exchange::style() const {
+  http::ResponseStyle style;
+  style.via = context_.via;
+  style.request_id = request_id();
+  style.date = context_.clock.http_date();
+  style.hsts = hsts();
+  return style;
+}
+
+// RFC 6797 §7.2: over TLS only.
+std::string_view Exchange::hsts() const {
+  if (!listener_->tls) return {};
+  const std::string& of_listener = listener_->config.hsts;
+  if (route_ == Router::kNoRoute) return of_listener;
+  const std::string& of_route = runtime_->config().routes[route_].hsts;
+  return of_route.empty() ? of_listener : of_route;
+}
+
+void Exchange::count_answer() {
+  if (status_ >= 500) context_.board.worker(context_.index).responses_5xx.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Exchange::write_log() {
+  if (!is_logged_ || listener_->is_probe) return;
+  const config::Config& config = runtime_->config();
+  const bool has_route = route_ != Router::kNoRoute;
+  const std::string backend = chosen_ && has_route ? to_string(chosen_->address()) : "";
+  AccessRecord record;
+  record.time = context_.clock.timestamp();
+  record.request_id = request_id();
+  record.client = client_->connection().address();
+  record.method = method_;
+  record.host = host_;
+  record.path = path_;
+  if (has_route) record.route = config.routes[route_].name;
+  if (has_route) record.pool = config.routes[route_].pool;
+  record.backend = backend;
+  record.node = context_.node;
+  record.worker = context_.index;
+  record.error = error_;
+  record.status = status_;
+  record.bytes = response_bytes_;
+  record.duration_us = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Clock::now() - started_).count());
+  context_.access_log.add(record);
+}
+
+}  // namespace gatehouse::l7
