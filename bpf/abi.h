@@ -14,13 +14,7 @@
  */
 #pragma once
 
-#include <linux/types.h>
-
-#ifdef __cplusplus
-#define GH_STATIC_ASSERT static_assert
-#else
-#define GH_STATIC_ASSERT _Static_assert
-#endif
+#include "bpf/abi_guard.h"
 
 /* Raised whenever the meaning of a table changes but not its size: tables pinned by another layout are not adopted. */
 enum { GH_LAYOUT = 3 };
@@ -213,7 +207,10 @@ struct gh_state {
   __u8 filter[2 * GH_FILTER_BYTES];              /* [gh_filter_index(address)]: 0 says that no VIP has the address */
   struct gh_vip_line vip_lines[2 * GH_VIP_LINES]; /* on a node: the fleet, who may send tunnel packets */
   struct gh_node nodes[GH_MAX_NODES];
+  struct gh_guard guard; /* of a front door */
 };
+/* What kernels before 6.4 take for one value of a map. */
+GH_STATIC_ASSERT(sizeof(struct gh_state) <= 4 << 20, "gh_state");
 
 static inline const struct gh_identity *gh_get_identity(const struct gh_state *state) {
   return &state->identities[*(const volatile __u32 *)&state->identity & 1];
@@ -258,12 +255,25 @@ enum gh_action { GH_PASS, GH_TRANSMIT, GH_DROP };
   GH_VERDICT(VIP_ECHO_DROPPED, GH_DROP, "vip_echo_dropped", "echo request beyond the budget of answers") \
   GH_VERDICT(NO_HEADROOM, GH_DROP, "no_headroom", "the driver left no room for the outer header")   \
   GH_VERDICT(TRANSLATED_BACK, GH_TRANSMIT, "translated_back", "from a server: its source is the VIP again") \
+  /* Protection of guarded VIPs: guard.h. */                                                         \
+  GH_VERDICT(GUARD_DENIED, GH_DROP, "guard_denied", "the source's longest prefix rule says deny")   \
+  GH_VERDICT(GUARD_PACKET_RATE, GH_DROP, "guard_packet_rate", "more packets than the source's prefix may send") \
+  GH_VERDICT(GUARD_SYN_RATE, GH_DROP, "guard_syn_rate", "more SYNs than the source's prefix may send") \
+  GH_VERDICT(GUARD_SOURCE, GH_DROP, "guard_source", "source that is no host's: loopback, multicast, reserved") \
+  GH_VERDICT(GUARD_LAND, GH_DROP, "guard_land", "source and destination are the same address")      \
+  GH_VERDICT(GUARD_PORT, GH_DROP, "guard_port", "port 0")                                           \
+  GH_VERDICT(GUARD_LENGTH, GH_DROP, "guard_length", "TCP or UDP header that says a wrong length")   \
+  GH_VERDICT(GUARD_FLAGS, GH_DROP, "guard_flags", "TCP flags that no stack sends")                  \
+  GH_VERDICT(GUARD_REFLECTED, GH_DROP, "guard_reflected", "SYN+ACK to a VIP: it opens no connections") \
   GH_VERDICT(NODE_NOT_TUNNEL, GH_PASS, "node_not_tunnel", "node: not our tunnel, left to the host") \
   GH_VERDICT(NODE_STRANGER, GH_DROP, "node_stranger", "node: tunnel packet from outside the fleet") \
   GH_VERDICT(NODE_BAD_TUNNEL, GH_DROP, "node_bad_tunnel", "node: tunnel header is not ours")        \
   GH_VERDICT(NODE_DELIVERED, GH_PASS, "node_delivered", "node: decapsulated, no earlier owner left") \
   GH_VERDICT(NODE_OWNED, GH_PASS, "node_owned", "node: decapsulated, the flow is here or opens")    \
   GH_VERDICT(NODE_SENT_ON, GH_TRANSMIT, "node_sent_on", "node: to an earlier owner of the slot")    \
+  GH_VERDICT(NODE_COOKIE_SENT, GH_TRANSMIT, "node_cookie_sent", "node: SYN answered with a cookie, before a socket exists") \
+  GH_VERDICT(NODE_COOKIE_BAD, GH_DROP, "node_cookie_bad", "node: under a SYN flood, of no connection and with no cookie of ours") \
+  GH_VERDICT(NODE_COOKIE_LOST, GH_DROP, "node_cookie_lost", "node: no room for the answer to a SYN") \
   GH_VERDICT(NODE_HOP_UNKNOWN, GH_PASS, "node_hop_unknown", "node: no address for the next hop, delivered here") \
   GH_VERDICT(NODE_CONGESTED, GH_DROP, "node_congested", "node: met congestion, and its flow takes no marks (RFC 6040)")
 

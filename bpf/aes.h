@@ -6,12 +6,7 @@
 #pragma once
 
 #include "bpf/abi_service.h"
-
-#ifdef __bpf__
-#define GH_GLOBAL __attribute__((noinline))
-#else
-#define GH_GLOBAL static inline
-#endif
+#include "bpf/wire.h"
 
 enum { GH_AES_ROUNDS = 10 };
 

@@ -9,7 +9,7 @@ struct {
 
 GH_ARRAY(capture_filter, struct gh_capture_filter, 1);
 
-/* Where each CPU keeps what it has seen until the verdict is known. */
+/* Where each CPU keeps what it has seen until the verdict is known; time 0: nothing that is wanted. */
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, 1);
@@ -39,13 +39,15 @@ GH_INLINE void gh_copy_frame(struct xdp_md *context, struct gh_captured *record,
   if (length > 0 && length <= GH_CAPTURE_BYTES) bpf_xdp_load_bytes(context, 0, record->bytes[place], (__u32)length);
 }
 
-/* Non-zero when the packet is wanted so far; then gh_end_capture() must be called. */
+/* Whether the packet is wanted stands in the record: a program that keeps it in its frame has too large a one. */
 GH_NOINLINE int gh_begin_capture(struct xdp_md *context) {
   const __u32 zero = 0;
   const struct gh_capture_filter *filter = (const struct gh_capture_filter *)bpf_map_lookup_elem(&capture_filter, &zero);
   struct gh_captured *record = (struct gh_captured *)bpf_map_lookup_elem(&captured, &zero);
   struct gh_packet packet = gh_packet_of(context);
-  if (!filter || !record || !gh_is_wanted(filter, &packet)) return 0;
+  if (!filter || !record) return 0;
+  record->time = 0;
+  if (!gh_is_wanted(filter, &packet)) return 0;
   record->time = bpf_ktime_get_ns();
   record->interface = context->ingress_ifindex;
   gh_copy_frame(context, record, 0);
@@ -56,7 +58,7 @@ GH_NOINLINE int gh_end_capture(struct xdp_md *context, enum gh_verdict verdict) 
   const __u32 zero = 0;
   const struct gh_capture_filter *filter = (const struct gh_capture_filter *)bpf_map_lookup_elem(&capture_filter, &zero);
   struct gh_captured *record = (struct gh_captured *)bpf_map_lookup_elem(&captured, &zero);
-  if (!filter || !record || (filter->verdicts && !(filter->verdicts >> (verdict & 63) & 1))) return 0;
+  if (!filter || !record || record->time == 0 || (filter->verdicts && !(filter->verdicts >> (verdict & 63) & 1))) return 0;
   record->verdict = verdict;
   gh_copy_frame(context, record, 1);
   return (int)bpf_ringbuf_output(&captures, record, sizeof(*record), 0); /* fails when nobody reads as fast as that */
@@ -65,9 +67,10 @@ GH_NOINLINE int gh_end_capture(struct xdp_md *context, enum gh_verdict verdict) 
 SEC("xdp")
 int balance_and_capture(struct xdp_md *context) {
   struct gh_packet packet = gh_packet_of(context);
-  const int is_wanted = gh_begin_capture(context);
-  const enum gh_verdict verdict = gh_balance((struct gh_tables *)0, &packet);
-  if (is_wanted) gh_end_capture(context, verdict);
+  enum gh_verdict verdict;
+  gh_begin_capture(context);
+  verdict = gh_balance((struct gh_tables *)0, &packet);
+  gh_end_capture(context, verdict);
   return gh_leave(context, verdict);
 }
 

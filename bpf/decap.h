@@ -6,6 +6,7 @@
 #pragma once
 
 #include "bpf/forward.h"
+#include "bpf/syn_cookie.h"
 
 struct gh_tunnel {
   struct gh_address source;
@@ -240,7 +241,9 @@ static inline enum gh_verdict gh_decapsulate_uncounted(struct gh_tables *tables,
     verdict = gh_ask_hops(state, packet->context, &copy, hops);
     if (verdict == GH_NODE_SENT_ON) return verdict;
   }
-  return gh_strip(packet, &tunnel, verdict);
+  verdict = gh_strip(packet, &tunnel, verdict);
+  if (verdict != GH_NODE_DELIVERED && verdict != GH_NODE_OWNED && verdict != GH_NODE_HOP_UNKNOWN) return verdict;
+  return gh_screen(tables, packet, tunnel.link_length, tunnel.protocol == GH_PROTOCOL_IPIP, verdict);
 }
 
 static inline enum gh_verdict gh_decapsulate(struct gh_tables *tables, struct gh_packet *packet) {

@@ -5,7 +5,7 @@
  * special, found at the first look; there is a copy of it for each family, and what it reads of a packet it keeps in registers.
  * All others go the long way, functions of their own that begin anew: VLAN tags, IP options, ICMP, fragments, extension headers, any-port
  * VIPs, packets that are too long, and what is not for a VIP after all. Services and hashes of chosen fields have gone half of the
- * beaten path and take the second half of the long one. */
+ * beaten path and take the last part of the long one. */
 #pragma once
 
 #include "bpf/guard.h"
@@ -71,18 +71,61 @@ static inline enum gh_verdict gh_send_translated(struct gh_tables *tables, const
 
 /* ---- The long way ---- */
 
-/* Its first half: what is this, and whose? GH_UNDECIDED: `parsed` names a flow that may be a VIP's. */
+/* gh_guard() of a packet in any form. */
+static inline enum gh_verdict gh_guard_any(struct gh_tables *tables, const struct gh_state *state, const struct gh_packet *packet,
+                                           const struct gh_vip *vip, const struct gh_parsed *parsed) {
+  const __u32 size = gh_transport_size(parsed);
+  __u64 header[3];
+  const int has_header = (parsed->form == GH_FORM_WHOLE || parsed->form == GH_FORM_FIRST) &&
+                         (parsed->protocol == GH_PROTOCOL_TCP || parsed->protocol == GH_PROTOCOL_UDP);
+  if (!has_header) return gh_guard(tables, state, vip, parsed, 0);
+  if (gh_read(packet, parsed->link_length + parsed->transport_offset, header, size)) return GH_TRUNCATED;
+  return gh_guard(tables, state, vip, parsed, (const __u8 *)header);
+}
+
+/* Echo requests are answered here: they are judged by the policy of their address. */
+static inline enum gh_verdict gh_guard_echo(struct gh_tables *tables, const struct gh_state *state, const struct gh_packet *packet,
+                                            const struct gh_vip *vip, const struct gh_parsed *parsed) {
+  if (!(vip->flags & GH_VIP_GUARDED) || !gh_is_echo(packet, parsed)) return GH_UNDECIDED;
+  return gh_guard_any(tables, state, packet, vip, parsed);
+}
+
+/* Its first part: what is this, and to what address? GH_UNDECIDED: `parsed` names a flow that may be a VIP's. */
 static inline enum gh_verdict gh_judge(struct gh_tables *tables, struct gh_packet *packet, struct gh_parsed *parsed) {
   const struct gh_state *state = gh_get_state(tables);
   const enum gh_parse_outcome outcome = gh_parse(packet, parsed);
+  enum gh_verdict verdict;
+  struct gh_vip vip;
   if (!state || outcome == GH_PARSED_NOT_IP) return GH_NOT_VIP;
   if (outcome == GH_PARSED_PORTS) return GH_UNDECIDED;
-  if (!gh_has_address(state, &parsed->destination)) return GH_NOT_VIP; /* only what goes to a VIP's address is ours to judge */
+  if (!gh_find_address(state, &parsed->destination, &vip)) return GH_NOT_VIP; /* only what goes to a VIP's address is ours to judge */
   if (outcome == GH_PARSED_TRUNCATED) return GH_TRUNCATED;
   if (outcome == GH_PARSED_EXTENSION) return GH_VIP_EXTENSION;
   if (outcome == GH_PARSED_FRAGMENT) return GH_UNDECIDED;
   if (parsed->form != GH_FORM_WHOLE) return GH_VIP_FRAGMENT;
+  verdict = gh_guard_echo(tables, state, packet, &vip, parsed);
+  if (verdict != GH_UNDECIDED) return verdict;
   return gh_handle_icmp(tables, state, packet, parsed);
+}
+
+/* Its second part: which VIP's, and may it come? GH_UNDECIDED: `vip` gets the packet. */
+static inline enum gh_verdict gh_admit(struct gh_tables *tables, struct gh_packet *packet, const struct gh_parsed *parsed,
+                                       struct gh_vip *vip) {
+  const struct gh_state *state = gh_get_state(tables);
+  if (!state) return GH_NOT_VIP;
+  if (!gh_choose_vip(state, parsed, vip)) {
+    return gh_is_fragment(parsed) ? GH_VIP_FRAGMENT : gh_translate_back(tables, state, packet, parsed);
+  }
+  if (gh_is_fragment(parsed) && !(vip->flags & GH_VIP_FRAGMENTS)) return GH_VIP_FRAGMENT;
+  return vip->flags & GH_VIP_GUARDED ? gh_guard_any(tables, state, packet, vip, parsed) : GH_UNDECIDED;
+}
+
+/* Between that and the third part, and in neither, which would need the stack of both: sets the server that a packet of a QUIC VIP
+ * names. */
+static inline void gh_name_server(struct gh_tables *tables, struct gh_packet *packet, struct gh_parsed *parsed, __u32 service) {
+  const struct gh_state *state = gh_get_state(tables);
+  if (!state || parsed->form != GH_FORM_WHOLE || parsed->protocol != GH_PROTOCOL_UDP) return;
+  parsed->server = gh_route_quic(tables, state->services & GH_SERVICES_HALF, service & (GH_MAX_SERVICES - 1), packet, parsed);
 }
 
 static inline int gh_route_any(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
@@ -91,47 +134,47 @@ static inline int gh_route_any(struct gh_tables *tables, const struct gh_state *
   return gh_route(tables, state, gh_get_identity(state), vip, parsed, routed);
 }
 
-/* Its second half: the same as the beaten path for every VIP and every form of packet. */
-static inline enum gh_verdict gh_forward(struct gh_tables *tables, struct gh_packet *packet, const struct gh_parsed *parsed) {
+/* Its third part: the same as the beaten path for every VIP and every form of packet. */
+static inline enum gh_verdict gh_forward(struct gh_tables *tables, struct gh_packet *packet, const struct gh_parsed *parsed,
+                                         const struct gh_vip *vip) {
   const struct gh_state *state = gh_get_state(tables);
   struct gh_routed routed;
-  struct gh_vip vip;
   enum gh_verdict verdict;
   if (!state) return GH_NOT_VIP;
-  if (!gh_choose_vip(state, parsed, &vip)) {
-    return gh_is_fragment(parsed) ? GH_VIP_FRAGMENT : gh_translate_back(tables, state, packet, parsed);
-  }
-  if (gh_is_fragment(parsed) && !(vip.flags & GH_VIP_FRAGMENTS)) return GH_VIP_FRAGMENT;
-  if (vip.flags & GH_VIP_GUARDED) {
-    verdict = gh_guard(tables, state, &vip, parsed);
-    if (verdict != GH_UNDECIDED) return verdict;
-  }
-  if (gh_route_any(tables, state, packet, &vip, parsed, &routed)) return GH_VIP_NO_RING;
-  if (vip.encapsulation == GH_ENCAPSULATE_NAT) return gh_send_translated(tables, state, packet, &vip, parsed, &routed);
-  verdict = gh_send(tables, state, gh_get_identity(state), packet, &vip, parsed, &routed);
+  if (gh_route_any(tables, state, packet, vip, parsed, &routed)) return GH_VIP_NO_RING;
+  if (vip->encapsulation == GH_ENCAPSULATE_NAT) return gh_send_translated(tables, state, packet, vip, parsed, &routed);
+  verdict = gh_send(tables, state, gh_get_identity(state), packet, vip, parsed, &routed);
   if (verdict != GH_UNDECIDED) return verdict;
   return gh_refuse_length(tables, gh_get_identity(state), packet, parsed, routed.room);
 }
 
 /* ---- The beaten path ---- */
 
-/* What its steps say beside verdicts. GH_UNDECIDED: the long way. GH_HANDED: its second half, with what was written to `handed`. */
+/* What its steps say beside verdicts. GH_UNDECIDED: the long way. GH_HANDED: its last part, with what was written to `handed`. */
 enum { GH_HANDED = GH_UNDECIDED + 1 };
+struct gh_handed {
+  struct gh_parsed parsed;
+  struct gh_vip vip;
+};
 
 GH_INLINE int gh_take_beaten_path(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
-                                  const struct gh_parsed *parsed, struct gh_parsed *handed) {
+                                  const struct gh_parsed *parsed, struct gh_handed *handed) {
   const __u32 key = gh_entry_key(parsed->destination_port, parsed->protocol, GH_ENTRY_VIP);
   const struct gh_identity *identity = gh_get_identity(state);
   struct gh_vip vip;
   struct gh_routed routed;
   if (!gh_find_first(state, &parsed->destination, key, &vip)) return GH_UNDECIDED;
-  if ((vip.flags & GH_VIP_LONG_WAY) || vip.hash_fields != GH_HASH_FLOW) {
-    *handed = *parsed; /* what is pointed to is in memory, not in registers */
-    return GH_HANDED;
-  }
   if (vip.flags & GH_VIP_GUARDED) {
-    const enum gh_verdict verdict = gh_guard(tables, state, &vip, parsed);
+    const __u8 *transport = gh_same(packet->start + sizeof(struct gh_ethernet) + parsed->transport_offset);
+    enum gh_verdict verdict;
+    if (transport + gh_transport_size(parsed) > packet->end) return GH_UNDECIDED; /* it is not: for the verifier */
+    verdict = gh_guard(tables, state, &vip, parsed, transport);
     if (verdict != GH_UNDECIDED) return verdict;
+  }
+  if ((vip.flags & GH_VIP_LONG_WAY) || vip.hash_fields != GH_HASH_FLOW) {
+    handed->parsed = *parsed; /* what is pointed to is in memory, not in registers */
+    handed->vip = vip;
+    return GH_HANDED;
   }
   if (gh_route(tables, state, identity, &vip, parsed, &routed)) return GH_VIP_NO_RING;
   return gh_send(tables, state, identity, packet, &vip, parsed, &routed);
@@ -151,7 +194,7 @@ static inline enum gh_verdict gh_leave_to_host(const struct gh_state *state) {
 
 /* The two families on the beaten path. */
 GH_INLINE int gh_balance_v4(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
-                            struct gh_parsed *handed) {
+                            struct gh_handed *handed) {
   const struct gh_ipv4 *ip = (const struct gh_ipv4 *)(packet->start + sizeof(struct gh_ethernet));
   struct gh_parsed parsed;
   if (!gh_may_be_vip_v4(state, (const __u8 *)ip, packet->end)) return gh_leave_to_host(state);
@@ -162,7 +205,7 @@ GH_INLINE int gh_balance_v4(struct gh_tables *tables, const struct gh_state *sta
 }
 
 GH_INLINE int gh_balance_v6(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
-                            struct gh_parsed *handed) {
+                            struct gh_handed *handed) {
   const struct gh_ipv6 *ip = (const struct gh_ipv6 *)(packet->start + sizeof(struct gh_ethernet));
   struct gh_parsed parsed;
   if (!gh_may_be_vip_v6(state, (const __u8 *)ip, packet->end)) return gh_leave_to_host(state);
@@ -175,7 +218,7 @@ GH_INLINE int gh_balance_v6(struct gh_tables *tables, const struct gh_state *sta
 GH_INLINE enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, struct gh_packet *packet) {
   const struct gh_ethernet *ethernet = (const struct gh_ethernet *)packet->start;
   const struct gh_state *state = gh_get_state(tables);
-  struct gh_parsed handed;
+  struct gh_handed handed;
   int verdict;
   if (!state || (const __u8 *)(ethernet + 1) > packet->end) return GH_NOT_VIP;
   if (ethernet->type == gh_be16(GH_ETHERTYPE_IPV4)) {
@@ -187,11 +230,13 @@ GH_INLINE enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, struct 
   }
   if (verdict == GH_UNDECIDED) {
     __builtin_memset(&handed, 0, sizeof(handed));
-    verdict = gh_judge_apart(tables, packet->context, &handed);
-  } else if (verdict != GH_HANDED) {
-    return (enum gh_verdict)verdict;
+    verdict = gh_judge_apart(tables, packet->context, &handed.parsed);
+    if (verdict == GH_UNDECIDED) verdict = gh_admit_apart(tables, packet->context, &handed.parsed, &handed.vip);
+    if (verdict == GH_UNDECIDED) verdict = GH_HANDED;
   }
-  return verdict == GH_UNDECIDED || verdict == GH_HANDED ? gh_forward_apart(tables, packet->context, &handed) : (enum gh_verdict)verdict;
+  if (verdict != GH_HANDED) return (enum gh_verdict)verdict;
+  if (handed.vip.flags & GH_VIP_QUIC) gh_name_server_apart(tables, packet->context, &handed.parsed, handed.vip.service);
+  return gh_forward_apart(tables, packet->context, &handed.parsed, &handed.vip);
 }
 
 GH_INLINE enum gh_verdict gh_balance(struct gh_tables *tables, struct gh_packet *packet) {

@@ -2,6 +2,7 @@
  * of an L4 host. */
 #pragma once
 
+#include "bpf/guard_maps.h"
 #include "bpf/service_maps.h"
 #include "bpf/xdp.h"
 
@@ -41,13 +42,34 @@ static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *con
   return (enum gh_verdict)gh_within((__u32)gh_judge_alone((struct xdp_md *)context, parsed), GH_VERDICT_STRIDE);
 }
 
-GH_GLOBAL int gh_forward_alone(struct xdp_md *context, const struct gh_parsed *parsed) {
+GH_GLOBAL int gh_name_server_alone(struct xdp_md *context, struct gh_parsed *parsed, __u32 service) {
   struct gh_packet packet = gh_packet_of(context);
-  return parsed ? gh_forward((struct gh_tables *)0, &packet, parsed) : GH_NOT_VIP;
+  if (parsed) gh_name_server((struct gh_tables *)0, &packet, parsed, service);
+  return 0;
 }
-static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed) {
+static inline void gh_name_server_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed, __u32 service) {
   (void)tables;
-  return (enum gh_verdict)gh_within((__u32)gh_forward_alone((struct xdp_md *)context, parsed), GH_VERDICT_STRIDE);
+  gh_name_server_alone((struct xdp_md *)context, parsed, service);
+}
+
+GH_GLOBAL int gh_admit_alone(struct xdp_md *context, const struct gh_parsed *parsed, struct gh_vip *vip) {
+  struct gh_packet packet = gh_packet_of(context);
+  return parsed && vip ? gh_admit((struct gh_tables *)0, &packet, parsed, vip) : GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_admit_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                             struct gh_vip *vip) {
+  (void)tables;
+  return (enum gh_verdict)gh_within((__u32)gh_admit_alone((struct xdp_md *)context, parsed, vip), GH_VERDICT_STRIDE);
+}
+
+GH_GLOBAL int gh_forward_alone(struct xdp_md *context, const struct gh_parsed *parsed, const struct gh_vip *vip) {
+  struct gh_packet packet = gh_packet_of(context);
+  return parsed && vip ? gh_forward((struct gh_tables *)0, &packet, parsed, vip) : GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                               const struct gh_vip *vip) {
+  (void)tables;
+  return (enum gh_verdict)gh_within((__u32)gh_forward_alone((struct xdp_md *)context, parsed, vip), GH_VERDICT_STRIDE);
 }
 
 static inline int gh_leave(struct xdp_md *context, enum gh_verdict verdict) {

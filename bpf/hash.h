@@ -28,7 +28,7 @@ static inline __u64 gh_term(const __u64 *key, __u64 first, __u64 second) {
 
 /* Of a flow; `ports` holds both ports, and the protocol above them. Of IPv4 addresses only the last word is hashed. High bits
  * are the best ones. */
-static inline __u64 gh_flow_hash(const __u64 key[GH_KEY_WORDS], int is_v4, const struct gh_address *source,
+static inline __attribute__((always_inline)) __u64 gh_flow_hash(const __u64 key[GH_KEY_WORDS], int is_v4, const struct gh_address *source,
                                  const struct gh_address *destination, __u64 ports) {
   __u64 sum = key[0] + gh_term(key + 1, ports, ports >> 32);
   sum += gh_term(key + 3, source->low >> 32, destination->low >> 32);

@@ -43,6 +43,29 @@ static inline struct gh_flow_line *gh_get_flow_line(struct gh_tables *tables, __
 static inline __u64 gh_get_ticks(struct gh_tables *tables); /* a clock that costs nothing to read */
 static inline void gh_count_service(struct gh_tables *tables, __u32 service, enum gh_service_count count);
 
+/* Of protection (abi_guard.h, guard.h). */
+static inline const struct gh_prefix_line *gh_get_prefix_line(struct gh_tables *tables, __u32 index);
+static inline const __u64 *gh_get_v4_lengths(struct gh_tables *tables, __u32 index);
+static inline struct gh_sketch_line *gh_get_sketch_line(struct gh_tables *tables, __u32 index); /* of this CPU */
+static inline struct gh_bucket_line *gh_get_bucket_line(struct gh_tables *tables, __u32 index);
+static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low, __u64 length); /* gh_probe_rule() */
+static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide *address, int is_v4,
+                                  __u32 wanted); /* gh_search_rules() */
+static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct gh_rate *rate, __u64 now); /* gh_charge() */
+
+/* On a node, of SYN cookies (syn_cookie.h). `ip`: the SYN's IP header, without options; `header`: a copy of its TCP header, of `length`
+ * bytes. The cookie, or a negative number when there is none to be had. */
+struct gh_connection;
+struct gh_handshake;
+static inline struct gh_cookies *gh_get_cookies(struct gh_tables *tables);
+static inline struct gh_handshake *gh_get_handshake(struct gh_tables *tables); /* memory of this CPU */
+static inline __s64 gh_make_cookie(struct gh_packet *packet, const struct gh_connection *connection, __u8 *ip, __u8 *header,
+                                   __u32 length);
+static inline __u32 gh_get_tcp_clock(void); /* ms, as the kernel's own TCP timestamps count */
+
+/* Calls step(0, context) and so on, at most `count` times, until one returns non-zero. A loop that the verifier need not follow. */
+static inline void gh_repeat(__u32 count, long (*step)(__u32, void *), void *context);
+
 /* Counters of this CPU. */
 static inline void gh_count_verdict(struct gh_tables *tables, enum gh_verdict verdict);
 static inline struct gh_cpu *gh_get_cpu(struct gh_tables *tables);
@@ -64,11 +87,15 @@ static inline int gh_move_start(struct gh_packet *packet, int bytes);
 /* Takes what is behind the first `length` bytes off the packet's end; otherwise the same. */
 static inline int gh_cut(struct gh_packet *packet, __u32 length);
 
-/* The two halves of the long way (forward.h). Each is a function that the verifier reads by itself, whatever came before: what
- * depends on the adapter is only how it is called. */
+/* The three parts of the long way (forward.h), and what may come between. Each is a function that the verifier reads by itself, whatever
+ * came before: what depends on the adapter is only how it is called. */
 struct gh_parsed;
 static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed);
-static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed);
+static inline enum gh_verdict gh_admit_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                             struct gh_vip *vip);
+static inline void gh_name_server_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed, __u32 service);
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                               const struct gh_vip *vip);
 
 /* A TCP connection as the node's kernel knows it: from the client's point of view. */
 struct gh_connection {

@@ -150,6 +150,14 @@ static inline enum gh_verdict gh_answer_echo(struct gh_packet *packet, const str
   return GH_VIP_ECHO;
 }
 
+static inline int gh_is_echo(const struct gh_packet *packet, const struct gh_parsed *parsed) {
+  __u8 type;
+  if (parsed->protocol != (parsed->is_v4 ? GH_PROTOCOL_ICMP : GH_PROTOCOL_ICMPV6)) return 0;
+  if (parsed->transport_offset + sizeof(struct gh_icmp) > parsed->ip_length) return 0;
+  if (gh_read(packet, parsed->link_length + parsed->transport_offset, &type, sizeof(type))) return 0;
+  return type == (parsed->is_v4 ? GH_ICMP_ECHO : GH_ICMPV6_ECHO);
+}
+
 /* A packet to a VIP's address that is neither TCP nor UDP. A verdict, or GH_UNDECIDED and `parsed` names the flow that it is
  * about. */
 static inline enum gh_verdict gh_handle_icmp(struct gh_tables *tables, const struct gh_state *state,

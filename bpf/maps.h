@@ -35,6 +35,12 @@ static inline __attribute__((always_inline)) const struct gh_state *gh_get_state
 }
 static inline __u64 gh_now(void) { return bpf_ktime_get_coarse_ns(); }
 
+/* The clock of flows, limits and cookies. */
+static inline __u64 gh_get_ticks(struct gh_tables *tables) {
+  (void)tables;
+  return bpf_jiffies64();
+}
+
 static inline __attribute__((always_inline)) __u32 gh_sum_words(const __u8 *from, __u32 length) {
   const __u32 most = 512; /* of the helper */
   __u32 offset, sum = 0;

@@ -16,8 +16,17 @@ static inline enum gh_verdict gh_judge_apart(struct gh_tables *tables, void *con
   (void)tables, (void)context, (void)parsed;
   return GH_NOT_VIP;
 }
-static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed) {
-  (void)tables, (void)context, (void)parsed;
+static inline void gh_name_server_apart(struct gh_tables *tables, void *context, struct gh_parsed *parsed, __u32 service) {
+  (void)tables, (void)context, (void)parsed, (void)service;
+}
+static inline enum gh_verdict gh_admit_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                             struct gh_vip *vip) {
+  (void)tables, (void)context, (void)parsed, (void)vip;
+  return GH_NOT_VIP;
+}
+static inline enum gh_verdict gh_forward_apart(struct gh_tables *tables, void *context, const struct gh_parsed *parsed,
+                                               const struct gh_vip *vip) {
+  (void)tables, (void)context, (void)parsed, (void)vip;
   return GH_NOT_VIP;
 }
 
@@ -34,11 +43,25 @@ GH_NO_TABLE(const struct gh_vip_place, gh_get_vip_place)
 GH_NO_TABLE(const struct gh_quic, gh_get_quic)
 GH_NO_TABLE(const struct gh_aes, gh_get_aes)
 GH_NO_TABLE(struct gh_flow_line, gh_get_flow_line)
-#undef GH_NO_TABLE
-static inline __u64 gh_get_ticks(struct gh_tables *tables) {
-  (void)tables;
-  return 0;
-}
 static inline void gh_count_service(struct gh_tables *tables, __u32 service, enum gh_service_count count) {
   (void)tables, (void)service, (void)count;
+}
+
+/* Of protection; a node has cookies of its own (node_cookies.h). */
+GH_NO_TABLE(const struct gh_prefix_line, gh_get_prefix_line)
+GH_NO_TABLE(const __u64, gh_get_v4_lengths)
+GH_NO_TABLE(struct gh_bucket_line, gh_get_bucket_line)
+GH_NO_TABLE(struct gh_sketch_line, gh_get_sketch_line)
+#undef GH_NO_TABLE
+static inline __u32 gh_find_rule(struct gh_tables *tables, __u64 high, __u64 low, __u64 length) {
+  (void)tables, (void)high, (void)low, (void)length;
+  return 0;
+}
+static inline __u32 gh_find_lists(struct gh_tables *tables, const struct gh_wide *address, int is_v4, __u32 wanted) {
+  (void)tables, (void)address, (void)is_v4, (void)wanted;
+  return 0;
+}
+static inline __u32 gh_take(struct gh_tables *tables, __u64 hash, const struct gh_rate *rate, __u64 now) {
+  (void)tables, (void)hash, (void)rate, (void)now;
+  return 0;
 }

@@ -69,10 +69,8 @@ static inline int gh_is_of_past(struct gh_packet *packet, struct bpf_sock *socke
              *(const __u32 *)((const __u8 *)past + place) + behind < behind + ahead;
 }
 
-GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *connection, __u64 ip_offset, __u64 tcp_offset) {
+static inline struct bpf_sock *gh_find_socket(void *context, const struct gh_connection *connection) {
   struct bpf_sock_tuple tuple;
-  struct bpf_sock *socket;
-  int owns;
   __builtin_memset(&tuple, 0, sizeof(tuple));
   if (connection->is_v4) {
     tuple.ipv4.saddr = (__u32)(connection->source.low >> 32);
@@ -85,8 +83,12 @@ GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *co
     tuple.ipv6.sport = connection->source_port;
     tuple.ipv6.dport = connection->destination_port;
   }
-  socket = bpf_skc_lookup_tcp(packet->context, &tuple, connection->is_v4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6),
-                              BPF_F_CURRENT_NETNS, 0);
+  return bpf_skc_lookup_tcp(context, &tuple, connection->is_v4 ? sizeof(tuple.ipv4) : sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *connection, __u64 ip_offset, __u64 tcp_offset) {
+  struct bpf_sock *socket = gh_find_socket(packet->context, connection);
+  int owns;
   if (!socket) return 0;
   if (socket->state == BPF_TCP_LISTEN) {
     owns = gh_has_cookie(packet, socket, connection->is_v4, ip_offset, tcp_offset);
@@ -98,6 +100,8 @@ GH_NOINLINE int gh_owns(struct gh_packet *packet, const struct gh_connection *co
 }
 
 #include "bpf/no_forward.h"
+
+#include "bpf/node_cookies.h"
 
 #include "bpf/decap.h"
 

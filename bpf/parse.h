@@ -46,7 +46,7 @@ struct gh_parsed {
   __u8 is_v4;
   __u8 form;        /* enum gh_form */
   __u8 link_length; /* Ethernet header with its tags: 14, 18 or 22; a byte has bounds that the verifier sees in memory, too */
-  __u16 reserved;   /* 0: what a function of its own is given may have no byte that nobody wrote */
+  __u16 server;     /* that the packet itself names (quic.h); 0: none */
 };
 
 static inline void gh_address_from_v4(struct gh_address *address, const __u16 *words) {
@@ -105,9 +105,10 @@ static inline int gh_may_be_vip(const struct gh_state *state, const __u8 *start,
 }
 
 /* The header must lie within the IP packet, whose length is known to lie within the frame; what follows is padding. The
- * verifier knows only `end`. A first fragment must have the whole of it, too (RFC 1858 §3). */
+ * verifier knows only `end`, and a compiler that puts the two together must not see that. A first fragment must have the whole of
+ * it, too (RFC 1858 §3). */
 GH_INLINE enum gh_parse_outcome gh_parse_ports(const __u8 *start, const __u8 *end, struct gh_parsed *parsed) {
-  const __u8 *header = start + parsed->transport_offset;
+  const __u8 *header = gh_same(start + parsed->transport_offset);
   const __u64 length = parsed->ip_length;
   if (parsed->protocol == GH_PROTOCOL_TCP) {
     if (parsed->transport_offset + sizeof(struct gh_tcp) > length || header + sizeof(struct gh_tcp) > end) {
@@ -140,7 +141,7 @@ GH_INLINE enum gh_parse_outcome gh_parse_ipv4(const struct gh_packet *packet, __
   const struct gh_ipv4 *ip = (const struct gh_ipv4 *)start;
   if ((const __u8 *)(ip + 1) > packet->end) return GH_PARSED_NOT_IP;
   parsed->is_v4 = 1;
-  parsed->reserved = 0;
+  parsed->server = 0;
   parsed->form = GH_FORM_WHOLE;
   parsed->protocol = ip->protocol;
   parsed->traffic_class = ip->traffic_class;
@@ -218,7 +219,7 @@ GH_INLINE enum gh_parse_outcome gh_parse_ipv6(const struct gh_packet *packet, __
   const struct gh_ipv6 *ip = (const struct gh_ipv6 *)start;
   if ((const __u8 *)(ip + 1) > packet->end) return GH_PARSED_NOT_IP;
   parsed->is_v4 = 0;
-  parsed->reserved = 0;
+  parsed->server = 0;
   parsed->form = GH_FORM_WHOLE;
   parsed->protocol = ip->next_header;
   parsed->traffic_class = (__u8)(gh_from_be16(ip->version_class_flow[0]) >> 4);

@@ -39,10 +39,13 @@ static inline int gh_find_vip(const struct gh_state *state, const struct gh_addr
   return gh_find_entry(state, address, gh_entry_key(0, protocol, GH_ENTRY_VIP), found);
 }
 
-/* Whether some VIP has the address; on a node: whether somebody of the fleet does. */
+/* Whether some VIP has the address; on a node: whether somebody of the fleet does. `found` has the flags of a guarded one. */
+static inline int gh_find_address(const struct gh_state *state, const struct gh_address *address, struct gh_vip *found) {
+  return gh_find_entry(state, address, gh_entry_key(0, 0, GH_ENTRY_VIP), found);
+}
 static inline int gh_has_address(const struct gh_state *state, const struct gh_address *address) {
   struct gh_vip found;
-  return gh_find_entry(state, address, gh_entry_key(0, 0, GH_ENTRY_VIP), &found);
+  return gh_find_address(state, address, &found);
 }
 
 /* Where the packets of node `id` go; NULL when nobody knows, as of node 0. It stays as it is for this packet. */

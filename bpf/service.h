@@ -103,10 +103,9 @@ static inline int gh_route_service(struct gh_tables *tables, const struct gh_sta
   routed->epoch = 0;
   routed->hash = (__u32)hash;
   if (vip->flags & GH_VIP_QUIC) {
-    const __u16 server = gh_route_quic(tables, half, number, packet, parsed);
-    const int is_usable = server && gh_is_usable(tables, number, server);
+    const int is_usable = parsed->server && gh_is_usable(tables, number, parsed->server);
     gh_count_quic(tables, number, packet, parsed, is_usable);
-    routed->slot = gh_slot(server, 0, 0, 0);
+    routed->slot = gh_slot(parsed->server, 0, 0, 0);
     if (is_usable) return 0;
   }
   if (!service->has_flow_cache) return gh_choose_server(tables, state, vip, hash, routed);

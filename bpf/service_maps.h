@@ -29,10 +29,6 @@ GH_TABLE(struct gh_flow_line, gh_get_flow_line, flow_lines)
 struct gh_clock {
   __u64 ticks;
 };
-static inline __u64 gh_get_ticks(struct gh_tables *tables) {
-  (void)tables;
-  return bpf_jiffies64();
-}
 
 static inline void gh_count_service(struct gh_tables *tables, __u32 service, enum gh_service_count count) {
   const __u32 index = bpf_get_smp_processor_id() * GH_MAX_SERVICES + service;

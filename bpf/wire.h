@@ -8,6 +8,12 @@
  * is another, so that its registers and its stack are not those of the path. */
 #define GH_INLINE static inline __attribute__((always_inline))
 #define GH_NOINLINE static __attribute__((noinline))
+/* A function that the verifier reads by itself, once, whatever leads to it. */
+#ifdef __bpf__
+#define GH_GLOBAL __attribute__((noinline))
+#else
+#define GH_GLOBAL static inline
+#endif
 
 enum {
   GH_ETHERTYPE_IPV4 = 0x0800,

@@ -71,6 +71,7 @@ void ControlServer::on_operator_request(std::string_view method, const Json& par
   if (method == "drain") return relay_drain(params, std::move(reply));
   if (method == "reload") return reload(std::move(reply));
   if (method == "explain") return relay_explain(params, std::move(reply));
+  if (method == "prefix") return reply(director_.guard().request(params));
   if (method == "capture") return capture(params, std::move(reply));
   if (method == "explain_packet") return reply(explain_flow(director_, params));
   reply(Error{"unknown request \"" + std::string(method) + "\""});
@@ -189,9 +190,11 @@ void ControlServer::reload(control::Reply reply) {
   const auto before = find_self(old), after = find_self(loaded.config);
   if (after == loaded.config.l4_hosts.end()) return reply(Error{loaded.config.file + ": there is no [[l4_host]] \"" + options_.host + "\" any more"});
   const bool is_moved = after->address != before->address || after->interfaces != before->interfaces || after->control != before->control;
-  const bool is_resized = loaded.config.ring.slots != old.ring.slots || flow_lines_of(loaded.config) != flow_lines_of(old);
+  const config::Protection &room = loaded.config.protection, &old_room = old.protection;
+  const bool is_resized = loaded.config.ring.slots != old.ring.slots || flow_lines_of(loaded.config) != flow_lines_of(old) ||
+                          room.prefixes != old_room.prefixes || room.sources != old_room.sources;
   if (is_moved || is_resized) {
-    return reply(Error{loaded.config.file + ": ring.slots, flow_cache.flows, and address, interface and control of this L4 host change only with a restart"});
+    return reply(Error{loaded.config.file + ": ring.slots, flow_cache.flows, protection.prefixes and sources, and address, interface and control of this L4 host change only with a restart"});
   }
   if (const Status set = director_.set_config(loaded.config); !set) return reply(set.error());
   log_info("config {:016x} is in use", loaded.config.digest);

@@ -12,6 +12,7 @@
 #include "bpf/abi.h"
 #include "common/config/model.h"
 #include "common/result.h"
+#include "l4/guard_tables.h"
 #include "l4/service_tables.h"
 
 namespace gatehouse::l4 {
@@ -31,6 +32,7 @@ struct Tables {
     nodes = memory->nodes;
   }
   ServiceTables services;
+  GuardTables guard;
 };
 
 // Where packets come in.

@@ -59,6 +59,7 @@ Director::Director(EventLoop& loop, DataPlane& plane, Options options)
     : loop_(loop),
       plane_(plane),
       writer_(plane),
+      guard_(loop, plane),
       options_(std::move(options)),
       services_(loop, plane, writer_, {options_.host, options_.drain_file}),
       rings_(plane),
@@ -91,7 +92,10 @@ Status Director::set_config(const config::Config& config) {
   const auto numbers = rings_.number_vips(vips);
   if (!numbers) return numbers.error();
   for (VipEntry& vip : vips) vip.vip = numbers->at(vip_key(vip.address, vip.port, vip.protocol));
+  auto vip_flags = guard_.prepare(config, config_.file.empty());
+  if (!vip_flags) return vip_flags.error();
   if (const Status prepared = services_.prepare(config, vips); !prepared) return prepared;
+  guard_.commit(std::move(*vip_flags));
   write_nodes(config);
   write_identity(config);
   const bool is_same_probe = config_.probe == config.probe;
@@ -311,7 +315,13 @@ bool Director::decide() {
   return true;
 }
 
-Status Director::bring_tables() { return rings_.follow(membership_, *rosters_, vips_of(config_)); }
+Status Director::bring_tables() {
+  std::vector<VipEntry> vips = vips_of(config_);
+  for (std::size_t i = 0; i < vips.size(); ++i) vips[i].flags |= guard_.vip_flags(i);
+  const Status followed = rings_.follow(membership_, *rosters_, std::move(vips));
+  if (followed) guard_.finish();
+  return followed;
+}
 
 void Director::say_change() {
   constexpr int kMostNamed = 20;

@@ -16,6 +16,7 @@
 #include "common/control/messages.h"
 #include "common/event_loop.h"
 #include "l4/data_plane.h"
+#include "l4/guard_control.h"
 #include "l4/membership.h"
 #include "l4/node_probe.h"
 #include "l4/ring_keeper.h"
@@ -65,6 +66,7 @@ class Director {
   std::chrono::microseconds last_change() const { return last_change_; }
   DataPlane& plane() { return plane_; }
   ServiceDirector& services() { return services_; }
+  GuardControl& guard() { return guard_; }
   WeightDirector& weights() { return weights_; }
 
  private:
@@ -90,6 +92,7 @@ class Director {
   EventLoop& loop_;
   DataPlane& plane_;
   TableWriter writer_;
+  GuardControl guard_;
   Options options_;
   ServiceDirector services_;
   config::Config config_;

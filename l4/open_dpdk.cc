@@ -14,7 +14,8 @@ Result<std::unique_ptr<DataPlane>> open_data_plane(const config::L4Host& host, c
                                      .interfaces = host.interfaces,
                                      .ring_slots = config.ring.slots,
                                      .ring_areas = ring_areas_for(config) + service_room_of(config),
-                                     .flow_lines = flow_lines_of(config)};
+                                     .flow_lines = flow_lines_of(config),
+                                     .guard = {config.protection.prefixes, config.protection.sources}};
   auto plane = DpdkDataPlane::open({tables, host.dpdk});
   if (!plane) return plane.error();
   return std::unique_ptr<DataPlane>(std::move(*plane));

@@ -21,7 +21,8 @@ Result<std::unique_ptr<DataPlane>> open_data_plane(const config::L4Host& host, c
                                    .mode = mode_of(host),
                                    .next_program = host.next_program,
                                    .ring_areas = ring_areas_for(config) + service_room_of(config),
-                                   .flow_lines = flow_lines_of(config)});
+                                   .flow_lines = flow_lines_of(config),
+                                   .guard = {config.protection.prefixes, config.protection.sources}});
   if (!plane) return plane.error();
   return std::unique_ptr<DataPlane>(std::move(*plane));
 }

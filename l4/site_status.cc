@@ -130,6 +130,7 @@ Json site_status(Director& director, const std::string& host, const std::vector<
           {"l4_hosts", std::move(hosts)},
           {"ring", ring},
           {"verdicts", verdicts_of(director.plane().tables())},
+          {"prefix_lists", director.guard().status(config)},
           {"nodes", nodes_of(director, connected)},
           {"services", services_status(director)},
           {"pools", pools_of(director)}};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -32,18 +33,26 @@ gh_vip_entry make_entry(const VipEntry& vip, std::uint16_t port, std::uint8_t pr
   return entry;
 }
 
-// The entries of all VIPs, of their addresses, and of those that get fragments: the first one of an address and protocol.
+// The entries of all VIPs, of their addresses, and of those that get fragments: the first one of an address and protocol. An
+// address has the policy of the first of its VIPs that is guarded: by it echo requests are judged.
 std::vector<gh_vip_entry> make_entries(std::span<const VipEntry> vips) {
   std::vector<gh_vip_entry> entries;
-  std::set<IpAddress> addresses;
+  std::map<IpAddress, std::uint16_t> addresses;
   std::set<std::pair<IpAddress, std::uint8_t>> fragments;
   for (const VipEntry& vip : vips) {
     entries.push_back(make_entry(vip, vip.port, vip.protocol, GH_ENTRY_VIP));
-    if (addresses.insert(vip.address).second) entries.push_back(make_entry(vip, 0, 0, GH_ENTRY_VIP));
+    std::uint16_t& guarded = addresses[vip.address];
+    if (guarded == 0 && (vip.flags & GH_VIP_GUARDED)) guarded = static_cast<std::uint16_t>(GH_VIP_GUARDED | (vip.flags & 0xff00));
     const bool takes_fragments = (vip.flags & GH_VIP_FRAGMENTS) != 0;
     if (takes_fragments && fragments.insert({vip.address, vip.protocol}).second) {
       entries.push_back(make_entry(vip, 0, vip.protocol, GH_ENTRY_FRAGMENTS));
     }
+  }
+  for (const auto& [address, flags] : addresses) {
+    VipEntry any;
+    any.address = address;
+    any.flags = flags;
+    entries.push_back(make_entry(any, 0, 0, GH_ENTRY_VIP));
   }
   return entries;
 }

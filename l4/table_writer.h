@@ -23,7 +23,7 @@ struct VipEntry {
   std::uint8_t protocol = 0;  // IPPROTO_TCP or IPPROTO_UDP
   std::uint16_t vip = 0;      // number, < GH_MAX_VIPS
   std::uint16_t group = 0;    // < GH_MAX_GROUPS
-  std::uint16_t flags = 0;    // enum gh_vip_flags
+  std::uint16_t flags = 0;    // enum gh_vip_flags, and the number of a policy: write_policies()
   std::uint8_t encapsulation = GH_ENCAPSULATE_GUE_HOPS;
   std::uint8_t hash_fields = GH_HASH_FLOW;
   std::uint32_t service = 0;

@@ -6,20 +6,11 @@
 #include "bpf/hooks.h"
 #include "l4/quic_cid.h"
 #include "l4/service_hooks.h"
+#include "l4/user_hooks.h"
 
 // The hooks of the packet core over l4::Tables.
-struct gh_tables {
-  gatehouse::l4::Tables& in;
-  std::uint32_t cpu = 0;
-};
-
 static inline const gatehouse::l4::ServiceTables& gh_services_of(gh_tables* tables) { return tables->in.services; }
 static inline std::uint32_t gh_cpu_of(gh_tables* tables) { return tables->cpu; }
-
-template <typename T>
-static inline T* at(std::span<T> table, std::size_t index) {
-  return index < table.size() ? &table[index] : nullptr;
-}
 
 static inline const gh_state* gh_get_state(gh_tables* tables) { return tables->in.state; }
 static inline const __u64* gh_get_slot(gh_tables* tables, __u32 index) {
@@ -85,23 +76,35 @@ GH_NOINLINE int gh_owns(gh_packet* packet, const gh_connection*, __u64, __u64) {
   return static_cast<gatehouse::l4::PacketBuffer*>(packet->context)->is_flow_here;
 }
 
+#include "l4/guard_hooks.h"
+
 #include "bpf/decap.h"
 
 static inline gh_verdict gh_judge_apart(gh_tables* tables, void* context, gh_parsed* parsed) {
   gh_packet packet = gh_packet_of(context);
   return gh_judge(tables, &packet, parsed);
 }
-static inline gh_verdict gh_forward_apart(gh_tables* tables, void* context, const gh_parsed* parsed) {
+static inline void gh_name_server_apart(gh_tables* tables, void* context, gh_parsed* parsed, __u32 service) {
   gh_packet packet = gh_packet_of(context);
-  return gh_forward(tables, &packet, parsed);
+  gh_name_server(tables, &packet, parsed, service);
+}
+static inline gh_verdict gh_admit_apart(gh_tables* tables, void* context, const gh_parsed* parsed, gh_vip* vip) {
+  gh_packet packet = gh_packet_of(context);
+  return gh_admit(tables, &packet, parsed, vip);
+}
+static inline gh_verdict gh_forward_apart(gh_tables* tables, void* context, const gh_parsed* parsed, const gh_vip* vip) {
+  gh_packet packet = gh_packet_of(context);
+  return gh_forward(tables, &packet, parsed, vip);
 }
 
 namespace gatehouse::l4 {
 
 struct MemoryPlane::Memory {
+  Memory(const GuardSizes& guard_sizes, std::uint32_t tick_multiplier) : guard(state.guard, guard_sizes, tick_multiplier) {}
   gh_state state{};
   gh_cpu cpu{};
   std::vector<std::uint64_t> slots;
+  GuardMemory guard;
   std::vector<gh_service> services = std::vector<gh_service>(2 * GH_MAX_SERVICES);
   std::vector<gh_server> servers = std::vector<gh_server>(GH_MAX_NODES);
   std::vector<gh_vip_line> service_lines = std::vector<gh_vip_line>(2 * GH_VIP_LINES);
@@ -112,13 +115,14 @@ struct MemoryPlane::Memory {
   std::vector<gh_service_counts> service_counts = std::vector<gh_service_counts>(GH_MAX_SERVICES);
 };
 
-MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines)
-    : memory_(std::make_unique<Memory>()) {
+MemoryPlane::MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines, const GuardSizes& guard_sizes)
+    : memory_(std::make_unique<Memory>(guard_sizes, tick_multiplier())) {
   memory_->state.slots = ring_slots;
   memory_->slots.resize(std::size_t{ring_slots} * ring_areas);
   tables_.set_state(&memory_->state);
   tables_.slots = memory_->slots;
   tables_.cpus = {&memory_->cpu, 1};
+  tables_.guard = memory_->guard.tables();
   memory_->flow_lines.resize(flow_lines);
   fill_aes_tables(memory_->aes);
   tables_.services = {memory_->services, memory_->servers,    memory_->service_lines, memory_->vip_places, memory_->quic,
@@ -153,6 +157,17 @@ IpAddress from_table_address(const gh_address& table) {
   IpAddress address;
   std::memcpy(address.bytes.data(), &table, sizeof table);
   return address;
+}
+
+std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& source, std::uint32_t wanted) {
+  Tables own;
+  own.guard = tables;
+  gh_tables hooks{own};
+  const gh_address address = to_table_address(source);
+  const gh_wide wide = gh_widen(&address);
+  const bool is_v4 = source.is_v4();
+  if (!gh_is_concerned(tables.guard, &wide, is_v4)) return 0;
+  return gh_find_lists(&hooks, &wide, is_v4, wanted);
 }
 
 std::optional<gh_vip> find_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol) {

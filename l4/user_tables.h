@@ -19,13 +19,15 @@ namespace gatehouse::l4 {
 class MemoryPlane final : public DataPlane {
  public:
   // `flow_lines`: of the flow cache, a power of two.
-  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines = 64);
+  MemoryPlane(std::uint32_t ring_slots, std::uint32_t ring_areas, std::uint32_t flow_lines = 64,
+              const GuardSizes& guard_sizes = {});
   ~MemoryPlane() override;
   const Tables& tables() override { return tables_; }
   void wait_for_readers() override {}
   std::uint64_t ticks() override { return tables_.services.ticks; }
-  std::uint32_t tick_multiplier() const override { return 1u << 31; }
-  void set_seconds(std::uint64_t seconds) { tables_.services.ticks = 2 * seconds; }
+  static constexpr std::uint64_t kTicksPerSecond = 1'024;
+  std::uint32_t tick_multiplier() const override { return static_cast<std::uint32_t>((1ull << 32) / kTicksPerSecond); }
+  void set_seconds(std::uint64_t seconds) { tables_.services.ticks = kTicksPerSecond * seconds; }
   bool was_adopted() const override { return false; }
 
  private:
@@ -53,6 +55,8 @@ gh_verdict decapsulate(Tables& tables, PacketBuffer& packet);
 gh_address to_table_address(const IpAddress& address);
 IpAddress from_table_address(const gh_address& address);
 
+// The lists among `wanted` that have the longest prefix of `source` that any of them has: as gh_guard() asks.
+std::uint32_t find_prefix_lists(const GuardTables& tables, const IpAddress& source, std::uint32_t wanted);
 // What takes packets to `vip`, in the live table: the VIP of exactly that port, else the one of any port; nullopt: none.
 std::optional<gh_vip> find_vip(const Tables& tables, const Endpoint& vip, std::uint8_t protocol);
 // The VIP that has exactly that endpoint; port 0 is the VIP of any port.

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <net/if.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -70,8 +71,10 @@ Result<std::unique_ptr<XdpDataPlane>> XdpDataPlane::open(const Options& options)
   if (!programs.xdp) return system_error("cannot open the XDP program");
   auto& maps = programs.xdp->maps;
   bpf_map__set_max_entries(maps.slots, options.ring_slots * options.ring_areas);
-  for (bpf_map* map : {maps.cpus, maps.service_counts}) size_per_cpu(map);
+  for (bpf_map* map : {maps.cpus, maps.service_counts, maps.sketch_lines}) size_per_cpu(map);
   bpf_map__set_max_entries(maps.flow_lines, options.flow_lines);
+  bpf_map__set_max_entries(maps.prefix_lines, options.guard.prefix_lines());
+  bpf_map__set_max_entries(maps.bucket_lines, options.guard.bucket_lines());
   auto pins = plan_pins(programs.xdp->obj, options.pin_folder);
   if (!pins) return pins.error();
   plane->pins_ = std::move(*pins);
@@ -104,6 +107,24 @@ Status XdpDataPlane::map_tables() {
   }
   tables_.set_state(state.data());
   fill_aes_tables(tables_.services.aes);
+  return map_guard();
+}
+
+Status XdpDataPlane::map_guard() {
+  const auto& maps = programs_->xdp->maps;
+  GuardTables& tables = tables_.guard;
+  const Status results[] = {
+      map_table(maps.prefix_lists, tables.lists),
+      map_table(maps.prefix_lines, tables.prefix_lines),
+      map_table(maps.v4_lengths, tables.v4_lengths),
+      map_table(maps.bucket_lines, tables.bucket_lines),
+      map_table(maps.sketch_lines, tables.sketch_lines),
+  };
+  for (const Status& result : results) {
+    if (!result) return result.error();
+  }
+  tables.set_guard(&tables_.state->guard);
+  prepare_guard(tables, tick_multiplier());
   return {};
 }
 

@@ -24,6 +24,7 @@ class XdpDataPlane final : public DataPlane {
     std::string next_program;  // pinned; empty: what is in the place stays
     std::uint32_t ring_areas = 8;  // rings that there is room for
     std::uint32_t flow_lines = 1;  // of the flow cache, a power of two
+    GuardSizes guard;
   };
 
   // Opens, adopts or makes the maps, loads. Nothing is attached yet: fill the tables, then attach().
@@ -57,6 +58,7 @@ class XdpDataPlane final : public DataPlane {
   struct Programs;
   explicit XdpDataPlane(Options options);
   Status map_tables();
+  Status map_guard();
   Status attach_everywhere(bpf_program* program);
   Status load_probe();
   Status attach_probe(const std::string& interface);

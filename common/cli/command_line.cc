@@ -20,8 +20,14 @@ Error unknown(std::string_view what, std::string_view word, const std::vector<st
                config::suggest(word, known)};
 }
 
-std::size_t count_words(std::string_view text) {
-  return text.empty() ? 0 : static_cast<std::size_t>(std::count(text.begin(), text.end(), ' ')) + 1;
+// How many arguments a command takes.
+struct Range {
+  std::size_t least, most;
+};
+Range count_arguments(std::string_view text) {
+  const std::size_t words = text.empty() ? 0 : static_cast<std::size_t>(std::count(text.begin(), text.end(), ' ')) + 1;
+  const std::size_t optional = static_cast<std::size_t>(std::count(text.begin(), text.end(), '['));
+  return {words - optional, text.ends_with("...]") ? std::string_view::npos : words};
 }
 
 std::string usage(const Command& command) {
@@ -60,10 +66,11 @@ class Parser {
  private:
   Result<Invocation> check_arguments() const {
     const Command& command = *invocation_.command;
-    const std::size_t wanted = count_words(command.arguments), given = invocation_.arguments.size();
-    if (given == wanted) return invocation_;
+    const auto [least, most] = count_arguments(command.arguments);
+    const std::size_t given = invocation_.arguments.size();
+    if (given >= least && given <= most) return invocation_;
     const std::string name(command.name);
-    if (wanted == 0) return Error{name + " takes no arguments"};
+    if (most == 0) return Error{name + " takes no arguments"};
     return Error{name + " takes " + std::string(command.arguments) + ", not " + std::to_string(given) +
                  (given == 1 ? " argument" : " arguments")};
   }

@@ -23,7 +23,7 @@ struct Invocation;
 
 struct Command {
   std::string_view name;
-  std::string_view arguments;  // "METHOD URL"; one word each, all of them needed
+  std::string_view arguments;  // "METHOD URL"; one word each, all of them needed but those in brackets; "[X...]": any number
   std::string_view help;
   std::vector<Flag> flags;
   int (*run)(const Invocation&);  // returns the exit code

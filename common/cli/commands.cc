@@ -13,8 +13,10 @@
 
 #include "common/address.h"
 #include "common/cli/capture_file.h"
+#include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
 #include "common/config/check_certificates.h"
+#include "common/config/check_prefix_lists.h"
 #include "common/config/load.h"
 #include "common/config/reference.h"
 #include "common/control/channel.h"
@@ -49,6 +51,7 @@ int check(const Invocation& invocation) {
   config::Loaded loaded = config::load_file(file);
   if (loaded.is_valid()) {
     for (config::Finding& finding : config::check_certificates(loaded)) loaded.findings.push_back(std::move(finding));
+    for (config::Finding& finding : config::check_prefix_lists(loaded.config)) loaded.findings.push_back(std::move(finding));
   }
   std::size_t warnings = 0;
   for (const config::Finding& finding : loaded.findings) {
@@ -203,6 +206,19 @@ int capture(const Invocation& invocation) {
   return 0;
 }
 
+int prefix(const Invocation& invocation) {
+  Result<Json> request = prefix_request(invocation.arguments);
+  if (!request) return complain(request.error().message, 2);
+  // A long list comes in pages.
+  for (std::size_t next = 0;; (*request)["place"] = next) {
+    const Result<Json> answer = ask(invocation, "prefix", *request, kReloadPatience);
+    if (!answer) return complain(answer.error().message);
+    print(prefix_report(*request, *answer));
+    next = answer->value("next", std::size_t{0});
+    if (next == 0) return 0;
+  }
+}
+
 int reference(const Invocation&) {
   print(config::reference_page());
   return 0;
@@ -236,6 +252,11 @@ const Command kCommands[] = {
       {"--packet", "", "the arguments are SOURCE:PORT VIP:PORT; ask an L4 host"},
       {"--udp", "", "with --packet: of UDP, not TCP"}},
      explain},
+    {"prefix",
+     "ACTION LIST [PREFIX...]",
+     "Prefix lists of an L4 host at run time: add LIST PREFIX..., remove LIST PREFIX..., load LIST FILE, list LIST, find ADDRESS.",
+     {},
+     prefix},
     {"capture",
      "FILE",
      "Writes packets as they came and as they left to FILE (pcapng); forwarding goes on.",

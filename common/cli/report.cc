@@ -100,6 +100,7 @@ constexpr Column kBackendColumns[] = {
     {"REQUESTS", "requests", Kind::kCounter},  {"REQUESTS/S", "requests_per_second", Kind::kRate},
     {"FAILURES", "failures", Kind::kCounter},
     {"IN FLIGHT", "in_flight", Kind::kNumber}, {"REASON", "reason"}};
+constexpr Column kPrefixListColumns[] = {{"PREFIX LIST", "name", Kind::kText, true}, {"ACTION", "action"}, {"RULES", "rules", Kind::kNumber}};
 constexpr Column kVerdictColumns[] = {{"VERDICT", "name", Kind::kText, true},
                                       {"PACKETS", "packets", Kind::kCounter}};
 
@@ -287,6 +288,7 @@ const StatusTable kStatusTables[] = {
     {kBackendColumns, backends_of},
     {kServiceColumns, [](const Json& status) { return rows_of(status, "services"); }},
     {kServerColumns, servers_of},
+    {kPrefixListColumns, [](const Json& status) { return rows_of(status, "prefix_lists"); }},
     {kVerdictColumns, verdicts_of}};
 
 }  // namespace

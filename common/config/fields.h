@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/config/fields_http.h"
+#include "common/config/fields_protection.h"
 #include "common/config/fields_routes.h"
 #include "common/config/fields_service.h"
 #include "common/config/fields_site.h"
@@ -21,6 +22,9 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("probe", &Config::probe, "Probes of the nodes through the tunnel."),
     field("control", &Config::control, "Mutual TLS of the control protocol between hosts."),
     field("workers", &Config::workers, "Worker processes of a node."),
+    field("protection", &Config::protection, "What keeps floods and forgeries from VIPs and nodes."),
+    field("prefix_list", &Config::prefix_lists, "Prefixes of sources whose packets are dropped, or are not."),
+    field("source_limit", &Config::source_limits, "How many packets and SYNs a source may send."),
     field("tls", &Config::tls, "TLS of a node as a whole."),
     field("listener", &Config::listeners, "Where requests enter."),
     field("route", &Config::routes, "What a request matches. Most specific first, never by file order."),

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/config/model_http.h"
+#include "common/config/model_protection.h"
 #include "common/config/model_routes.h"
 #include "common/config/model_service.h"
 #include "common/config/model_site.h"
@@ -23,6 +24,9 @@ struct Config {
   Probe probe;
   Control control;
   Workers workers;
+  Protection protection;
+  std::vector<PrefixList> prefix_lists;
+  std::vector<SourceLimit> source_limits;
   Tls tls;
   std::vector<Listener> listeners;
   std::vector<Route> routes;

@@ -65,6 +65,7 @@ void validate(const Config& config, Findings& findings) {
   SharedValidator shared(config, findings);
   shared.check_names();
   validate_site(config, findings);
+  validate_protection(config, findings);
   validate_http(config, findings);
   validate_routes(config, findings);
   validate_actions(config, findings);

@@ -29,24 +29,29 @@ WantedSocket steered(const Steering& steering, const std::string& listener, bool
   return {listener, "vips of " + listener + ", place " + steering.place_of(listener, is_v4), true, {loopback, 0}};
 }
 
-// What clients may send at most so that a packet with its tunnel headers fits the fabric. One socket serves all VIPs of the
-// listener: the longest outer header counts. Probes come through the default one.
-void limit_segment(const Fd& socket, const WantedSocket& wanted, const config::Config& config) {
-  const bool is_v4 = wanted.address.address.is_v4();
-  std::uint32_t outer = wanted.listener == kProbeListener ? outer_length(config::Vip(), config) : 0;
-  for (const config::Listener& listener : config.listeners) {
-    if (listener.name != wanted.listener) continue;
+// One socket serves all VIPs of the listener: the longest outer header counts. Probes come through the default one.
+int segment_of(const std::string& listener, bool is_v4, const config::Config& config) {
+  std::uint32_t outer = listener == kProbeListener ? outer_length(config::Vip(), config) : 0;
+  for (const config::Listener& candidate : config.listeners) {
+    if (candidate.name != listener) continue;
     for (const config::Vip& vip : config.vips) {
-      const bool is_taken = std::find(listener.vips.begin(), listener.vips.end(), vip.name) != listener.vips.end();
+      const bool is_taken = std::find(candidate.vips.begin(), candidate.vips.end(), vip.name) != candidate.vips.end();
       if (is_taken && vip.address.is_v4() == is_v4) outer = std::max(outer, outer_length(vip, config));
     }
   }
   const int inner = is_v4 ? 40 : 60;
-  const int most = static_cast<int>(config.site.fabric_mtu - outer) - inner;
-  if (most < (is_v4 ? kUsualMssV4 : kUsualMssV6)) set_option(socket, IPPROTO_TCP, TCP_MAXSEG, most);
+  return std::min(static_cast<int>(config.site.fabric_mtu - outer) - inner, is_v4 ? kUsualMssV4 : kUsualMssV6);
 }
 
 }  // namespace
+
+int smallest_segment(const config::Config& config, bool is_v4) {
+  int smallest = segment_of(std::string(kProbeListener), is_v4, config);
+  for (const config::Listener& listener : config.listeners) {
+    if (has_vip_of_family(config, listener, is_v4)) smallest = std::min(smallest, segment_of(listener.name, is_v4, config));
+  }
+  return smallest;
+}
 
 std::vector<WantedSocket> wanted_sockets(const config::Config& config, const Steering* steering) {
   std::vector<WantedSocket> wanted;
@@ -70,7 +75,9 @@ Result<Fd> make_listener_socket(const WantedSocket& wanted, const config::Config
   set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
   if (!wanted.is_steered) set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
   if (storage.ss_family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  if (wanted.is_steered) limit_segment(socket, wanted, config);
+  const bool is_v4 = wanted.address.address.is_v4();
+  const int segment = segment_of(wanted.listener, is_v4, config);
+  if (wanted.is_steered && segment < (is_v4 ? kUsualMssV4 : kUsualMssV6)) set_option(socket, IPPROTO_TCP, TCP_MAXSEG, segment);
   if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 || listen(socket.get(), kBacklog) != 0) {
     return system_error("[[listener]] \"" + wanted.listener + "\" cannot listen on " + to_string(wanted.address));
   }

@@ -24,6 +24,9 @@ struct WantedSocket {
 // What a worker of `config` listens on. `steering`: of a node, which has VIPs and probes to serve, after set_config().
 std::vector<WantedSocket> wanted_sockets(const config::Config& config, const Steering* steering);
 
+// What clients of every listener may send at most so that a packet with its tunnel headers fits the fabric.
+int smallest_segment(const config::Config& config, bool is_v4);
+
 // `steering` may be nullptr when nothing is steered.
 Result<Fd> make_listener_socket(const WantedSocket& wanted, const config::Config& config, std::uint32_t worker, Steering* steering);
 

@@ -19,6 +19,7 @@
 #include "common/bpf_object.h"
 #include "common/check.h"
 #include "l7/runtime.h"
+#include "l7/supervisor/steering_cookies.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -111,7 +112,8 @@ Status Steering::map_tables() {
     pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(memory->data());
     return {};
   };
-  for (const Status& status : {map(maps.state, state_), map(maps.listener_lines, listener_lines_), map(maps.counts, counts_)}) {
+  for (const Status& status : {map(maps.state, state_), map(maps.listener_lines, listener_lines_), map(maps.counts, counts_),
+                               map(maps.cookies, cookies_)}) {
     if (!status) return status;
   }
   cpus_ = bpf_map__max_entries(maps.counts);
@@ -130,6 +132,7 @@ Status Steering::set_config(const config::Config& config, std::uint32_t workers)
   numbers_ = numbers;
   state_->self = options_.node.id;
   write_identity(config);
+  write_cookies(*cookies_, config, read_tcp_settings(), cookie_mode_);
   std::atomic_ref<__u32>(state_->workers).store(workers, std::memory_order_release);
   return {};
 }

@@ -16,6 +16,7 @@
 struct gh_state;
 struct gh_vip_line;
 struct gh_counts;
+struct gh_cookies;
 
 namespace gatehouse::l7 {
 
@@ -63,6 +64,8 @@ class Steering {
   gh_vip_line* listener_lines_ = nullptr;
   const gh_counts* counts_ = nullptr;
   std::size_t cpus_ = 0;
+  gh_cookies* cookies_ = nullptr;
+  std::string cookie_mode_;
   Numbers numbers_;
 };
 

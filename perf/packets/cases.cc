@@ -52,6 +52,7 @@ Status Cases::open(const std::string& folder) {
   if (!usual) return usual.error();
   usual_ = std::move(*usual);
   add_front_door();
+  if (const Status guarded = add_guard(folder); !guarded) return guarded;
   if (const Status scaled = add_scale(folder); !scaled) return scaled;
   auto node = NodeBench::open(*wrapper_);
   if (!node) return node.error();
@@ -87,6 +88,37 @@ void Cases::add_front_door() {
       }
     }
   }
+}
+
+// Sources all over the address space: what tells that no rule concerns them is not in the nearest cache.
+Status Cases::add_guard(const std::string& folder) {
+  auto opened = FrontDoorBench::open(*wrapper_, folder + "/guard", kUsualShape, true);
+  if (!opened) return opened.error();
+  guarded_ = std::move(*opened);
+  constexpr const char* kWithout = "balance(), without protection";
+  const struct {
+    const char* name;
+    double most;
+    Guard guard;
+    bool is_syn;
+  } rows[] = {{kWithout, 0, Guard::kNone, false},
+              {"balance(), rules and limits, none concerns it", 1.2, Guard::kUnconcerned, false},
+              {"balance(), the same, charged to a bucket", 0, Guard::kCharged, false},
+              {"balance(), the same, every packet a SYN", 0, Guard::kUnconcerned, true}};
+  for (const Family family : kFamilies) {
+    const std::string section = "Protection, 100,000 prefixes, limits of packets and SYNs: " + std::string(to_string(family)) +
+                                " TCP, GUE, hop list empty, scattered sources";
+    for (const auto& row : rows) {
+      RowSpec spec{section, row.name, {}, row.most};
+      if (row.name != kWithout) spec.floors = {kWithout};
+      for (const std::uint32_t flows : kFlows) {
+        if (flows == 1) continue;  // a source of that many packets is concerned by any limit
+        const FrontDoorCase one{Target::kBalance, family, Tunnel::kGueHops, flows, row.is_syn, row.guard, true};
+        add_row(spec, flows_text(flows), [this, one](std::uint64_t packets) { return guarded_->measure(one, packets); });
+      }
+    }
+  }
+  return {};
 }
 
 Status Cases::add_scale(const std::string& folder) {

@@ -31,6 +31,7 @@ class Cases {
   Status open(const std::string& folder);
   void add_row(const RowSpec& row, const std::string& column, std::function<Result<double>(std::uint64_t)> measure);
   void add_front_door();
+  Status add_guard(const std::string& folder);
   Status add_scale(const std::string& folder);
   void add_node();
   void add_user();
@@ -38,6 +39,7 @@ class Cases {
   Results& results_;
   std::unique_ptr<Wrapper> wrapper_;
   std::unique_ptr<FrontDoorBench> usual_;
+  std::unique_ptr<FrontDoorBench> guarded_;
   std::vector<std::unique_ptr<FrontDoorBench>> scaled_;
   std::unique_ptr<NodeBench> node_;
   std::unique_ptr<UserBench> user_;

@@ -15,13 +15,18 @@ namespace gatehouse::perf {
 FrontDoorBench::FrontDoorBench(Wrapper& wrapper, const Shape& shape) : wrapper_(wrapper), shape_(shape) {}
 FrontDoorBench::~FrontDoorBench() = default;
 
-Result<std::unique_ptr<FrontDoorBench>> FrontDoorBench::open(Wrapper& wrapper, const std::string& folder, const Shape& shape) {
+Result<std::unique_ptr<FrontDoorBench>> FrontDoorBench::open(Wrapper& wrapper, const std::string& folder, const Shape& shape,
+                                                             bool has_guard) {
   std::unique_ptr<FrontDoorBench> bench(new FrontDoorBench(wrapper, shape));
-  auto plane = l4::XdpDataPlane::open({.pin_folder = folder, .interfaces = {}, .ring_slots = kRingSlots,
-                                        .flow_lines = shape.has_all_tunnels ? kFlowLines : 1});
+  l4::XdpDataPlane::Options options{.pin_folder = folder, .interfaces = {}, .ring_slots = kRingSlots};
+  options.flow_lines = shape.has_all_tunnels ? kFlowLines : 1;
+  if (has_guard) options.guard = {.prefixes = kPrefixes, .sources = 1u << 20};
+  auto plane = l4::XdpDataPlane::open(options);
   if (!plane) return plane.error();
   bench->plane_ = std::move(*plane);
   if (const Status filled = fill_tables(*bench->plane_, shape); !filled) return filled.error();
+  if (!has_guard) return bench;
+  if (const Status filled = fill_guard(*bench->plane_); !filled) return filled.error();
   return bench;
 }
 
@@ -30,9 +35,10 @@ Run FrontDoorBench::make_run(const FrontDoorCase& one) const {
   const bool is_v4 = one.family == Family::kIpv4;
   Run run;
   run.around = is_v4 ? Run::Around::kIpv4 : Run::Around::kIpv6;
+  if (one.is_scattered) run.around = is_v4 ? Run::Around::kScatteredIpv4 : Run::Around::kScatteredIpv6;
   run.program = plane_->program_fd();
   run.frame = make_frame(one.family, one.tunnel);
-  run.first_vip = first_vip(one.tunnel);
+  run.first_vip = first_vip(one.tunnel, one.guard);
   run.vips = shape_.vips;
   run.flows = one.flows;
   run.tcp_flags = one.is_syn ? 0x02 : 0x10;

@@ -29,12 +29,15 @@ struct FrontDoorCase {
   Tunnel tunnel = Tunnel::kGueHops;
   std::uint32_t flows = 1;
   bool is_syn = false;
+  Guard guard = Guard::kNone;
+  bool is_scattered = false;  // sources all over the address space
 };
 
 class FrontDoorBench {
  public:
   // Makes a data plane of its own, pinned in `folder` on a BPF file system, attached to nothing.
-  static Result<std::unique_ptr<FrontDoorBench>> open(Wrapper& wrapper, const std::string& folder, const Shape& shape);
+  static Result<std::unique_ptr<FrontDoorBench>> open(Wrapper& wrapper, const std::string& folder, const Shape& shape,
+                                                     bool has_guard = false);
   ~FrontDoorBench();
 
   // ns per packet over `packets` packets, after a tenth as many to warm up.

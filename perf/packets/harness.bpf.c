@@ -69,27 +69,34 @@ static inline __u8 *restore(struct xdp_md *context, __u16 type, __u32 header_byt
 }
 
 static inline void write_flow(__u8 *tcp, __u32 flow) {
-  gh_store32(tcp, ((flow ^ flow >> 5) & 0xffff) | (__u32)gh_be16(443) << 16);
+  gh_store32(tcp, ((flow ^ flow >> 5) & 0xffff) | 1 | (__u32)gh_be16(443) << 16); /* no port is 0 */
   ((struct gh_tcp *)tcp)->flags = tcp_flags;
 }
 
-SEC("xdp")
-int wrap_ipv4(struct xdp_md *context) {
+/* Sources of a flow: one after the other, or all over a quarter of IPv4's addresses, a sixteenth of IPv6's. */
+static inline __u32 scattered(__u32 flow) { return flow * 0x9e3779b1u; }
+
+static inline int wrap_any_ipv4(struct xdp_md *context, int is_scattered) {
   const __u64 drawn = draw();
   const __u32 flow = (__u32)drawn & flow_mask;
   const __u64 vip = gh_be16((__u16)(first_vip + ((drawn >> 21) & vip_mask)));
+  const __u32 near = 10 | (flow >> 16 & 0xff) << 8 | (flow & 0xffff) << 16;
   __u8 *ip;
   stamp();
   ip = restore(context, GH_ETHERTYPE_IPV4, sizeof(struct gh_ipv4) + sizeof(struct gh_tcp));
   if (!ip) return fail();
-  gh_store64(ip + 12, 10 | (flow >> 16 & 0xff) << 8 | (flow & 0xffff) << 16 | 0x12c6ULL << 32 | vip << 48);
+  gh_store64(ip + 12, (is_scattered ? (scattered(flow) & 0xffffff3f) | 0x80 : near) | 0x12c6ULL << 32 | vip << 48);
   write_flow(ip + sizeof(struct gh_ipv4), flow);
   bpf_tail_call(context, &target, 0);
   return fail();
 }
 
 SEC("xdp")
-int wrap_ipv6(struct xdp_md *context) {
+int wrap_ipv4(struct xdp_md *context) { return wrap_any_ipv4(context, 0); }
+SEC("xdp")
+int wrap_scattered_ipv4(struct xdp_md *context) { return wrap_any_ipv4(context, 1); }
+
+static inline int wrap_any_ipv6(struct xdp_md *context, int is_scattered) {
   const __u64 drawn = draw();
   const __u32 flow = (__u32)drawn & flow_mask;
   const __u64 vip = gh_be16((__u16)(first_vip + ((drawn >> 21) & vip_mask)));
@@ -97,12 +104,18 @@ int wrap_ipv6(struct xdp_md *context) {
   stamp();
   ip = restore(context, GH_ETHERTYPE_IPV6, sizeof(struct gh_ipv6) + sizeof(struct gh_tcp));
   if (!ip) return fail();
+  if (is_scattered) gh_store64(ip + 8, ((scattered(flow) & 0xffffff0f) | 0x30) | (__u64)scattered(~flow) << 32);
   gh_store64(ip + 16, (__u64)flow << 32);
   gh_store64(ip + 32, vip << 48);
   write_flow(ip + sizeof(struct gh_ipv6), flow);
   bpf_tail_call(context, &target, 0);
   return fail();
 }
+
+SEC("xdp")
+int wrap_ipv6(struct xdp_md *context) { return wrap_any_ipv6(context, 0); }
+SEC("xdp")
+int wrap_scattered_ipv6(struct xdp_md *context) { return wrap_any_ipv6(context, 1); }
 
 /* Around a node's program: the outer header is written anew, since it was taken off or sent on. */
 SEC("xdp")

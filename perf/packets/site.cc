@@ -4,10 +4,13 @@
 
 #include <array>
 #include <cstring>
+#include <iterator>
+#include <random>
 
 #include "bpf/wire.h"
 #include "common/check.h"
 #include "l4/counters.h"
+#include "l4/guard_prefixes.h"
 #include "l4/ring_compiler.h"
 #include "l4/service_writer.h"
 #include "l4/table_writer.h"
@@ -85,6 +88,55 @@ Status fill_rings(l4::TableWriter& writer, Family family, const Shape& shape) {
   if (!shape.has_all_tunnels) return {};
   if (const Status set = writer.set_ring(group_of(family, Tunnel::kService), ring, 1); !set) return set;
   return writer.set_ring(group_of(family, Tunnel::kGueTransition), in_transition(ring, family, shape), 1);
+}
+
+std::vector<l4::VipEntry> vips_of(const Shape& shape) {
+  std::vector<l4::VipEntry> vips;
+  for (const Family family : kFamilies) {
+    for (const Tunnel tunnel : kTunnels) {
+      if (!shape.has_all_tunnels && (tunnel != Tunnel::kGueHops || family != Family::kIpv4)) continue;
+      for (std::uint32_t i = 0; i < shape.vips; ++i) {
+        const IpAddress vip = vip_address(family, static_cast<std::uint16_t>(first_vip(tunnel) + i));
+        const auto number = static_cast<std::uint16_t>(vips.size());
+        vips.push_back({vip, kPort, GH_PROTOCOL_TCP, number, group_of(family, tunnel), 0, encapsulation_of(tunnel)});
+        if (tunnel != Tunnel::kService) continue;
+        vips.back().flags = GH_VIP_SERVICE;
+        vips.back().service = service_of(family);
+      }
+    }
+  }
+  return vips;
+}
+
+constexpr std::uint32_t kDenyBit = 1, kAllowBit = 2;
+
+// Random prefixes with the lengths that lists have, four of five IPv4, beside the sources of harness.bpf.c.
+Status fill_prefixes(l4::DataPlane& plane) {
+  static constexpr std::uint8_t kLengths[] = {12, 14, 16, 18, 19, 20, 21, 22, 23, 24, 24, 24, 28, 32, 32, 32};
+  static constexpr std::uint8_t kLengthsV6[] = {29, 32, 32, 36, 40, 44, 48, 48, 48, 56, 64, 64};
+  l4::PrefixTable table(plane.tables().guard, [&plane] { plane.wait_for_readers(); });
+  std::mt19937_64 random(20261121);
+  std::uint32_t added = 0;
+  while (added < kPrefixes) {
+    const bool is_v4 = added % 5 != 0;
+    const auto word = random();
+    IpPrefix prefix;
+    if (is_v4) {
+      const std::uint8_t octets[4] = {static_cast<std::uint8_t>(word), static_cast<std::uint8_t>(word >> 8), static_cast<std::uint8_t>(word >> 16),
+                                      static_cast<std::uint8_t>(word >> 24)};
+      if (octets[0] == 10 || octets[0] >> 6 == 2) continue;
+      prefix = {IpAddress::from_v4(octets), static_cast<std::uint8_t>(96 + kLengths[(word >> 32) % std::size(kLengths)])};
+    } else {
+      std::memcpy(prefix.address.bytes.data(), &word, sizeof word);
+      prefix.address.bytes[0] = 0x20 | (prefix.address.bytes[0] & 0x0f);
+      prefix.length = kLengthsV6[random() % std::size(kLengthsV6)];
+    }
+    for (unsigned bit = prefix.length; bit < 128; ++bit) prefix.address.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> bit % 8));
+    if (table.lists_of(prefix)) continue;
+    if (table.add(prefix, added % 10 == 9 ? kAllowBit : kDenyBit) == l4::PrefixTable::kNowhere) return Error{"no room for " + to_string(prefix)};
+    ++added;
+  }
+  return {};
 }
 
 // All nodes of a family are servers of its service, too.
@@ -166,30 +218,46 @@ std::string_view to_string(Tunnel tunnel) {
   return "";
 }
 
-std::uint16_t first_vip(Tunnel tunnel) { return static_cast<std::uint16_t>(1024 * (1 + static_cast<int>(tunnel))); }
+std::uint16_t first_vip(Tunnel tunnel, Guard guard) {
+  const int place = guard == Guard::kNone ? 0 : 512 + static_cast<int>(guard);
+  return static_cast<std::uint16_t>(1024 * (1 + static_cast<int>(tunnel)) + place);
+}
 
 Status fill_tables(l4::DataPlane& plane, const Shape& shape) {
   l4::TableWriter writer(plane);
   writer.set_identity({address("10.20.255.1"), address("fd00:20:1::1"), kKey, kMtu, *IpPrefix::parse("10.21.0.0/24"),
                        *IpPrefix::parse("fd00:21::/64"), 0});
-  std::vector<l4::VipEntry> vips;
   for (const Family family : kFamilies) {
     if (const Status filled = fill_rings(writer, family, shape); !filled) return filled;
-    for (const Tunnel tunnel : kTunnels) {
-      if (!shape.has_all_tunnels && (tunnel != Tunnel::kGueHops || family != Family::kIpv4)) continue;
-      for (std::uint32_t i = 0; i < shape.vips; ++i) {
-        const IpAddress vip = vip_address(family, static_cast<std::uint16_t>(first_vip(tunnel) + i));
-        const auto number = static_cast<std::uint16_t>(vips.size());
-        vips.push_back({vip, kPort, GH_PROTOCOL_TCP, number, group_of(family, tunnel), 0, encapsulation_of(tunnel)});
-        if (tunnel != Tunnel::kService) continue;
-        vips.back().flags = GH_VIP_SERVICE;
-        vips.back().service = service_of(family);
-      }
+  }
+  if (shape.has_all_tunnels) {
+    if (const Status filled = fill_services(plane, shape); !filled) return filled;
+  }
+  return writer.set_vips(vips_of(shape));
+}
+
+Status fill_guard(l4::DataPlane& plane) {
+  const l4::GuardTables& tables = plane.tables().guard;
+  if (const Status filled = fill_prefixes(plane); !filled) return filled;
+  // A limit that nobody reaches: charged when the part that needs no bucket is nothing, and not when it is all.
+  const gh_rate rate = {1u << 24, std::uint64_t{1} << 56};
+  gh_policy policy{.deny = kDenyBit, .allow = kAllowBit, .limit = 1, .packets = rate, .syns = rate};
+  policy.sketch_key = tables.guard->key[0] ^ 2;
+  policy.window_shift = 4;
+  for (const Guard guard : {Guard::kUnconcerned, Guard::kCharged}) {
+    policy.free_packets = guard == Guard::kUnconcerned ? GH_SKETCH_MOST : 0;
+    tables.policies[static_cast<std::size_t>(guard)] = policy;
+  }
+  std::vector<l4::VipEntry> vips = vips_of(kUsualShape);
+  for (const Family family : kFamilies) {
+    for (const Guard guard : {Guard::kUnconcerned, Guard::kCharged}) {
+      const IpAddress vip = vip_address(family, first_vip(Tunnel::kGueHops, guard));
+      const auto flags = static_cast<std::uint16_t>(GH_VIP_GUARDED | static_cast<int>(guard) << 8);
+      const auto number = static_cast<std::uint16_t>(vips.size());
+      vips.push_back({vip, kPort, GH_PROTOCOL_TCP, number, group_of(family, Tunnel::kGueHops), flags});
     }
   }
-  if (!shape.has_all_tunnels) return writer.set_vips(vips);
-  const Status filled = fill_services(plane, shape);
-  return filled ? writer.set_vips(vips) : filled;
+  return l4::TableWriter(plane).set_vips(vips);
 }
 
 std::vector<std::uint8_t> make_frame(Family family, Tunnel tunnel) {

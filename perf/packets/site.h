@@ -21,6 +21,15 @@ enum class Tunnel { kIpip, kGue, kGueHops, kGueTransition, kService };
 inline constexpr Tunnel kTunnels[] = {Tunnel::kIpip, Tunnel::kGue, Tunnel::kGueHops, Tunnel::kGueTransition, Tunnel::kService};
 std::string_view to_string(Tunnel tunnel);
 
+// What protection does with the packets of a VIP. All but the first have prefix lists of kPrefixes rules and limits by source.
+enum class Guard {
+  kNone,
+  kUnconcerned,  // sources that no rule covers and that stay below the part of a limit that needs no bucket
+  kCharged,      // every packet is charged to its source's bucket
+};
+inline constexpr Guard kGuards[] = {Guard::kNone, Guard::kUnconcerned, Guard::kCharged};
+inline constexpr std::uint32_t kPrefixes = 100'000;
+
 inline constexpr std::uint32_t kRingSlots = 65537;
 inline constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 inline constexpr std::uint32_t kFlows[] = {1, 1u << 10, 1u << 17, 1u << 20};
@@ -36,8 +45,11 @@ inline constexpr Shape kUsualShape = {1, 100, true};
 inline constexpr std::uint32_t kFlowLines = 1u << 18;
 Status fill_tables(l4::DataPlane& plane, const Shape& shape);
 
+// Adds a VIP of each family for every Guard, with kGueHops, to tables of kUsualShape, and the rules.
+Status fill_guard(l4::DataPlane& plane);
+
 // The last sixteen bits of the address of the first VIP of that form.
-std::uint16_t first_vip(Tunnel tunnel);
+std::uint16_t first_vip(Tunnel tunnel, Guard guard = Guard::kNone);
 
 // A TCP ACK with ten bytes of payload to port 443 of the first of these VIPs, or of an address that is no VIP.
 std::vector<std::uint8_t> make_frame(Family family, Tunnel tunnel);

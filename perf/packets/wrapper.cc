@@ -44,8 +44,13 @@ int Wrapper::prepare(const Run& run) {
   const auto& programs = harness_->progs;
   if (run.around == Run::Around::kNothing) return run.program;
   if (bpf_map_update_elem(bpf_map__fd(harness_->maps.target), &zero, &run.program, BPF_ANY) != 0) return -1;
-  if (run.around == Run::Around::kTunnel) return bpf_program__fd(programs.wrap_tunnel);
-  return bpf_program__fd(run.around == Run::Around::kIpv4 ? programs.wrap_ipv4 : programs.wrap_ipv6);
+  switch (run.around) {
+    case Run::Around::kIpv4: return bpf_program__fd(programs.wrap_ipv4);
+    case Run::Around::kIpv6: return bpf_program__fd(programs.wrap_ipv6);
+    case Run::Around::kScatteredIpv4: return bpf_program__fd(programs.wrap_scattered_ipv4);
+    case Run::Around::kScatteredIpv6: return bpf_program__fd(programs.wrap_scattered_ipv6);
+    default: return bpf_program__fd(programs.wrap_tunnel);
+  }
 }
 
 Result<Outcome> Wrapper::run(const Run& run) {

@@ -15,7 +15,7 @@ struct harness_bpf;
 namespace gatehouse::perf {
 
 struct Run {
-  enum class Around { kNothing, kIpv4, kIpv6, kTunnel };
+  enum class Around { kNothing, kIpv4, kIpv6, kScatteredIpv4, kScatteredIpv6, kTunnel };
   int program = -1;  // descriptor; with kNothing it stamps the time itself
   Around around = Around::kIpv4;
   std::vector<std::uint8_t> frame;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "common/cli/command_line.h"
+#include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
 #include "common/cli/text_table.h"
 
@@ -13,6 +14,8 @@ using Words = std::vector<std::string>;
 const Command kCommands[] = {
     {"status", "", "Shows.", {{"--json", "", "for programs"}}, nullptr},
     {"explain", "METHOD URL", "Explains.", {{"-H", "'NAME: VALUE'", "a field"}}, nullptr},
+    {"prefix", "ACTION LIST [PREFIX...]", "Lists.", {}, nullptr},
+    {"follow", "[NODE]", "Follows.", {}, nullptr},
 };
 
 TEST(CommandLine, TakesFlagsBeforeBetweenAndAfterArguments) {
@@ -43,6 +46,8 @@ TEST(CommandLine, SaysWhatIsWrongAndWhatWasMeant) {
       {{"status", "--json=yes"}, "--json takes no value"},
       {{"status", "now"}, "status takes no arguments"},
       {{"explain", "GET"}, "explain takes METHOD URL, not 1 argument"},
+      {{"prefix", "add"}, "prefix takes ACTION LIST [PREFIX...], not 1 argument"},
+      {{"follow", "a", "b"}, "follow takes [NODE], not 2 arguments"},
       {{"explain", "GET", "http://x/", "-H"}, "-H needs a value"},
       {{"status", "--socket"}, "--socket needs a value: --socket PATH"},
       {{"status", "--socket="}, "--socket needs a value"}};
@@ -51,6 +56,38 @@ TEST(CommandLine, SaysWhatIsWrongAndWhatWasMeant) {
     ASSERT_FALSE(invocation) << text;
     EXPECT_TRUE(invocation.error().message.starts_with(text)) << invocation.error().message;
   }
+}
+
+TEST(CommandLine, ArgumentsInBracketsMayBeLeftOut) {
+  for (const Words& words : {Words{"prefix", "list", "l"}, Words{"prefix", "add", "l", "a"}, Words{"prefix", "add", "l", "a", "b", "c"},
+                             Words{"follow"}, Words{"follow", "n1"}}) {
+    const auto invocation = parse_command_line(kCommands, words);
+    ASSERT_TRUE(invocation) << invocation.error().message;
+    EXPECT_EQ(invocation->arguments, Words(words.begin() + 1, words.end()));
+  }
+}
+
+TEST(PrefixCommand, BecomesARequestAndItsAnswerLines) {
+  const auto request = [](const Words& words) {
+    const auto made = prefix_request(words);
+    return made ? made->dump() : made.error().message;
+  };
+  EXPECT_EQ(request({"add", "l", "10.0.0.0/8", "::1"}), R"({"action":"add","list":"l","prefixes":["10.0.0.0/8","::1"]})");
+  EXPECT_EQ(request({"load", "l", "/etc/../etc/l.txt"}), R"({"action":"load","file":"/etc/l.txt","list":"l"})");
+  EXPECT_EQ(request({"list", "l"}), R"({"action":"list","list":"l"})");
+  EXPECT_EQ(request({"find", "192.0.2.1"}), R"({"action":"find","address":"192.0.2.1"})");
+  EXPECT_EQ(request({"add", "l"}), "prefix add takes LIST PREFIX...");
+  EXPECT_EQ(request({"load", "l", "a", "b"}), "prefix load takes LIST FILE");
+  EXPECT_EQ(request({"ad", "l"}), "unknown action of prefix \"ad\"; did you mean \"add\"?");
+  EXPECT_EQ(request({"remove", "l", "10.0.0.1/8"}),
+            "\"10.0.0.1/8\" is no prefix such as 192.0.2.0/24 or 2001:db8::/32, without bits beyond its length");
+  const auto report = [](const char* action, const Json& answer) { return prefix_report({{"action", action}, {"list", "l"}}, answer); };
+  EXPECT_EQ(report("add", {{"rules", 3}, {"changed", 1}}), "l has 3 prefixes, 1 of them new\n");
+  EXPECT_EQ(report("remove", {{"rules", 1}, {"changed", 2}}), "l has 1 prefix, 2 less than before\n");
+  EXPECT_EQ(report("load", {{"rules", 0}}), "l has 0 prefixes\n");
+  EXPECT_EQ(report("list", {{"prefixes", {"10.0.0.0/8", "::1"}}, {"next", 0}}), "10.0.0.0/8\n::1\n");
+  EXPECT_EQ(report("find", {{"rules", Json::array()}}), "no list has a prefix of it\n");
+  EXPECT_EQ(report("find", {{"rules", {{{"prefix", "10.0.0.0/8"}, {"list", "l"}}}}}), "PREFIX      LIST\n10.0.0.0/8  l\n");
 }
 
 TEST(CommandLine, HelpIsMadeFromTheTable) {

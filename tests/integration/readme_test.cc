@@ -85,8 +85,11 @@ TEST(Readme, ItsExampleIsTheFileThatItNames) {
 
 TEST(Readme, ItsQuestionsToADaemonAreAnswered) {
   if (const auto reason = lab::Lab::why_unsupported()) GTEST_SKIP() << *reason;
-  auto site = Site::up(quickstart_config());
+  // The lists of config/examples/protection.toml, and the file that one of them is made equal to.
+  const std::string lists = "\n[[prefix_list]]\nname = \"bad\"\n[[prefix_list]]\nname = \"today\"\n";
+  auto site = Site::up(quickstart_config() + lists);
   ASSERT_TRUE(site) << site.error().message;
+  std::ofstream("bad.txt") << "192.0.2.0/24\n";
   int asked = 0;
   for (const std::string& line : block_lines("sh")) {
     const lab::Arguments argv = words(line);
@@ -96,6 +99,7 @@ TEST(Readme, ItsQuestionsToADaemonAreAnswered) {
     EXPECT_FALSE(output.text.empty()) << line;
     ++asked;
   }
+  fs::remove("bad.txt");
   EXPECT_GE(asked, 3);
 }
 
