@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/config/fields_http.h"
+#include "common/config/fields_resilience.h"
 #include "common/config/fields_routes.h"
 #include "common/config/fields_service.h"
 #include "common/config/fields_site.h"

@@ -66,6 +66,7 @@ void validate(const Config& config, Findings& findings) {
   shared.check_names();
   validate_site(config, findings);
   validate_http(config, findings);
+  validate_resilience(config, findings);
   validate_routes(config, findings);
   validate_service(config, findings);
   validate_tls(config, findings);

@@ -76,6 +76,7 @@ class Validator {
 
 void validate_site(const Config& config, Findings& findings);
 void validate_http(const Config& config, Findings& findings);
+void validate_resilience(const Config& config, Findings& findings);
 void validate_routes(const Config& config, Findings& findings);
 void validate_service(const Config& config, Findings& findings);
 void validate_tls(const Config& config, Findings& findings);
