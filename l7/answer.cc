@@ -25,11 +25,18 @@ Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std:
   response.content_length = text.size();
   response.fields.clear();
   response.fields.add({"Content-Type", "text/plain; charset=utf-8"});
+  if (!reason_.empty()) response.fields.add({"X-Gatehouse-Reason", reason_});
   if (client_->send_head(response, 2 * text.size(), style(), is_head_request_) != ClientSide::Sent::kDone) return break_off(why);
   if (!is_head_request_) client_->send_body(text, true);
   is_response_begun_ = is_response_done_ = true;
   response_bytes_ = text.size();
   return go(kFinish);
+}
+
+Exchange::Next Exchange::refuse_over_limit(std::string_view why) {
+  context_.board.worker(context_.index).requests_over_limit.fetch_add(1, std::memory_order_relaxed);
+  reason_ = "over-limit";
+  return answer(503, why);
 }
 
 // Trailers only: a head that ends the stream, with the status in gRPC's terms. The log has ours.
@@ -46,6 +53,7 @@ Exchange::Next Exchange::answer_grpc(std::uint16_t status, std::string_view why)
   response.fields.add({"Content-Length", "0"});
   response.fields.add({"grpc-status", code});
   response.fields.add({"grpc-message", message});
+  if (!reason_.empty()) response.fields.add({"X-Gatehouse-Reason", reason_});
   const std::size_t length = message.size() + 256;
   if (client_->send_head(response, length, style(), true) != ClientSide::Sent::kDone) return break_off(why);
   is_response_begun_ = is_response_done_ = true;
@@ -83,13 +91,19 @@ Exchange::Next Exchange::finish() {
 void Exchange::end() {
   count_answer();
   write_log();
+  end_waiting();
+  if (std::exchange(has_entered_, false)) pool_->leave();
   head_.release();
+  kept_body_.release();
   deadline_.clear();
   runtime_.reset();
   step_ = kIdle;
 }
 
-void Exchange::release_backend(bool is_complete) { std::exchange(backend_, nullptr)->release(is_complete, pool_->config()); }
+void Exchange::release_backend(bool is_complete) {
+  end_waiting();
+  std::exchange(backend_, nullptr)->release(is_complete, pool_->config());
+}
 
 http::ResponseStyle Exchange::style() const {
   http::ResponseStyle style;
@@ -132,6 +146,7 @@ void Exchange::write_log() {
   record.worker = context_.index;
   record.error = error_;
   record.status = status_;
+  record.attempts = attempts_;
   record.bytes = response_bytes_;
   record.duration_us = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Clock::now() - started_).count());
