@@ -3,8 +3,9 @@
  *
  * There are two ways. The beaten path takes whole TCP and UDP packets without extension headers to VIPs that ask for nothing
  * special, found at the first look; there is a copy of it for each family, and what it reads of a packet it keeps in registers.
- * All others go the long way, a function of its own that begins anew: VLAN tags, IP options, ICMP, fragments, extension headers, any-port
- * VIPs, services, hashes of chosen fields, packets that are too long, and what is not for a VIP after all. */
+ * All others go the long way, functions of their own that begin anew: VLAN tags, IP options, ICMP, fragments, extension headers, any-port
+ * VIPs, packets that are too long, and what is not for a VIP after all. Services and hashes of chosen fields have gone half of the
+ * beaten path and take the second half of the long one. */
 #pragma once
 
 #include "bpf/guard.h"
@@ -112,25 +113,22 @@ static inline enum gh_verdict gh_forward(struct gh_tables *tables, struct gh_pac
   return gh_refuse_length(tables, gh_get_identity(state), packet, parsed, routed.room);
 }
 
-GH_NOINLINE enum gh_verdict gh_go_the_long_way(struct gh_tables *tables, void *context) {
-  struct gh_parsed parsed;
-  enum gh_verdict verdict;
-  __builtin_memset(&parsed, 0, sizeof(parsed));
-  verdict = gh_judge_apart(tables, context, &parsed);
-  return verdict != GH_UNDECIDED ? verdict : gh_forward_apart(tables, context, &parsed);
-}
-
 /* ---- The beaten path ---- */
 
-/* GH_UNDECIDED: the long way. */
-GH_INLINE enum gh_verdict gh_take_beaten_path(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
-                                              const struct gh_parsed *parsed) {
+/* What its steps say beside verdicts. GH_UNDECIDED: the long way. GH_HANDED: its second half, with what was written to `handed`. */
+enum { GH_HANDED = GH_UNDECIDED + 1 };
+
+GH_INLINE int gh_take_beaten_path(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
+                                  const struct gh_parsed *parsed, struct gh_parsed *handed) {
   const __u32 key = gh_entry_key(parsed->destination_port, parsed->protocol, GH_ENTRY_VIP);
   const struct gh_identity *identity = gh_get_identity(state);
   struct gh_vip vip;
   struct gh_routed routed;
   if (!gh_find_first(state, &parsed->destination, key, &vip)) return GH_UNDECIDED;
-  if ((vip.flags & GH_VIP_LONG_WAY) || vip.hash_fields != GH_HASH_FLOW) return GH_UNDECIDED;
+  if ((vip.flags & GH_VIP_LONG_WAY) || vip.hash_fields != GH_HASH_FLOW) {
+    *handed = *parsed; /* what is pointed to is in memory, not in registers */
+    return GH_HANDED;
+  }
   if (vip.flags & GH_VIP_GUARDED) {
     const enum gh_verdict verdict = gh_guard(tables, state, &vip, parsed);
     if (verdict != GH_UNDECIDED) return verdict;
@@ -151,40 +149,49 @@ static inline enum gh_verdict gh_leave_to_host(const struct gh_state *state) {
   return state->services & GH_SERVICES_TRANSLATE ? GH_UNDECIDED : GH_NOT_VIP;
 }
 
-/* The two families on the beaten path. GH_UNDECIDED: the long way. */
-GH_INLINE enum gh_verdict gh_balance_v4(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet) {
+/* The two families on the beaten path. */
+GH_INLINE int gh_balance_v4(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
+                            struct gh_parsed *handed) {
   const struct gh_ipv4 *ip = (const struct gh_ipv4 *)(packet->start + sizeof(struct gh_ethernet));
   struct gh_parsed parsed;
   if (!gh_may_be_vip_v4(state, (const __u8 *)ip, packet->end)) return gh_leave_to_host(state);
   if (ip->version_length != 0x45 || (ip->fragment & gh_be16(0x3fff))) return GH_UNDECIDED; /* options, fragments */
   parsed.link_length = sizeof(struct gh_ethernet);
   if (gh_parse_ipv4(packet, sizeof(struct gh_ethernet), &parsed) != GH_PARSED_PORTS) return GH_UNDECIDED;
-  return gh_take_beaten_path(tables, state, packet, &parsed);
+  return gh_take_beaten_path(tables, state, packet, &parsed, handed);
 }
 
-GH_INLINE enum gh_verdict gh_balance_v6(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet) {
+GH_INLINE int gh_balance_v6(struct gh_tables *tables, const struct gh_state *state, struct gh_packet *packet,
+                            struct gh_parsed *handed) {
   const struct gh_ipv6 *ip = (const struct gh_ipv6 *)(packet->start + sizeof(struct gh_ethernet));
   struct gh_parsed parsed;
   if (!gh_may_be_vip_v6(state, (const __u8 *)ip, packet->end)) return gh_leave_to_host(state);
   if (gh_load64(ip->destination) == 0) return GH_UNDECIDED; /* so are mapped addresses */
   parsed.link_length = sizeof(struct gh_ethernet);
   if (gh_parse_ipv6(packet, sizeof(struct gh_ethernet), &parsed) != GH_PARSED_PORTS) return GH_UNDECIDED;
-  return gh_take_beaten_path(tables, state, packet, &parsed);
+  return gh_take_beaten_path(tables, state, packet, &parsed, handed);
 }
 
 GH_INLINE enum gh_verdict gh_balance_uncounted(struct gh_tables *tables, struct gh_packet *packet) {
   const struct gh_ethernet *ethernet = (const struct gh_ethernet *)packet->start;
   const struct gh_state *state = gh_get_state(tables);
-  enum gh_verdict verdict;
+  struct gh_parsed handed;
+  int verdict;
   if (!state || (const __u8 *)(ethernet + 1) > packet->end) return GH_NOT_VIP;
   if (ethernet->type == gh_be16(GH_ETHERTYPE_IPV4)) {
-    verdict = gh_balance_v4(tables, state, packet);
+    verdict = gh_balance_v4(tables, state, packet, &handed);
   } else if (ethernet->type == gh_be16(GH_ETHERTYPE_IPV6)) {
-    verdict = gh_balance_v6(tables, state, packet);
+    verdict = gh_balance_v6(tables, state, packet, &handed);
   } else {
     verdict = gh_may_be_tagged_vip(state, packet) ? GH_UNDECIDED : gh_leave_to_host(state);
   }
-  return verdict != GH_UNDECIDED ? verdict : gh_go_the_long_way(tables, packet->context);
+  if (verdict == GH_UNDECIDED) {
+    __builtin_memset(&handed, 0, sizeof(handed));
+    verdict = gh_judge_apart(tables, packet->context, &handed);
+  } else if (verdict != GH_HANDED) {
+    return (enum gh_verdict)verdict;
+  }
+  return verdict == GH_UNDECIDED || verdict == GH_HANDED ? gh_forward_apart(tables, packet->context, &handed) : (enum gh_verdict)verdict;
 }
 
 GH_INLINE enum gh_verdict gh_balance(struct gh_tables *tables, struct gh_packet *packet) {

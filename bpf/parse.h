@@ -46,6 +46,7 @@ struct gh_parsed {
   __u8 is_v4;
   __u8 form;        /* enum gh_form */
   __u8 link_length; /* Ethernet header with its tags: 14, 18 or 22; a byte has bounds that the verifier sees in memory, too */
+  __u16 reserved;   /* 0: what a function of its own is given may have no byte that nobody wrote */
 };
 
 static inline void gh_address_from_v4(struct gh_address *address, const __u16 *words) {
@@ -139,6 +140,7 @@ GH_INLINE enum gh_parse_outcome gh_parse_ipv4(const struct gh_packet *packet, __
   const struct gh_ipv4 *ip = (const struct gh_ipv4 *)start;
   if ((const __u8 *)(ip + 1) > packet->end) return GH_PARSED_NOT_IP;
   parsed->is_v4 = 1;
+  parsed->reserved = 0;
   parsed->form = GH_FORM_WHOLE;
   parsed->protocol = ip->protocol;
   parsed->traffic_class = ip->traffic_class;
@@ -216,6 +218,7 @@ GH_INLINE enum gh_parse_outcome gh_parse_ipv6(const struct gh_packet *packet, __
   const struct gh_ipv6 *ip = (const struct gh_ipv6 *)start;
   if ((const __u8 *)(ip + 1) > packet->end) return GH_PARSED_NOT_IP;
   parsed->is_v4 = 0;
+  parsed->reserved = 0;
   parsed->form = GH_FORM_WHOLE;
   parsed->protocol = ip->next_header;
   parsed->traffic_class = (__u8)(gh_from_be16(ip->version_class_flow[0]) >> 4);

@@ -32,6 +32,8 @@ const FrontDoorRow kFrontDoorRows[] = {
     {"balance(), GUE", kFloorB, 1.5, {Target::kBalance, {}, Tunnel::kGue}},
     {"balance(), GUE, hop list empty", kFloorB, 1.6, {Target::kBalance, {}, Tunnel::kGueHops}},
     {"balance(), GUE, hop list full", kFloorB, 1.6, {Target::kBalance, {}, Tunnel::kGueTransition}},
+    {"balance(), service, flows remembered", kFloorB, 3.3, {Target::kBalance, {}, Tunnel::kService}},
+    {"balance(), service, every packet a new flow", kFloorB, 3.3, {Target::kBalance, {}, Tunnel::kService, 1, true}},
 };
 
 }  // namespace

@@ -17,7 +17,8 @@ FrontDoorBench::~FrontDoorBench() = default;
 
 Result<std::unique_ptr<FrontDoorBench>> FrontDoorBench::open(Wrapper& wrapper, const std::string& folder, const Shape& shape) {
   std::unique_ptr<FrontDoorBench> bench(new FrontDoorBench(wrapper, shape));
-  auto plane = l4::XdpDataPlane::open({.pin_folder = folder, .interfaces = {}, .ring_slots = kRingSlots});
+  auto plane = l4::XdpDataPlane::open({.pin_folder = folder, .interfaces = {}, .ring_slots = kRingSlots,
+                                        .flow_lines = shape.has_all_tunnels ? kFlowLines : 1});
   if (!plane) return plane.error();
   bench->plane_ = std::move(*plane);
   if (const Status filled = fill_tables(*bench->plane_, shape); !filled) return filled.error();

@@ -9,6 +9,7 @@
 #include "common/check.h"
 #include "l4/counters.h"
 #include "l4/ring_compiler.h"
+#include "l4/service_writer.h"
 #include "l4/table_writer.h"
 #include "l4/user_tables.h"
 
@@ -43,17 +44,21 @@ IpAddress node_address(Family family, std::uint16_t number) {
 std::uint16_t node_id(Family family, std::uint16_t number, const Shape& shape) {
   return static_cast<std::uint16_t>(number + (family == Family::kIpv4 ? 0 : shape.nodes));
 }
+std::uint16_t service_of(Family family) { return family == Family::kIpv4 ? 1 : 2; }
 std::uint16_t group_of(Family family, Tunnel tunnel) {
+  if (tunnel == Tunnel::kService) return static_cast<std::uint16_t>(GH_SERVICE_GROUPS + service_of(family));
   return static_cast<std::uint16_t>((family == Family::kIpv4 ? 0 : 1) + (tunnel == Tunnel::kGueTransition ? 2 : 0));
 }
 
+bool is_ipip(Tunnel tunnel) { return tunnel == Tunnel::kIpip || tunnel == Tunnel::kService; }
+
 std::uint8_t encapsulation_of(Tunnel tunnel) {
-  if (tunnel == Tunnel::kIpip) return GH_ENCAPSULATE_IPIP;
+  if (is_ipip(tunnel)) return GH_ENCAPSULATE_IPIP;
   return tunnel == Tunnel::kGue ? GH_ENCAPSULATE_GUE : GH_ENCAPSULATE_GUE_HOPS;
 }
 
 std::size_t shim_length(Tunnel tunnel) {
-  if (tunnel == Tunnel::kIpip) return 0;
+  if (is_ipip(tunnel)) return 0;
   return sizeof(gh_udp) + (tunnel == Tunnel::kGue ? 4 : sizeof(gh_gue));
 }
 
@@ -78,7 +83,21 @@ Status fill_rings(l4::TableWriter& writer, Family family, const Shape& shape) {
   const auto ring = l4::compile_ring(std::span(&generation, 1), kRingSlots);
   if (const Status set = writer.set_ring(group_of(family, Tunnel::kGueHops), ring, 1); !set) return set;
   if (!shape.has_all_tunnels) return {};
+  if (const Status set = writer.set_ring(group_of(family, Tunnel::kService), ring, 1); !set) return set;
   return writer.set_ring(group_of(family, Tunnel::kGueTransition), in_transition(ring, family, shape), 1);
+}
+
+// All nodes of a family are servers of its service, too.
+Status fill_services(l4::DataPlane& plane, const Shape& shape) {
+  l4::ServiceWriter writer(plane);
+  l4::ServiceSet set;
+  for (const Family family : kFamilies) {
+    set.services.push_back({service_of(family), true, 900, 60, {}});
+    for (std::uint16_t number = 1; number <= shape.nodes; ++number) {
+      writer.set_server(node_id(family, number, shape), service_of(family), 0, GH_ENCAPSULATE_IPIP, true);
+    }
+  }
+  return writer.set(set);
 }
 
 template <typename T>
@@ -142,6 +161,7 @@ std::string_view to_string(Tunnel tunnel) {
     case Tunnel::kGue: return "GUE";
     case Tunnel::kGueHops: return "GUE, hop list empty";
     case Tunnel::kGueTransition: return "GUE, hop list";
+    case Tunnel::kService: return "service, IPIP";
   }
   return "";
 }
@@ -161,10 +181,15 @@ Status fill_tables(l4::DataPlane& plane, const Shape& shape) {
         const IpAddress vip = vip_address(family, static_cast<std::uint16_t>(first_vip(tunnel) + i));
         const auto number = static_cast<std::uint16_t>(vips.size());
         vips.push_back({vip, kPort, GH_PROTOCOL_TCP, number, group_of(family, tunnel), 0, encapsulation_of(tunnel)});
+        if (tunnel != Tunnel::kService) continue;
+        vips.back().flags = GH_VIP_SERVICE;
+        vips.back().service = service_of(family);
       }
     }
   }
-  return writer.set_vips(vips);
+  if (!shape.has_all_tunnels) return writer.set_vips(vips);
+  const Status filled = fill_services(plane, shape);
+  return filled ? writer.set_vips(vips) : filled;
 }
 
 std::vector<std::uint8_t> make_frame(Family family, Tunnel tunnel) {
@@ -178,7 +203,7 @@ Status check_forwarded(const l4::Tables& tables, Family family, Tunnel tunnel, s
   if (frame.size() != sizeof(gh_ethernet) + outer + ip + sizeof(gh_tcp) + kPayload) return Error{"it has the wrong length"};
   const std::uint8_t* outer_ip = frame.data() + sizeof(gh_ethernet);
   const std::uint8_t* inner_ip = outer_ip + outer;
-  const std::uint8_t expected = tunnel != Tunnel::kIpip ? GH_PROTOCOL_UDP : is_v4 ? GH_PROTOCOL_IPIP : GH_PROTOCOL_IPV6;
+  const std::uint8_t expected = !is_ipip(tunnel) ? GH_PROTOCOL_UDP : is_v4 ? GH_PROTOCOL_IPIP : GH_PROTOCOL_IPV6;
   if (outer_ip[is_v4 ? 9 : 6] != expected) return Error{"it has the wrong outer header"};
   const std::size_t length = is_v4 ? 4 : 16, source_at = is_v4 ? 12 : 8;
   const Endpoint source{read_address(inner_ip + source_at, family),

@@ -16,9 +16,9 @@ namespace gatehouse::perf {
 enum class Family { kIpv4, kIpv6 };
 std::string_view to_string(Family family);
 
-// How a VIP's packets are tunnelled.
-enum class Tunnel { kIpip, kGue, kGueHops, kGueTransition };  // with hop list: none left to ask, three left to ask
-inline constexpr Tunnel kTunnels[] = {Tunnel::kIpip, Tunnel::kGue, Tunnel::kGueHops, Tunnel::kGueTransition};
+// How a VIP's packets are tunnelled. With hop list: none left to ask, three left to ask. A service's flows are remembered; IPIP.
+enum class Tunnel { kIpip, kGue, kGueHops, kGueTransition, kService };
+inline constexpr Tunnel kTunnels[] = {Tunnel::kIpip, Tunnel::kGue, Tunnel::kGueHops, Tunnel::kGueTransition, Tunnel::kService};
 std::string_view to_string(Tunnel tunnel);
 
 inline constexpr std::uint32_t kRingSlots = 65537;
@@ -32,7 +32,8 @@ struct Shape {
 };
 inline constexpr Shape kUsualShape = {1, 100, true};
 
-// The plane has room for five rings.
+// The plane has room for eight rings, and if it has all tunnels for twice the flows that are drawn.
+inline constexpr std::uint32_t kFlowLines = 1u << 18;
 Status fill_tables(l4::DataPlane& plane, const Shape& shape);
 
 // The last sixteen bits of the address of the first VIP of that form.
