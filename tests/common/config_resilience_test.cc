@@ -44,7 +44,7 @@ TEST(ConfigResilience, ContradictionsAreSaid) {
       {"[pool.retry]\ntry_timeout = \"1m\"\n",
        "f:9: [[pool]].retry try_timeout: expected at most response_timeout (30s), found 1m"},
       {"[pool.retry]\nattempts = 1\nstatus = [503]\n",
-       "f:9: [[pool]].retry: attempts = 1 repeats nothing: status and try_timeout find no other backend"},
+       "f:9: warning: [[pool]].retry: attempts = 1 repeats nothing: status and try_timeout find no other backend"},
       {"[pool.retry]\nattempts = 10\n",
        "f:10: [[pool]].retry attempts: expected a number from 1 to 9, found 10"},
       {"[pool.ejection]\ntime = \"10m\"\n",
