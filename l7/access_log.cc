@@ -78,6 +78,7 @@ void AccessLog::add(const AccessRecord& record) {
   add_text(lines_, "route", record.route);
   add_text(lines_, "pool", record.pool);
   add_text(lines_, "backend", record.backend);
+  add_number(lines_, "attempts", record.attempts);
   add_text(lines_, "node", record.node);
   add_number(lines_, "worker", record.worker);
   add_number(lines_, "duration_us", record.duration_us);

@@ -25,6 +25,7 @@ struct AccessRecord {
   std::string_view error;        // empty: none
   std::uint32_t worker = 0;
   std::uint16_t status = 0;      // 0: the client got none
+  std::uint32_t attempts = 0;    // tries of backends
   std::uint64_t duration_us = 0;
   std::uint64_t bytes = 0;       // of the response body
 };

@@ -23,7 +23,8 @@ Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std:
   const std::string phrase(http::reason_phrase(status));
   const std::string text = status == 200 ? std::string(why) + "\n" : std::to_string(status) + " " + phrase + ": " + std::string(why) + "\n";
   context_.response.fields.clear();
-  return send_answer(text, 0);
+  if (!reason_.empty()) context_.response.fields.add({"X-Gatehouse-Reason", reason_});
+  return send_answer(text, reason_.empty() ? 0 : reason_.size() + 32);
 }
 
 // A whole response: status_, the fields that context_.response has, of `fields` bytes, and a text.
@@ -43,6 +44,12 @@ Exchange::Next Exchange::send_answer(std::string_view text, std::size_t fields) 
   return go(kFinish);
 }
 
+Exchange::Next Exchange::refuse_over_limit(std::string_view why) {
+  context_.board.worker(context_.index).requests_over_limit.fetch_add(1, std::memory_order_relaxed);
+  reason_ = "over-limit";
+  return answer(503, why);
+}
+
 // Trailers only: a head that ends the stream, with the status in gRPC's terms. The log has ours.
 Exchange::Next Exchange::answer_grpc(std::uint16_t status, std::string_view why) {
   const std::string code = std::to_string(is_expired() ? http::kGrpcDeadlineExceeded : http::grpc_status(status));
@@ -57,6 +64,7 @@ Exchange::Next Exchange::answer_grpc(std::uint16_t status, std::string_view why)
   response.fields.add({"Content-Length", "0"});
   response.fields.add({"grpc-status", code});
   response.fields.add({"grpc-message", message});
+  if (!reason_.empty()) response.fields.add({"X-Gatehouse-Reason", reason_});
   const std::size_t length = message.size() + 256;
   if (client_->send_head(response, length, style(), true) != ClientSide::Sent::kDone) return break_off(why);
   is_response_begun_ = is_response_done_ = true;
@@ -94,13 +102,19 @@ Exchange::Next Exchange::finish() {
 void Exchange::end() {
   count_answer();
   write_log();
+  end_waiting();
+  if (std::exchange(has_entered_, false)) pool_->leave();
   head_.release();
+  kept_body_.release();
   deadline_.clear();
   runtime_.reset();
   step_ = kIdle;
 }
 
-void Exchange::release_backend(bool is_complete) { std::exchange(backend_, nullptr)->release(is_complete, pool_->config()); }
+void Exchange::release_backend(bool is_complete) {
+  end_waiting();
+  std::exchange(backend_, nullptr)->release(is_complete, pool_->config());
+}
 
 http::ResponseStyle Exchange::style() const {
   http::ResponseStyle style;
@@ -147,6 +161,7 @@ void Exchange::write_log() {
   record.worker = context_.index;
   record.error = error_;
   record.status = status_;
+  record.attempts = attempts_;
   record.bytes = response_bytes_;
   record.duration_us = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Clock::now() - started_).count());

@@ -11,11 +11,12 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6403;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6404;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   std::array<WorkerCell, kMaxWorkers> workers;
   std::array<BackendCell, kMaxBackends> backends;
+  std::array<PoolCell, kMaxPools> pools;
 };
 
 std::uint64_t backend_key(std::string_view pool, const Endpoint& backend) {
@@ -28,6 +29,41 @@ std::uint64_t backend_key(std::string_view pool, const Endpoint& backend) {
   add(static_cast<std::uint8_t>(backend.port));
   return key ? key : 1;
 }
+
+std::uint64_t pool_key(std::string_view pool) { return backend_key(pool, {}); }
+
+namespace {
+
+// The cell of `key`, taken when it is new; nullptr: there is none left.
+template <typename Cells>
+auto* find_or_take(Cells& cells, std::uint64_t key, bool& is_new) {
+  is_new = false;
+  for (auto& cell : cells) {
+    if (cell.key.load(std::memory_order_acquire) == key) return &cell;
+  }
+  for (auto& cell : cells) {
+    std::uint64_t free = 0;
+    is_new = cell.key.compare_exchange_strong(free, key);
+    if (is_new || free == key) return &cell;  // the latter: another worker took it just now
+  }
+  return static_cast<decltype(cells.data())>(nullptr);
+}
+
+void clear(WorkerPlaces& places) {
+  for (auto& place : places) place.store(0, std::memory_order_relaxed);
+}
+
+template <typename Cells, typename Clear>
+void free_others(Cells& cells, const std::vector<std::uint64_t>& keys, Clear clear_cell) {
+  for (auto& cell : cells) {
+    const std::uint64_t key = cell.key.load(std::memory_order_relaxed);
+    if (key == 0 || std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+    clear_cell(cell);
+    cell.key.store(0, std::memory_order_release);
+  }
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Board>> Board::open(const std::string& file) {
   // A file of another layout is replaced, not rewritten: workers of another version may still have it mapped.
@@ -64,19 +100,15 @@ WorkerCell& Board::worker(std::uint32_t index) {
 }
 
 BackendCell* Board::backend(std::uint64_t key) {
-  for (BackendCell& cell : layout_->backends) {
-    if (cell.key.load(std::memory_order_acquire) == key) return &cell;
-  }
-  for (BackendCell& cell : layout_->backends) {
-    std::uint64_t free = 0;
-    if (!cell.key.compare_exchange_strong(free, key)) {
-      if (free == key) return &cell;  // another worker took it just now
-      continue;
-    }
-    cell.is_healthy.store(1, std::memory_order_relaxed);
-    return &cell;
-  }
-  return nullptr;
+  bool is_new = false;
+  BackendCell* cell = find_or_take(layout_->backends, key, is_new);
+  if (is_new) cell->is_healthy.store(1, std::memory_order_relaxed);
+  return cell;
+}
+
+PoolCell* Board::pool(std::uint64_t key) {
+  bool is_new = false;
+  return find_or_take(layout_->pools, key, is_new);
 }
 
 void Board::clear_worker(std::uint32_t index) {
@@ -88,18 +120,31 @@ void Board::clear_worker(std::uint32_t index) {
   for (auto& count : cell.h2_offences) count.store(0, std::memory_order_relaxed);
   cell.handshakes.clear();
   cell.pid.store(0, std::memory_order_relaxed);
-  for (BackendCell& backend : layout_->backends) backend.in_flight[index].store(0, std::memory_order_relaxed);
+  for (BackendCell& backend : layout_->backends) {
+    for (WorkerPlaces* places : {&backend.in_flight, &backend.connections}) (*places)[index].store(0);
+  }
+  for (PoolCell& pool : layout_->pools) {
+    for (WorkerPlaces* places : {&pool.requests, &pool.pending}) (*places)[index].store(0);
+  }
 }
 
 void Board::keep_only(const std::vector<std::uint64_t>& keys) {
-  for (BackendCell& cell : layout_->backends) {
-    const std::uint64_t key = cell.key.load(std::memory_order_relaxed);
-    if (key == 0 || std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
-    cell.requests.store(0, std::memory_order_relaxed);
-    cell.failures.store(0, std::memory_order_relaxed);
-    for (auto& count : cell.in_flight) count.store(0, std::memory_order_relaxed);
-    cell.key.store(0, std::memory_order_release);
-  }
+  free_others(layout_->backends, keys, [](BackendCell& cell) {
+    for (auto* count : {&cell.requests, &cell.failures, &cell.ejections}) count->store(0, std::memory_order_relaxed);
+    for (auto* count : {&cell.failures_in_a_row, &cell.ejections_in_a_row}) count->store(0, std::memory_order_relaxed);
+    cell.ejected_until_ms.store(0, std::memory_order_relaxed);
+    clear(cell.in_flight);
+    clear(cell.connections);
+  });
+}
+
+void Board::keep_only_pools(const std::vector<std::uint64_t>& keys) {
+  free_others(layout_->pools, keys, [](PoolCell& cell) {
+    for (auto* number : {&cell.credit, &cell.refilled_ms}) number->store(0, std::memory_order_relaxed);
+    cell.is_in_panic.store(0, std::memory_order_relaxed);
+    clear(cell.requests);
+    clear(cell.pending);
+  });
 }
 
 }  // namespace gatehouse::l7

@@ -15,15 +15,17 @@
 #include <vector>
 
 #include "common/address.h"
+#include "common/event_loop.h"
 #include "common/fd.h"
 #include "common/result.h"
 #include "l7/http/h2_guard.h"
 #include "l7/tls/handshake_counters.h"
+#include "l7/worker_places.h"
 
 namespace gatehouse::l7 {
 
-inline constexpr std::uint32_t kMaxWorkers = 64;
 inline constexpr std::uint32_t kMaxBackends = 4096;
+inline constexpr std::uint32_t kMaxPools = 1024;
 
 struct alignas(64) WorkerCell {
   std::atomic<std::int32_t> pid;         // 0: no worker here
@@ -42,6 +44,10 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> refused_hellos;     // ClientHellos: malformed, late, or of a name that no route has
   std::atomic<std::uint64_t> accept_pauses;
   std::atomic<std::uint64_t> paused_listeners;   // now
+  std::atomic<std::uint64_t> retries;
+  std::atomic<std::uint64_t> retries_over_budget;  // that were not made
+  std::atomic<std::uint64_t> bodies_not_kept;      // too long for another try
+  std::atomic<std::uint64_t> requests_over_limit;  // answered 503
 };
 
 // The counts that have a name in status and metrics; all others are named where they are reported.
@@ -57,6 +63,10 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"refused_hellos", &WorkerCell::refused_hellos},
     {"accept_pauses", &WorkerCell::accept_pauses},
     {"paused_listeners", &WorkerCell::paused_listeners},
+    {"retries", &WorkerCell::retries},
+    {"retries_over_budget", &WorkerCell::retries_over_budget},
+    {"bodies_not_kept", &WorkerCell::bodies_not_kept},
+    {"requests_over_limit", &WorkerCell::requests_over_limit},
 };
 
 struct alignas(64) BackendCell {
@@ -64,11 +74,32 @@ struct alignas(64) BackendCell {
   std::atomic<std::uint32_t> is_healthy;
   std::atomic<std::uint64_t> requests;
   std::atomic<std::uint64_t> failures;   // connect, response or 5xx of the backend
-  std::array<std::atomic<std::uint32_t>, kMaxWorkers> in_flight;
+  std::atomic<std::uint32_t> failures_in_a_row;   // see backend/ejection.h
+  std::atomic<std::uint32_t> ejections_in_a_row;
+  std::atomic<std::uint64_t> ejections;
+  std::atomic<std::int64_t> ejected_until_ms;     // board_time(); 0: never was
+  WorkerPlaces in_flight;
+  WorkerPlaces connections;
 };
+
+// What the workers know together of a pool.
+struct alignas(64) PoolCell {
+  std::atomic<std::uint64_t> key;        // pool_key(); 0: free
+  std::atomic<std::int64_t> credit;      // see backend/retry_budget.h
+  std::atomic<std::int64_t> refilled_ms;
+  std::atomic<std::uint32_t> is_in_panic;
+  WorkerPlaces requests;                 // in flight
+  WorkerPlaces pending;                  // of these, without a connection yet
+};
+
+// Milliseconds of a clock that all processes of the node share.
+inline std::int64_t board_time(EventLoop::Clock::time_point now) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+}
 
 // Identifies a backend of a pool across reloads: what stays in the config keeps its cell. Never 0.
 std::uint64_t backend_key(std::string_view pool, const Endpoint& backend);
+std::uint64_t pool_key(std::string_view pool);
 
 class Board {
  public:
@@ -81,9 +112,11 @@ class Board {
   WorkerCell& worker(std::uint32_t index);
   // The cell of `key`; taken into use (healthy until told otherwise) when it is new; nullptr when the board is full.
   BackendCell* backend(std::uint64_t key);
+  PoolCell* pool(std::uint64_t key);  // the same for pools
   void clear_worker(std::uint32_t index);
-  // Frees the cells whose key is not in `keys`. Supervisor only, once no worker uses them.
+  // Free the cells whose key is not in `keys`. Supervisor only, once no worker uses them.
   void keep_only(const std::vector<std::uint64_t>& keys);
+  void keep_only_pools(const std::vector<std::uint64_t>& keys);
 
  private:
   struct Layout;

@@ -28,6 +28,7 @@ const Exchange::StepEntry Exchange::kSteps[] = {
     {"connect", &Exchange::connect},
     {"send request head", &Exchange::send},
     {"relay bodies", &Exchange::relay},
+    {"wait before a retry", &Exchange::pause},
     {"finish", &Exchange::finish},
 };
 
@@ -35,16 +36,10 @@ namespace {
 
 constexpr std::size_t kLongestKept = 1024;  // of a path, for the log: an idle exchange keeps the memory
 
-bool is_idempotent_method(std::string_view method) {
-  for (const std::string_view known : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}) {
-    if (method == known) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
-Exchange::Exchange(WorkerContext& context) : context_(context), head_(context.buffers), deadline_(context.loop, *this) {}
+Exchange::Exchange(WorkerContext& context)
+    : context_(context), kept_body_(context.buffers), head_(context.buffers), deadline_(context.loop, *this) {}
 
 Exchange::~Exchange() {
   if (is_active()) abort("the worker ended");
@@ -57,15 +52,19 @@ void Exchange::begin(ClientSide& client) {
   started_ = EventLoop::Clock::now();
   route_ = Router::kNoRoute;
   pool_ = nullptr;
-  chosen_ = nullptr;
-  attempts_ = 0;
-  must_connect_ = false;
+  chosen_ = next_ = nullptr;
+  tried_count_ = attempts_ = 0;
+  must_connect_ = has_entered_ = is_waiting_ = false;
   request_bytes_ = response_bytes_ = 0;
   status_ = 0;
   is_response_begun_ = is_response_done_ = is_upgrade_ = is_tunnel_ = is_grpc_ = false;
-  expires_ = EventLoop::Clock::time_point::max();
+  expires_ = try_expires_ = EventLoop::Clock::time_point::max();
   own_id_ = context_.request_ids.next();
   error_.clear();
+  reason_ = {};
+  sent_again_ = 0;
+  is_body_kept_ = true;
+  keeps_body_ = false;
   request_id_.clear();
   websocket_key_.clear();
 }
@@ -77,7 +76,6 @@ Exchange::Outcome Exchange::start(ClientSide& client, std::size_t length) {
   request_framing_ = request.framing;
   is_request_done_ = request.framing == http::Framing::kNone;
   is_head_request_ = request.method == "HEAD";
-  is_idempotent_ = is_idempotent_method(request.method);
   remember_request();
   if (request.method == "POST") look_for_grpc();
   step_ = kMatchRoute;
@@ -150,6 +148,7 @@ Exchange::Next Exchange::match_route() {
   if (request.framing == http::Framing::kLength && request.content_length > listener_->config.max_body.bytes) {
     return answer(413, "the request body is larger than this listener takes");
   }
+  prepare_retries();
   return write_backend_head();
 }
 
@@ -162,6 +161,7 @@ Exchange::Next Exchange::write_backend_head() {
   forwarding.request_id = request_id();
   forwarding.is_trusted = connection.is_trusted();
   forwarding.certificate = connection.wire().stream().client_certificate();
+  forwarding.tells_attempts = tells_attempts_;
   forwarding.is_early = connection.wire().stream().is_early();
   if (is_upgrade_ && context_.request.is_h2) forwarding.websocket_key = websocket_key_ = http::websocket_key(own_id_.view());
   const std::size_t length = head_length_ + rewrite(runtime_->plan_of(route_), forwarding);
@@ -175,13 +175,11 @@ Exchange::Next Exchange::write_backend_head() {
 }
 
 Exchange::Next Exchange::choose_backend() {
-  if (attempts_ == kMaxAttempts) return answer(unreached_status_, "no backend could be reached", std::string(error_));
-  Backend* next = pool_->choose({tried_.data(), attempts_});
-  if (next) {
-    chosen_ = next;
-    return go(kLease);
-  }
-  if (attempts_ > 0) return answer(unreached_status_, "no backend could be reached", std::string(error_));
+  if (!has_entered_ && !pool_->enter()) return refuse_over_limit("the pool has as many requests as it may");
+  has_entered_ = true;
+  chosen_ = next_ ? std::exchange(next_, nullptr) : pool_->choose({tried_.data(), tried_count_});
+  if (chosen_) return go(kLease);
+  if (pool_->was_full()) return refuse_over_limit("every backend has as many requests as it may");
   return answer(503, "no healthy backend", "no healthy backend in pool " + pool_->config().name);
 }
 
@@ -190,9 +188,12 @@ Exchange::Next Exchange::lease() {
   backend_ = chosen_->lease(*this, pool_->config(), must_connect_ || !is_shared);
   if (!backend_) {
     const int code = errno;
+    if (code == Backend::kFull) return refuse_over_limit("every backend has as many requests or connections as it may");
     const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
-    return is_shortage(code) ? answer(503, "this node has too many connections", why) : try_another_backend(502, why);
+    ++attempts_;
+    return is_shortage(code) ? answer(503, "this node has too many connections", why) : after_failed_connect(502, why);
   }
+  ++attempts_;
   chosen_->count_request();
   wait_at_most(pool_->config().connect_timeout);
   return go(kConnect);
@@ -200,21 +201,20 @@ Exchange::Next Exchange::lease() {
 
 Exchange::Next Exchange::connect() {
   switch (backend_->open()) {
-    case StreamStatus::kDone: return go(kSend);
-    case StreamStatus::kBlocked: return Next::kWait;
-    default: return try_another_backend(502, "cannot connect to " + to_string(chosen_->address()) + ": " + backend_->failure());
+    case StreamStatus::kDone:
+      end_waiting();
+      return go(kSend);
+    case StreamStatus::kBlocked:
+      if (!is_waiting_ && !pool_->begin_waiting()) return refuse_over_limit("too many requests wait for a connection");
+      is_waiting_ = true;
+      return Next::kWait;
+    default:
+      return after_failed_connect(502, "cannot connect to " + to_string(chosen_->address()) + ": " + backend_->failure());
   }
 }
 
-// `status` answers the request when no other is left.
-Exchange::Next Exchange::try_another_backend(std::uint16_t status, std::string_view why) {
-  unreached_status_ = status;
-  error_ = why;
-  chosen_->count_failure();
-  chosen_->avoid();
-  if (backend_) release_backend(false);
-  tried_[attempts_++] = chosen_;
-  return go(kChooseBackend);
+void Exchange::end_waiting() {
+  if (std::exchange(is_waiting_, false)) pool_->end_waiting();
 }
 
 Exchange::Next Exchange::send() {
@@ -223,33 +223,11 @@ Exchange::Next Exchange::send() {
     ClientConnection& client = client_->connection();
     backend_->send_first({header, write_proxy_header(pool_->proxy_version(), client.arrival(), client.wire(), header)});
   }
+  if (tells_attempts_ && attempts_ > 1) head_.set_attempt(attempts_);
   backend_->send_head(head_, request_framing_, is_request_done_);
+  if (is_request_done_) expect_answer();
   wait_at_most(pool_->config().response_timeout);
   return go(kRelay);
-}
-
-// A connection that was kept may have been closed just as the request left: nothing of the answer has come, so a request
-// that may be repeated is, on a new connection (RFC 9110 §9.2.2, RFC 9112 §9.3.1). Anything else is the backend's failure.
-Exchange::Next Exchange::after_lost_backend() {
-  const bool is_untouched = request_bytes_ == 0;
-  if (is_untouched && backend_->is_refused()) return after_refusal();
-  if (is_untouched && backend_->is_reused() && is_idempotent_ && !std::exchange(must_connect_, true)) {
-    release_backend(false);
-    return go(kLease);
-  }
-  chosen_->count_failure();
-  return answer(502, "the backend closed the connection before its answer");
-}
-
-// What a backend has refused it has not looked at (RFC 9113 §8.7): any request may go elsewhere, or there again.
-Exchange::Next Exchange::after_refusal() {
-  release_backend(false);
-  tried_[attempts_++] = chosen_;
-  unreached_status_ = 503;
-  error_ = "refused by " + to_string(chosen_->address());
-  if (attempts_ == kMaxAttempts) return answer(unreached_status_, "every backend refused the request", std::string(error_));
-  if (Backend* other = pool_->choose({tried_.data(), attempts_})) chosen_ = other;
-  return go(kLease);
 }
 
 }  // namespace gatehouse::l7

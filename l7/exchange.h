@@ -42,7 +42,7 @@ class Exchange {
   void on_backend_event() { client_->on_backend_event(); }
 
  private:
-  enum Step : std::uint8_t { kMatchRoute, kChooseBackend, kLease, kConnect, kSend, kRelay, kFinish, kIdle };
+  enum Step : std::uint8_t { kMatchRoute, kChooseBackend, kLease, kConnect, kSend, kRelay, kPause, kFinish, kIdle };
   enum class Next : std::uint8_t { kGo, kWait, kDone, kAbort };
   struct StepEntry;
   static const StepEntry kSteps[];
@@ -54,6 +54,7 @@ class Exchange {
   Next connect();
   Next send();
   Next relay();
+  Next pause();
   Next finish();
 
   Outcome run_steps();
@@ -74,9 +75,24 @@ class Exchange {
   Next send_answer(std::string_view text, std::size_t fields);
   Next answer_grpc(std::uint16_t status, std::string_view why);
   Next break_off(std::string_view why);
-  Next try_another_backend(std::uint16_t status, std::string_view why);
+  Next refuse_over_limit(std::string_view why);
+
+  // What becomes of a try that failed: retry.cc. From kLost on the backend may have seen the request.
+  enum class Fault : std::uint8_t { kUnconnected, kTurnedAway, kRefused, kLost, kTimeout, kStatus };
+  void prepare_retries();
+  Next after_failed_connect(std::uint16_t status, std::string_view why);
   Next after_lost_backend();
-  Next after_refusal();
+  Next after_timeout();
+  bool is_answer_tried_again();
+  bool find_retry(Fault fault);
+  bool pays_for_retry();
+  Next retry();
+  void rewind_request();
+  void keep_body(const http::BodyPiece& piece);
+  void forget_body();
+  void expect_answer();
+  bool resend_body();
+  void end_waiting();
 
   // Parts of relay(): each returns whether bytes moved; a decision is left in decision_.
   bool relay_request();
@@ -117,11 +133,23 @@ class Exchange {
   Pool* pool_ = nullptr;
   BackendSide* backend_ = nullptr;  // leased
   Backend* chosen_ = nullptr;
-  static constexpr std::size_t kMaxAttempts = 3;
-  std::array<Backend*, kMaxAttempts> tried_{};
-  std::size_t attempts_ = 0;
-  std::uint16_t unreached_status_ = 502;  // of the last attempt
+  Backend* next_ = nullptr;    // of a retry that has been decided
+  std::array<Backend*, config::kMostAttempts> tried_{};
+  std::size_t tried_count_ = 0;
+  std::uint32_t attempts_ = 0;
+  std::uint32_t most_attempts_ = 1;
   bool must_connect_ = false;  // a kept connection was lost under the request: take a new one
+  bool has_entered_ = false;   // the pool, see Pool::enter()
+  bool is_waiting_ = false;    // Pool::begin_waiting()
+  bool tells_attempts_ = true;  // a proxy before us that retries has told its own
+  bool is_repeatable_ = false;  // idempotent, or has a key
+  bool keeps_body_ = false;     // in kept_body_, while another try is possible
+  bool is_body_kept_ = true;    // all that was read of it
+  bool is_body_read_ = true;    // to its end
+  Buffer kept_body_;
+  std::size_t sent_again_ = 0;  // of kept_body_, to this backend
+  EventLoop::Clock::time_point pause_ends_{};
+  EventLoop::Clock::time_point try_expires_{};  // the clock's largest: not yet, or never
 
   std::size_t head_length_ = 0;
   http::RequestHead head_;
@@ -133,7 +161,6 @@ class Exchange {
   bool is_response_begun_ = false;  // its head is in the client's output
   bool is_response_done_ = false;
   bool is_head_request_ = false;
-  bool is_idempotent_ = false;
   bool is_upgrade_ = false;         // asked for
   bool is_tunnel_ = false;          // and granted
   bool is_grpc_ = false;
@@ -142,6 +169,7 @@ class Exchange {
   RequestId own_id_;
   std::string request_id_;  // only when it is the client's own
   std::string websocket_key_;  // ours, for a client that has none (HTTP/2)
+  std::string_view reason_;    // of our refusal, in a word
   std::string method_, host_, path_, error_;  // for the log
   EventLoop::Clock::time_point started_{};
   EventLoop::Clock::time_point expires_{};  // by grpc-timeout; the clock's largest: never

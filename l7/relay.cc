@@ -44,7 +44,8 @@ Exchange::Next Exchange::relay() {
 bool Exchange::relay_request() {
   using Status = http::BodyPiece::Status;
   bool has_moved = false;
-  while (!is_request_done_) {
+  if (sent_again_ < kept_body_.size()) has_moved = resend_body();
+  while (!is_request_done_ && sent_again_ == kept_body_.size()) {
     const std::size_t room = backend_->body_room();
     if (room == 0) break;
     const http::BodyPiece piece = client_->read_body(room);
@@ -58,12 +59,14 @@ bool Exchange::relay_request() {
       decide(answer(413, "the request body is larger than this listener takes"));
     }
     if (is_decided_) return true;
-    is_request_done_ = piece.is_last;
+    is_request_done_ = is_body_read_ = piece.is_last;
+    keep_body(piece);
     backend_->send_body(piece.data, piece.is_last && !piece.trailers);
     if (piece.trailers) backend_->send_trailers(*piece.trailers);
     client_->consume_body();
     has_moved = true;
   }
+  if (has_moved && is_request_done_) expect_answer();
   return has_moved;
 }
 
@@ -77,7 +80,7 @@ bool Exchange::relay_response() {
     const http::BodyPiece piece = backend_->read_body(room);
     if (piece.status == Status::kNothing) break;
     if (piece.status != Status::kData) {
-      chosen_->count_failure();
+      pool_->note_failure(*chosen_);
       const bool is_cut = piece.status == Status::kCut;
       decide(break_off(is_cut ? "the backend closed the connection within its body"
                               : std::string("the backend's body is malformed: ") + piece.reason));
@@ -112,7 +115,7 @@ bool Exchange::receive_head() {
 }
 
 void Exchange::decide_failure(std::string_view why) {
-  chosen_->count_failure();
+  pool_->note_failure(*chosen_);
   decide(answer(502, why));
 }
 
@@ -129,6 +132,7 @@ bool Exchange::forward_interim(std::size_t length) {
 
 bool Exchange::start_response(std::size_t length) {
   const http::Response& response = context_.response;
+  if (is_answer_tried_again()) return false;
   const bool is_last = response.framing == http::Framing::kNone ||
                        (response.framing == http::Framing::kLength && response.content_length == 0);
   http::ResponseStyle out = style();
@@ -137,7 +141,13 @@ bool Exchange::start_response(std::size_t length) {
   if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
   if (sent != ClientSide::Sent::kDone) return false;
   status_ = response.status;
-  if (status_ >= 500) chosen_->count_failure();
+  if (status_ >= 500) {
+    pool_->note_failure(*chosen_, pool_->config().ejection.counts_5xx);
+  } else {
+    pool_->note_success(*chosen_);
+  }
+  try_expires_ = EventLoop::Clock::time_point::max();
+  forget_body();
   is_response_begun_ = true;
   is_response_done_ = is_last;
   backend_->consume_head();
@@ -161,6 +171,9 @@ bool Exchange::start_tunnel(std::size_t length) {
   if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
   if (sent != ClientSide::Sent::kDone) return false;
   status_ = 101;
+  pool_->note_success(*chosen_);
+  try_expires_ = EventLoop::Clock::time_point::max();
+  forget_body();
   is_tunnel_ = is_response_begun_ = true;
   is_request_done_ = is_response_done_ = false;
   backend_->start_tunnel();
@@ -168,8 +181,9 @@ bool Exchange::start_tunnel(std::size_t length) {
 }
 
 void Exchange::wait_at_most(Duration limit) {
-  if (expires_ == EventLoop::Clock::time_point::max()) return deadline_.set(limit);
-  const auto left = std::chrono::ceil<Duration>(expires_ - context_.loop.now());
+  const auto end = std::min(expires_, try_expires_);
+  if (end == EventLoop::Clock::time_point::max()) return deadline_.set(limit);
+  const auto left = std::chrono::ceil<Duration>(end - context_.loop.now());
   deadline_.set(std::clamp(left, Duration(0), limit));
 }
 
@@ -192,19 +206,20 @@ Exchange::Next Exchange::end_tunnel() {
 }
 
 void Exchange::on_deadline() {
-  if (!is_active() || !backend_) return;
+  if (!is_active() || (!backend_ && step_ != kPause)) return;
   const std::string address = to_string(chosen_->address());
   if (is_expired()) {
     decision_ = answer(504, "the call's own deadline has passed");
+  } else if (step_ == kPause) {
+    decision_ = Next::kGo;
   } else if (step_ == kConnect) {
-    decision_ = try_another_backend(504, "no connection to " + address + " within " + to_string(pool_->config().connect_timeout));
+    decision_ = after_failed_connect(504, "no connection to " + address + " within " + to_string(pool_->config().connect_timeout));
   } else if (is_tunnel_) {
     decision_ = end_tunnel();
   } else if (!is_request_done_ && !backend_->has_unsent() && !is_response_begun_) {
     decision_ = answer(408, "the request body stopped coming");
   } else if (!is_response_begun_) {
-    chosen_->count_failure();
-    decision_ = answer(504, "the backend did not answer in time", "no answer from " + address + " within " + to_string(pool_->config().response_timeout));
+    decision_ = after_timeout();
   } else {
     decision_ = break_off(client_->has_unsent() ? "the client does not read" : "the backend's body stopped coming");
   }

@@ -17,9 +17,9 @@ class RequestIds {
  public:
   RequestIds();
   RequestId next();
+  std::uint64_t next_word();  // any 64 random bits
 
  private:
-  std::uint64_t next_word();
   std::uint64_t state_[2];
 };
 

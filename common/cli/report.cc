@@ -84,6 +84,9 @@ constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"RELAYS", "relays", Kind::kCounter},
                                      {"REFUSED", "refused", Kind::kCounter},
                                      {"PAUSED", "paused_listeners", Kind::kNumber},
+                                     {"RETRIES", "retries", Kind::kCounter},
+                                     {"OVER BUDGET", "retries_over_budget", Kind::kCounter},
+                                     {"OVER LIMIT", "requests_over_limit", Kind::kCounter},
                                      {"HANDSHAKES", "handshakes", Kind::kCounter},
                                      {"RESUMED", "resumed", Kind::kCounter},
                                      {"FAILED", "handshakes_failed", Kind::kCounter}};
@@ -98,7 +101,7 @@ constexpr Column kBackendColumns[] = {
     {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
     {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
     {"REQUESTS", "requests", Kind::kCounter},  {"REQUESTS/S", "requests_per_second", Kind::kRate},
-    {"FAILURES", "failures", Kind::kCounter},
+    {"FAILURES", "failures", Kind::kCounter}, {"EJECTIONS", "ejections", Kind::kNumber},
     {"IN FLIGHT", "in_flight", Kind::kNumber}, {"REASON", "reason"}};
 constexpr Column kPrefixListColumns[] = {{"PREFIX LIST", "name", Kind::kText, true}, {"ACTION", "action"}, {"RULES", "rules", Kind::kNumber}};
 constexpr Column kVerdictColumns[] = {{"VERDICT", "name", Kind::kText, true},

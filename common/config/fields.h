@@ -4,6 +4,7 @@
 
 #include "common/config/fields_http.h"
 #include "common/config/fields_protection.h"
+#include "common/config/fields_resilience.h"
 #include "common/config/fields_routes.h"
 #include "common/config/fields_service.h"
 #include "common/config/fields_site.h"

@@ -75,6 +75,11 @@ inline constexpr auto kFields<Pool> = std::tuple{
     field("max_streams", &Pool::max_streams, "h2: requests at once on one connection, of those that the backend allows; further ones open another.",
           kOptional, 1, 1'000),
     field("proxy_protocol", &Pool::proxy_protocol, "\"v1\" or \"v2\": its connections begin with a PROXY header, each is of one client only."),
+    field("retry", &Pool::retry, "When a request is tried again on another backend."),
+    field("ejection", &Pool::ejection, "When a backend that fails requests gets none for a while."),
+    field("limits", &Pool::limits, "What is answered 503 at once; exact over the workers of a node."),
+    field("panic", &Pool::panic, "When too few backends are healthy: \"refuse\" (503), or \"use-all\": unhealthy and ejected ones too, drained ones never."),
+    field("panic_below", &Pool::panic_below, "Percent of healthy backends below which that is; 0: when there is none.", kOptional, 0, 100),
 };
 
 template <>

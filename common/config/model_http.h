@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/address.h"
+#include "common/config/model_resilience.h"
 #include "common/config/model_tls.h"
 #include "common/units.h"
 
@@ -71,6 +72,11 @@ struct Pool {
   std::string protocol = "http1";       // http1 | h2
   std::uint32_t max_streams = 100;      // of a connection, at once
   std::string proxy_protocol;           // v1 | v2: connections begin with a PROXY header; empty: they do not
+  Retry retry;
+  Ejection ejection;
+  Limits limits;
+  std::string panic = "refuse";         // refuse | use-all
+  std::uint32_t panic_below = 0;        // percent of healthy backends; 0: when there is none
 };
 
 struct AccessLog {

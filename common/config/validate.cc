@@ -67,6 +67,7 @@ void validate(const Config& config, Findings& findings) {
   validate_site(config, findings);
   validate_protection(config, findings);
   validate_http(config, findings);
+  validate_resilience(config, findings);
   validate_routes(config, findings);
   validate_actions(config, findings);
   validate_service(config, findings);

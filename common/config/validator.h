@@ -78,6 +78,7 @@ class Validator {
 void validate_site(const Config& config, Findings& findings);
 void validate_http(const Config& config, Findings& findings);
 void validate_protection(const Config& config, Findings& findings);
+void validate_resilience(const Config& config, Findings& findings);
 void validate_routes(const Config& config, Findings& findings);
 void validate_actions(const Config& config, Findings& findings);
 void validate_service(const Config& config, Findings& findings);

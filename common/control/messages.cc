@@ -116,6 +116,10 @@ Result<BackendReport> backend_from_json(const Json& json) {
   reader.number("requests", backend.requests);
   reader.number("failures", backend.failures);
   reader.number("in_flight", backend.in_flight);
+  if (json.contains("ejections")) {  // earlier versions do not send it
+    reader.number("ejections", backend.ejections);
+    reader.flag("is_ejected", backend.is_ejected);
+  }
   return reader.finish(backend);
 }
 
@@ -132,7 +136,7 @@ Result<CertificateReport> certificate_from_json(const Json& json) {
 Json to_json(const BackendReport& backend) {
   return {{"pool", backend.pool},         {"address", to_string(backend.address)}, {"is_healthy", backend.is_healthy},
           {"reason", backend.reason},     {"requests", backend.requests},          {"failures", backend.failures},
-          {"in_flight", backend.in_flight}};
+          {"in_flight", backend.in_flight}, {"is_ejected", backend.is_ejected},    {"ejections", backend.ejections}};
 }
 
 }  // namespace

@@ -59,6 +59,8 @@ struct BackendReport {
   std::uint64_t requests = 0;
   std::uint64_t failures = 0;
   std::uint64_t in_flight = 0;
+  bool is_ejected = false;        // by its failures, for a while
+  std::uint64_t ejections = 0;
 };
 
 struct CertificateReport {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "l7/backend/ejection.h"
 #include "l7/backend/h1_connection.h"
 #include "l7/backend/h2_connection.h"
 #include "l7/tls/stream.h"
@@ -26,20 +27,42 @@ Backend::~Backend() = default;
 bool Backend::is_avoided() const { return context_.loop.now() < avoided_until_; }
 void Backend::avoid() { avoided_until_ = context_.loop.now() + kAvoidance; }
 
-BackendSide* Backend::lease(Exchange& exchange, const config::Pool& pool, bool must_connect) {
-  return pool.protocol == "h2" ? lease_stream(exchange, pool.max_streams) : lease_connection(exchange, must_connect);
+bool Backend::is_ejected() const { return cell_ && gatehouse::l7::is_ejected(*cell_, context_.loop.now()); }
+
+bool Backend::is_full(const config::Limits& limits) const {
+  if (!cell_ || (limits.max_backend_requests == 0 && limits.max_backend_connections == 0)) return false;
+  if (!is_within(cell_->in_flight, limits.max_backend_requests)) return true;
+  // Streams of a shared connection may have room: only lease() knows.
+  return idle_.empty() && shared_.empty() && !is_within(cell_->connections, limits.max_backend_connections);
 }
 
-BackendSide* Backend::lease_stream(Exchange& exchange, std::uint32_t most) {
-  auto found = std::find_if(shared_.begin(), shared_.end(), [most](const auto& each) { return each->has_room(most); });
+BackendSide* Backend::lease(Exchange& exchange, const config::Pool& pool, bool must_connect) {
+  if (!admit(pool.limits)) {
+    errno = kFull;
+    return nullptr;
+  }
+  BackendSide* side = pool.protocol == "h2" ? lease_stream(exchange, pool) : lease_connection(exchange, pool, must_connect);
+  const int code = errno;
+  if (!side) count_lease(-1);
+  errno = code;
+  return side;
+}
+
+bool Backend::admit(const config::Limits& limits) {
+  if (cell_ && !add_within(cell_->in_flight, context_.index, limits.max_backend_requests)) return false;
+  ++leased_;
+  return true;
+}
+
+BackendSide* Backend::lease_stream(Exchange& exchange, const config::Pool& pool) {
+  auto found = std::find_if(shared_.begin(), shared_.end(), [&pool](const auto& each) { return each->has_room(pool.max_streams); });
   if (found == shared_.end()) {
-    std::unique_ptr<Stream> stream = connect();
+    std::unique_ptr<Stream> stream = connect(pool.limits);
     if (!stream) return nullptr;
     shared_.push_back(std::make_unique<H2Connection>(context_, *this, std::move(stream)));
     shared_.back()->identity = tls_.identity();
     found = shared_.end() - 1;
   }
-  count_lease(1);
   return (*found)->lease_to(exchange);
 }
 
@@ -51,19 +74,18 @@ void Backend::drop(H2Connection& connection) {
   shared_.erase(found);
 }
 
-BackendSide* Backend::lease_connection(Exchange& exchange, bool must_connect) {
+BackendSide* Backend::lease_connection(Exchange& exchange, const config::Pool& pool, bool must_connect) {
   std::unique_ptr<H1Connection> connection;
   if (!must_connect && !idle_.empty()) {
     connection = std::move(idle_.back());
     idle_.pop_back();
   } else {
-    std::unique_ptr<Stream> stream = connect();
+    std::unique_ptr<Stream> stream = connect(pool.limits);
     if (!stream) return nullptr;
     connection = std::make_unique<H1Connection>(context_, *this, std::move(stream));
     connection->identity = tls_.identity();
   }
   connection->lease_to(exchange);
-  count_lease(1);
   return connection.release();  // the lease owns it: until give_back()
 }
 
@@ -82,9 +104,20 @@ Fd Backend::dial() {
   return socket;
 }
 
-std::unique_ptr<Stream> Backend::connect() {
+std::atomic<std::uint32_t>* Backend::connection_count() const { return cell_ ? &cell_->connections[context_.index] : nullptr; }
+
+std::unique_ptr<Stream> Backend::connect(const config::Limits& limits) {
+  if (cell_ && !add_within(cell_->connections, context_.index, limits.max_backend_connections)) {
+    errno = kFull;
+    return nullptr;
+  }
   Fd socket = dial();
-  if (!socket.is_open()) return nullptr;
+  if (!socket.is_open()) {
+    const int code = errno;
+    if (cell_) connection_count()->fetch_sub(1);
+    errno = code;
+    return nullptr;
+  }
   if (!tls_.is_on()) return make_tcp_stream(std::move(socket), true);
   return make_tls_client_stream(std::move(socket), tls_, address_, &sessions_);
 }
@@ -100,7 +133,10 @@ void Backend::set_tls(const TlsClientContext& tls) {
 void Backend::give_back(H1Connection& leased, const config::Pool& pool) {
   std::unique_ptr<H1Connection> connection(&leased);
   count_lease(-1);
-  if (connection->identity == tls_.identity() && idle_.size() < pool.max_idle && connection->rest_after_lease(pool)) {
+  // At the limit none is kept idle here: another worker may need its place.
+  const bool has_place = !cell_ || is_within(cell_->connections, pool.limits.max_backend_connections);
+  const bool is_same = connection->identity == tls_.identity();
+  if (has_place && is_same && idle_.size() < pool.max_idle && connection->rest_after_lease(pool)) {
     idle_.push_back(std::move(connection));
     return;
   }

@@ -2,6 +2,7 @@
 // health and counts. BackendSet keeps them across reloads: a backend that stays in the config keeps its connections.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -38,10 +39,15 @@ class Backend {
   // After a connection was refused or reset others are preferred for a while, until the health check knows.
   bool is_avoided() const;
   void avoid();
+  // By its failures: see ejection.h.
+  bool is_ejected() const;
+  // Whether another request would be beyond `limits`.
+  bool is_full(const config::Limits& limits) const;
 
   // What one exchange needs of a connection: of HTTP/1.1 the whole of it, the idle one that was used last unless it
   // `must_connect`; of HTTP/2 a stream of the first that has room; else of a new one, still connecting. nullptr with errno
-  // when not even a socket can be had. Ends with BackendSide::release().
+  // when not even a socket can be had, kFull when it is beyond the pool's limits. Ends with BackendSide::release().
+  static constexpr int kFull = EBUSY;
   BackendSide* lease(Exchange& exchange, const config::Pool& pool, bool must_connect);
   // A socket that is connecting, for who makes a connection of it and counts it: count_lease(1), then -1. Not open, with errno,
   // as above.
@@ -53,15 +59,18 @@ class Backend {
   void drop_idle(H1Connection& connection);
   void drop(H2Connection& connection);
 
+  std::atomic<std::uint32_t>* connection_count() const;  // nullptr: not counted
   void count_request();
   void count_failure();
+  BackendCell* cell() const { return cell_; }
   bool is_unused() const { return pins_ == 0 && leased_ == 0; }
 
  private:
   friend class BackendPin;
-  std::unique_ptr<Stream> connect();
-  BackendSide* lease_connection(Exchange& exchange, bool must_connect);
-  BackendSide* lease_stream(Exchange& exchange, std::uint32_t most);
+  bool admit(const config::Limits& limits);
+  std::unique_ptr<Stream> connect(const config::Limits& limits);
+  BackendSide* lease_connection(Exchange& exchange, const config::Pool& pool, bool must_connect);
+  BackendSide* lease_stream(Exchange& exchange, const config::Pool& pool);
 
   WorkerContext& context_;
   Endpoint address_;
@@ -94,6 +103,7 @@ class BackendPin {
 class BackendSet {
  public:
   explicit BackendSet(WorkerContext& context) : context_(context) {}
+  WorkerContext& context() { return context_; }
   // A backend of another identity than before starts with new connections.
   Backend& find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls = {});
   // Forgets backends that no snapshot names and no exchange uses.

@@ -60,6 +60,7 @@ class BackendSide {
 
   // Of one that is kLost: whether the backend cannot have seen the request, or may have closed just as it left.
   virtual bool is_refused() const = 0;
+  virtual bool is_leaving() const = 0;  // refused not for its load: the connection is ending, or had no room
   virtual bool is_reused() const = 0;
 
   // Ends the lease; `is_complete`: both messages went through whole, so that a connection can be used again.

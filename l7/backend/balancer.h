@@ -13,7 +13,8 @@ struct Member {
   BackendPin backend;
   std::uint32_t weight = 1;
   std::int64_t credit = 0;   // of round robin
-  bool is_candidate = false; // set anew for each choice
+  bool is_candidate = false;  // set anew for each choice, as is its rank
+  std::uint8_t rank = 0;
 };
 
 // Smooth weighted round robin: each candidate earns its weight, the richest is chosen and pays what all have earned. Over

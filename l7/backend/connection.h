@@ -1,6 +1,7 @@
 // A connection to a backend, of whatever protocol: the socket, its events, and the time that it may rest unused.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -13,9 +14,9 @@ class Backend;
 
 class BackendConnection {
  public:
-  // `stream` may still be connecting.
+  // `stream` may still be connecting. The backend has counted it; the count ends with it.
   BackendConnection(EventLoop& loop, Backend& backend, std::unique_ptr<Stream> stream, BufferPool& buffers);
-  virtual ~BackendConnection() = default;
+  virtual ~BackendConnection();
   BackendConnection(const BackendConnection&) = delete;
 
   std::string identity;  // of TlsClientContext: a connection serves only those who would have made the same
@@ -37,6 +38,7 @@ class BackendConnection {
 
   EventLoop& loop_;
   Backend& owner_;
+  std::atomic<std::uint32_t>* count_;  // of open ones, on the board
   Wire wire_;
   Watch watch_;
   Timer idle_timer_;

@@ -33,6 +33,7 @@ class H1Connection final : public BackendSide, public BackendConnection {
   http::BodyPiece read_body(std::size_t most) override;
   void consume_body() override;
   bool is_refused() const override { return false; }
+  bool is_leaving() const override { return false; }
   bool is_reused() const override { return is_reused_; }
   void release(bool is_complete, const config::Pool& pool) override;
 

@@ -209,6 +209,7 @@ void H2BackendStream::consume_head() {
 http::BodyPiece H2BackendStream::read_body(std::size_t most) { return read(most, connection_->context().trailers); }
 void H2BackendStream::consume_body() { consume(); }
 bool H2BackendStream::is_refused() const { return is_turned_away_ || id() < 0 || error() == NGHTTP2_REFUSED_STREAM; }
+bool H2BackendStream::is_leaving() const { return is_turned_away_ || id() < 0 || connection_->is_going_away_; }
 bool H2BackendStream::is_reused() const { return connection_->has_served_; }
 
 void H2BackendStream::release(bool is_complete, const config::Pool& pool) {

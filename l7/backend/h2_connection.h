@@ -30,6 +30,7 @@ class H2BackendStream final : public BackendSide, public H2Stream {
   http::BodyPiece read_body(std::size_t most) override;
   void consume_body() override;
   bool is_refused() const override;
+  bool is_leaving() const override;
   bool is_reused() const override;
   void release(bool is_complete, const config::Pool& pool) override;
 

@@ -2,10 +2,21 @@
 
 #include <algorithm>
 
+#include "common/log.h"
+#include "l7/backend/ejection.h"
+#include "l7/backend/retry_budget.h"
+#include "l7/worker_context.h"
+
 namespace gatehouse::l7 {
 
-Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker, const TlsClientContext& tls)
-    : config_(config), speaks_h2_(config.protocol == "h2"), proxy_version_(parse_proxy_version(config.proxy_protocol)) {
+Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker,
+           const TlsClientContext& tls)
+    : config_(config),
+      context_(backends.context()),
+      speaks_h2_(config.protocol == "h2"),
+      proxy_version_(parse_proxy_version(config.proxy_protocol)),
+      cell_(context_.board.pool(pool_key(config.name))) {
+  if (!cell_) cell_ = (own_cell_ = std::make_unique<PoolCell>()).get();
   members_.reserve(config.backends.size());
   for (const config::Backend& backend : config.backends) {
     members_.push_back({BackendPin(backends.find_or_add(config.name, backend.address, tls)), backend.weight});
@@ -14,15 +25,90 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
 }
 
 Backend* Pool::choose(std::span<Backend* const> tried) {
-  for (const bool takes_avoided : {false, true}) {
-    for (Member& member : members_) {
-      Backend* backend = &*member.backend;
-      member.is_candidate = member.weight > 0 && backend->is_healthy() && (takes_avoided || !backend->is_avoided()) &&
-                            std::find(tried.begin(), tried.end(), backend) == tried.end();
-    }
-    if (Member* member = choose_round_robin(members_)) return &*member->backend;
+  was_full_ = false;
+  const bool is_panicking = is_panic();
+  if (is_panicking && config_.panic != "use-all") return nullptr;
+  Rank best = Rank::kNot;
+  for (Member& member : members_) {
+    member.rank = static_cast<std::uint8_t>(rank_of(member, tried, is_panicking));
+    best = std::min(best, static_cast<Rank>(member.rank));
   }
-  return nullptr;
+  if (best == Rank::kNot) return nullptr;
+  for (Member& member : members_) member.is_candidate = member.rank == static_cast<std::uint8_t>(best);
+  return &*choose_round_robin(members_)->backend;
 }
+
+Pool::Rank Pool::rank_of(const Member& member, std::span<Backend* const> tried, bool is_panicking) {
+  Backend* backend = &*member.backend;
+  if (member.weight == 0 || (!is_panicking && !backend->is_healthy())) return Rank::kNot;
+  if (std::find(tried.begin(), tried.end(), backend) != tried.end()) return Rank::kNot;
+  const bool is_out = !is_panicking && backend->is_ejected();
+  if (is_out && !tried.empty()) return Rank::kNot;
+  if (backend->is_full(config_.limits)) {
+    was_full_ = true;
+    return Rank::kNot;
+  }
+  return is_out ? Rank::kEjected : backend->is_avoided() ? Rank::kAvoided : Rank::kGood;
+}
+
+// Drained members (weight 0) are no part of it. Said once per node.
+bool Pool::is_panic() {
+  std::size_t all = 0, healthy = 0;
+  for (const Member& member : members_) {
+    all += member.weight > 0;
+    healthy += member.weight > 0 && member.backend->is_healthy();
+  }
+  const bool is_now = healthy == 0 || healthy * 100 < config_.panic_below * all;
+  const std::uint32_t value = is_now ? 1 : 0;
+  if (cell_->is_in_panic.load(std::memory_order_relaxed) != value &&
+      cell_->is_in_panic.exchange(value) != value) {
+    log_warn("pool {}: {} of {} backends are healthy: {}", config_.name, healthy, all,
+             !is_now                      ? "no panic any more"
+             : config_.panic == "use-all" ? "panic, all are used"
+                                          : "panic, requests are refused");
+  }
+  return is_now;
+}
+
+void Pool::note_success(Backend& backend) {
+  if (BackendCell* cell = backend.cell()) count_success(*cell);
+}
+
+void Pool::note_failure(Backend& backend, bool counts_for_ejection) {
+  backend.count_failure();
+  BackendCell* cell = backend.cell();
+  if (!counts_for_ejection || !cell || !count_failure_in_a_row(*cell, config_.ejection)) return;
+  const auto time = eject(*cell, config_.ejection, context_.loop.now());
+  if (!time) return;
+  // Looked at afterwards: two workers that eject at once see each other.
+  if (has_too_many_ejected()) return take_back(*cell);
+  log_warn("pool {}: backend {} is ejected for {} after failures in a row", config_.name,
+           to_string(backend.address()), to_string(*time));
+}
+
+bool Pool::has_too_many_ejected() const {
+  const auto out = std::count_if(members_.begin(), members_.end(),
+                                 [](const Member& each) { return each.backend->is_ejected(); });
+  return static_cast<std::size_t>(out) * 100 > config_.ejection.max_share * members_.size();
+}
+
+// Without a limit nothing is counted: places of several workers share a cache line.
+bool Pool::enter() {
+  const std::uint32_t limit = config_.limits.max_requests;
+  if (limit > 0 && !add_within(cell_->requests, context_.index, limit)) return false;
+  add_request(*cell_, config_.retry);
+  return true;
+}
+void Pool::leave() {
+  if (config_.limits.max_requests > 0) cell_->requests[context_.index].fetch_sub(1);
+}
+bool Pool::begin_waiting() {
+  const std::uint32_t limit = config_.limits.max_pending;
+  return limit == 0 || add_within(cell_->pending, context_.index, limit);
+}
+void Pool::end_waiting() {
+  if (config_.limits.max_pending > 0) cell_->pending[context_.index].fetch_sub(1);
+}
+bool Pool::take_retry() { return gatehouse::l7::take_retry(*cell_, config_.retry, context_.loop.now()); }
 
 }  // namespace gatehouse::l7

@@ -23,6 +23,7 @@ class FieldBlock {
   bool is_empty() const { return bytes_.is_empty(); }
   std::size_t count() const { return count_; }
   std::size_t size() const { return bytes_.size(); }  // in memory
+  char* last_byte() { return bytes_.tail() - 1; }  // of the newest value
   void release();
 
   // Calls visit(name, value) for each. The views are void after add().

@@ -22,6 +22,7 @@ struct Forwarding {
   bool is_trusted = false;      // the client is a proxy whose forwarding fields are kept and added to
   std::string_view websocket_key;  // of an upgrade that came without one
   const ClientCertificate* certificate = nullptr;  // nullptr: the listener asks for none
+  bool tells_attempts = false;  // X-Attempt-Count: 1, as the last field
   bool is_early = false;        // it came as early data (RFC 8470)
   std::string_view host;        // in place of the request's authority; empty: that
   const FieldEdits* edits = nullptr;  // of the route

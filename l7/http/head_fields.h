@@ -58,7 +58,9 @@ inline bool is_ours(std::string_view name, const Forwarding& forwarding, bool ha
     case 25: return (!is_trusted || forwarding.certificate) && is_about_certificate(name);
     case 12: return equals_ignoring_case(name, "x-request-id");
     case 14: return has_body && equals_ignoring_case(name, "content-length");  // else it says 0, as it should
-    case 15: return equals_ignoring_case(name, "x-forwarded-for");
+    case 15:
+      return equals_ignoring_case(name, "x-forwarded-for") ||
+             (forwarding.tells_attempts && equals_ignoring_case(name, "x-attempt-count"));
     case 16:
       return !is_trusted && (equals_ignoring_case(name, "x-forwarded-host") || equals_ignoring_case(name, "x-forwarded-port"));
     case 17:
@@ -123,6 +125,7 @@ void write_forwarding(Writer& writer, const Request& request, const Forwarding& 
   writer.field("Via", forwarding.via);
   if (forwarding.certificate) write_certificate(writer, *forwarding.certificate);
   if (forwarding.is_early) writer.field("Early-Data", "1");
+  if (forwarding.tells_attempts) writer.field("X-Attempt-Count", "1");
 }
 
 template <typename Writer>

@@ -29,7 +29,19 @@ BackendCell* Prober::cell_of(std::uint64_t key, const config::Config& config) {
   return board_.backend(key);
 }
 
+// The workers take a pool's cell when they serve it; those that are gone make room.
+void Prober::keep_pools(const config::Config& config) {
+  std::vector<std::uint64_t> wanted;
+  bool has_room = true;
+  for (const config::Pool& pool : config.pools) {
+    wanted.push_back(pool_key(pool.name));
+    has_room &= board_.pool(wanted.back()) != nullptr;
+  }
+  if (!has_room) board_.keep_only_pools(wanted);
+}
+
 void Prober::set_config(const config::Config& config, const TlsFiles& files) {
+  keep_pools(config);
   std::map<std::uint64_t, Checked> kept;
   order_.clear();
   std::int64_t count = 0;
@@ -83,7 +95,11 @@ std::vector<control::BackendReport> Prober::report() const {
     if (checked.cell) {
       report.requests = checked.cell->requests.load(std::memory_order_relaxed);
       report.failures = checked.cell->failures.load(std::memory_order_relaxed);
-      for (const auto& count : checked.cell->in_flight) report.in_flight += count.load(std::memory_order_relaxed);
+      report.in_flight = sum_of(checked.cell->in_flight);
+      report.ejections = checked.cell->ejections.load(std::memory_order_relaxed);
+      const std::int64_t left = checked.cell->ejected_until_ms.load() - board_time(loop_.now());
+      report.is_ejected = left > 0;
+      if (report.is_ejected && report.is_healthy) report.reason = "ejected after failures, for another " + to_string(Duration(left));
     }
     reports.push_back(std::move(report));
   }

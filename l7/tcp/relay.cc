@@ -127,7 +127,7 @@ bool Relay::connect() {
 
 bool Relay::try_another(std::string_view why) {
   error_ = why;
-  chosen_->count_failure();
+  pool_->note_failure(*chosen_);
   chosen_->avoid();
   tried_[attempts_++] = chosen_;
   drop_backend();

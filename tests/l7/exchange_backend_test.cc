@@ -178,7 +178,9 @@ TEST(BackendReplay, OnlyWhatMayBeRepeatedIsSentAgain) {
                           {"POST / HTTP/1.1\r\nHost: a.example\r\n\r\n", 502},
                           {"PATCH / HTTP/1.1\r\nHost: a.example\r\n\r\n", 502},
                           {post("/", "body"), 502},
-                          {"PUT / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nbody", 502}};
+                          {"PUT / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nbody", 200},
+                          {"POST / HTTP/1.1\r\nHost: a.example\r\nIdempotency-Key: k\r\nContent-Length: 4\r\n\r\nbody", 200},
+                          {"POST / HTTP/1.1\r\nHost: a.example\r\nIdempotency-Key:\r\nContent-Length: 4\r\n\r\nbody", 502}};
   for (const Replay& row : cases) {
     LoopbackWorker site;
     RawServer& backend =

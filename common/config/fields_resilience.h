@@ -1,0 +1,59 @@
+// The options of retries, ejection and limits.
+#pragma once
+
+#include "common/config/field.h"
+
+namespace gatehouse::config {
+
+template <>
+inline constexpr auto kFields<Retry> = std::tuple{
+    field("attempts", &Retry::attempts,
+          "Tries of a request at most, each on another backend; 1: it is never repeated.", kOptional, 1,
+          kMostAttempts),
+    field("status", &Retry::status, "Answers of a backend, such as [502, 503], after which another is tried.",
+          kOptional, 400, 599),
+    field("try_timeout", &Retry::try_timeout,
+          "To the head of the response: then another backend is tried; \"0s\": none is, after "
+          "response_timeout.",
+          kOptional, 0, kDay),
+    field("backoff", &Retry::backoff,
+          "A further try of what was sent waits a random time up to this, doubled with each.", kOptional, 0,
+          kDay),
+    field("max_backoff", &Retry::max_backoff, "But never longer than this.", kOptional, 0, kDay),
+    field("max_body", &Retry::max_body, "Of a request body, kept for another try: what is longer has none.",
+          kOptional, 0, 128 * 1024),
+    field("budget", &Retry::budget, "Retries of all workers together, in percent of the requests.", kOptional,
+          0, 100),
+    field("budget_floor", &Retry::budget_floor, "Retries per second beside that share.", kOptional, 0,
+          10'000),
+    field("budget_most", &Retry::budget_most, "Retries that may be saved up while there is no need of any.",
+          kOptional, 1, 100'000),
+};
+
+template <>
+inline constexpr auto kFields<Ejection> = std::tuple{
+    field("failures", &Ejection::failures,
+          "Failures in a row after which a backend gets no requests for a while; 0: never.", kOptional, 0,
+          10'000),
+    field("counts_5xx", &Ejection::counts_5xx,
+          "A 5xx answer is a failure; else only connections, resets and timeouts are."),
+    field("time", &Ejection::time, "Of the first ejection; doubled each time that the backend fails again.",
+          kOptional, 100, kDay),
+    field("max_time", &Ejection::max_time, "Of any ejection.", kOptional, 100, kDay),
+    field("max_share", &Ejection::max_share, "Percent of the pool's backends that may be ejected at once.",
+          kOptional, 0, 100),
+};
+
+template <>
+inline constexpr auto kFields<Limits> = std::tuple{
+    field("max_requests", &Limits::max_requests, "Requests in flight in the pool; 0: no limit.", kOptional, 0,
+          10'000'000),
+    field("max_pending", &Limits::max_pending,
+          "Of these, requests whose connection is not made yet; 0: no limit.", kOptional, 0, 10'000'000),
+    field("max_backend_requests", &Limits::max_backend_requests,
+          "Requests in flight on one backend: others are chosen; 0: no limit.", kOptional, 0, 10'000'000),
+    field("max_backend_connections", &Limits::max_backend_connections,
+          "Connections to one backend, idle ones too; 0: no limit.", kOptional, 0, 10'000'000),
+};
+
+}  // namespace gatehouse::config

@@ -1,0 +1,48 @@
+// The part of the config model that is about what a pool does when its backends fail or are full: see
+// model.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/units.h"
+
+namespace gatehouse::config {
+
+inline constexpr std::uint32_t kMostAttempts = 9;  // one digit of X-Attempt-Count
+
+// Another try, on another backend: when no connection came about, the backend refused the request or ended
+// the connection before a byte of its answer, and as said here. What may have been seen is repeated only if
+// idempotent (RFC 9110 §9.2.2).
+struct Retry {
+  std::uint32_t attempts = 3;         // at most, the first included; 1: none is repeated
+  std::vector<std::uint16_t> status;  // answers that are tried again
+  Duration try_timeout{
+      0};  // for the head of an answer, then another try; 0: response_timeout alone, and no other try
+  Duration backoff{25};  // the most that the second try waits; doubled for each further one
+  Duration max_backoff{250};
+  ByteSize max_body{64 * 1024};     // kept for another try; a longer one has none
+  std::uint32_t budget = 10;        // retries per hundred requests, over the node
+  std::uint32_t budget_floor = 10;  // and so many per second
+  std::uint32_t budget_most = 100;  // saved up at most
+};
+
+// Passive: what requests themselves show of a backend.
+struct Ejection {
+  std::uint32_t failures = 5;  // in a row; 0: never
+  bool counts_5xx = true;      // else only what is no answer
+  Duration time{10'000};       // the first; doubled for each further one
+  Duration max_time{300'000};
+  std::uint32_t max_share = 50;  // percent of the pool's backends that may be out at once
+};
+
+// Beyond these the answer is 503 at once. Exact over all workers of a node; 0: no limit.
+struct Limits {
+  std::uint32_t max_requests = 0;             // of the pool, in flight
+  std::uint32_t max_pending = 0;              // of these, without a connection yet
+  std::uint32_t max_backend_requests = 0;     // of each backend, in flight
+  std::uint32_t max_backend_connections = 0;  // of each backend, open
+};
+
+}  // namespace gatehouse::config

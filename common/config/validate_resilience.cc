@@ -1,0 +1,52 @@
+// Rules about retries, ejection, limits and panic.
+#include "common/config/validator.h"
+
+namespace gatehouse::config {
+namespace {
+
+class ResilienceValidator : Validator {
+ public:
+  using Validator::Validator;
+
+  void run() {
+    for (std::size_t i = 0; i < config_.pools.size(); ++i) {
+      check_retry(at("pool", i, "retry"), config_.pools[i]);
+      check_ejection(at("pool", i, "ejection"), config_.pools[i].ejection);
+      check_panic(at("pool", i, "panic"), config_.pools[i]);
+    }
+  }
+
+ private:
+  void check_retry(const std::string& path, const Pool& pool) {
+    const Retry& retry = pool.retry;
+    if (retry.backoff > retry.max_backoff) {
+      error(path, "[[pool]].retry backoff: expected at most max_backoff (" + to_string(retry.max_backoff) +
+                      "), found " + to_string(retry.backoff));
+    }
+    if (retry.try_timeout > pool.response_timeout) {
+      error(path, "[[pool]].retry try_timeout: expected at most response_timeout (" +
+                      to_string(pool.response_timeout) + "), found " + to_string(retry.try_timeout));
+    }
+    if (retry.attempts == 1 && (!retry.status.empty() || retry.try_timeout.count() > 0)) {
+      warn(path,
+           "[[pool]].retry: attempts = 1 repeats nothing: status and try_timeout find no other backend");
+    }
+  }
+  void check_ejection(const std::string& path, const Ejection& ejection) {
+    if (ejection.time <= ejection.max_time) return;
+    error(path, "[[pool]].ejection time: expected at most max_time (" + to_string(ejection.max_time) +
+                    "), found " + to_string(ejection.time));
+  }
+  void check_panic(const std::string& path, const Pool& pool) {
+    if (pool.panic == "refuse" || pool.panic == "use-all") return;
+    error(path, "[[pool]] panic: expected \"refuse\" or \"use-all\", found " + quoted(pool.panic));
+  }
+};
+
+}  // namespace
+
+void validate_resilience(const Config& config, Findings& findings) {
+  ResilienceValidator(config, findings).run();
+}
+
+}  // namespace gatehouse::config

@@ -1,0 +1,61 @@
+// Options of retries, ejection, limits and panic: read, and refused when they contradict each other.
+#include <gtest/gtest.h>
+
+#include "common/config/load.h"
+
+namespace gatehouse::config {
+namespace {
+
+std::string pool(const std::string& more) {  // which begins at line 8
+  return "[[listener]]\nname = \"web\"\naddresses = [\"127.0.0.1:80\"]\n[[route]]\npool = \"p\"\n[[pool]]\n"
+         "name = \"p\"\nbackends = [\"192.0.2.7:80\"]\n" +
+         more;
+}
+
+TEST(ConfigResilience, IsReadFromAPool) {
+  const Loaded loaded =
+      load_text(pool("panic = \"use-all\"\npanic_below = 50\n"
+                     "[pool.retry]\nattempts = 2\nstatus = [503]\ntry_timeout = \"1s\"\nbudget = 20\n"
+                     "[pool.ejection]\nfailures = 0\n[pool.limits]\nmax_backend_requests = 10\n"),
+                "f");
+  ASSERT_TRUE(loaded.is_valid()) << loaded.errors();
+  EXPECT_TRUE(loaded.findings.empty());
+  const Pool& pool = loaded.config.pools[0];
+  EXPECT_EQ(pool.panic, "use-all");
+  EXPECT_EQ(pool.panic_below, 50u);
+  EXPECT_EQ(pool.retry.attempts, 2u);
+  EXPECT_EQ(pool.retry.status, std::vector<std::uint16_t>{503});
+  EXPECT_EQ(pool.retry.try_timeout, Duration(1'000));
+  EXPECT_EQ(pool.retry.budget, 20u);
+  EXPECT_EQ(pool.ejection.failures, 0u);
+  EXPECT_EQ(pool.limits.max_backend_requests, 10u);
+}
+
+struct Row {
+  std::string toml;
+  std::string finding;
+};
+
+TEST(ConfigResilience, ContradictionsAreSaid) {
+  const Row rows[] = {
+      {"panic = \"maybe\"\n", "f:9: [[pool]] panic: expected \"refuse\" or \"use-all\", found \"maybe\""},
+      {"[pool.retry]\nbackoff = \"1s\"\n",
+       "f:9: [[pool]].retry backoff: expected at most max_backoff (250ms), found 1s"},
+      {"[pool.retry]\ntry_timeout = \"1m\"\n",
+       "f:9: [[pool]].retry try_timeout: expected at most response_timeout (30s), found 1m"},
+      {"[pool.retry]\nattempts = 1\nstatus = [503]\n",
+       "f:9: warning: [[pool]].retry: attempts = 1 repeats nothing: status and try_timeout find no other backend"},
+      {"[pool.retry]\nattempts = 10\n",
+       "f:10: [[pool]].retry attempts: expected a number from 1 to 9, found 10"},
+      {"[pool.ejection]\ntime = \"10m\"\n",
+       "f:9: [[pool]].ejection time: expected at most max_time (5m), found 10m"},
+  };
+  for (const Row& row : rows) {
+    const Loaded loaded = load_text(pool(row.toml), "f");
+    ASSERT_EQ(loaded.findings.size(), 1u) << row.toml;
+    EXPECT_EQ(loaded.findings[0].text, row.finding);
+  }
+}
+
+}  // namespace
+}  // namespace gatehouse::config
