@@ -69,12 +69,13 @@ class ReadPlane final : public l4::DataPlane {
   explicit ReadPlane(l4::MemoryPlane& plane) : plane_(plane) {}
   const l4::Tables& tables() override { return plane_.tables(); }
   void wait_for_readers() override {
-    for (const std::uint64_t before = done; before != 0 && done < before + 2;) std::this_thread::yield();
+    for (const std::uint64_t before = done; is_read && done < before + 2;) std::this_thread::yield();
   }
   std::uint64_t ticks() override { return plane_.ticks(); }
   std::uint32_t tick_multiplier() const override { return plane_.tick_multiplier(); }
   bool was_adopted() const override { return false; }
 
+  std::atomic<bool> is_read = false;  // before the first packet begins
   std::atomic<std::uint64_t> done = 0;
 
  private:
@@ -88,6 +89,7 @@ TEST_F(ChangingLists, ADeniedSourceStaysDeniedWhateverTheListsBecome) {
   own.cpus = cpu;
   change_under_traffic(plane, [&](const char* source) {
     Bytes frame = Build().ethernet().packet(segment(source).build()).build();
+    plane.is_read = true;
     const gh_verdict verdict = run_here(l4::balance, own, frame);
     ++plane.done;
     return verdict;
