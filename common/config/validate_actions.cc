@@ -50,6 +50,7 @@ std::string reason_against(const std::string& name, bool is_request) {
   if (framing.contains(name)) return "belongs to the connection, not to the message: Gatehouse writes it";
   if (name == "via" || name == "x-request-id") return "is written by Gatehouse";
   if (!is_request) return name == "strict-transport-security" ? "is what the option hsts is for" : "";
+  if (name == "x-attempt-count") return "is written by Gatehouse";
   if (name == "host") return "is what rewrite.host is for";
   const bool is_about_client = forwarding.contains(name) || name.starts_with("x-client-cert-") || name.starts_with("client-cert");
   return is_about_client ? "says who the client is: Gatehouse writes it" : "";

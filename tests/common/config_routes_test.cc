@@ -72,6 +72,7 @@ const Row kFields[] = {
     {"RemovedEncoding", of_pool("request_headers = { remove = [\"Transfer-Encoding\"] }\n"),
      "f:7: [[route]].request_headers remove: \"Transfer-Encoding\" belongs to the connection, not to the message: Gatehouse writes it"},
     {"ForwardedFor", set("request", "X-Forwarded-For", "x"), "f:7: [[route]].request_headers set: \"X-Forwarded-For\" says who the client is: Gatehouse writes it"},
+    {"AttemptCount", set("request", "X-Attempt-Count", "1"), "f:7: [[route]].request_headers set: \"X-Attempt-Count\" is written by Gatehouse"},
     {"RequestId", set("response", "X-Request-ID", "x"), "f:7: [[route]].response_headers set: \"X-Request-ID\" is written by Gatehouse"},
     {"LineEnd", set("request", "X-Shop", "a\\r\\nX: b"),
      "f:7: [[route]].request_headers set: expected a value without line ends and control characters, and no space around it, found \"a\r\nX: b\""},
