@@ -8,6 +8,7 @@
 
 #include "common/control/channel.h"
 #include "common/control/rates.h"
+#include "common/service_manager.h"
 #include "l4/capture.h"
 #include "l4/director.h"
 
@@ -20,10 +21,12 @@ class ControlServer {
     std::string socket;  // path
     std::string host;    // our [[l4_host]]
   };
-  ControlServer(EventLoop& loop, Director& director, Options options) : loop_(loop), director_(director), options_(std::move(options)) {}
+  ControlServer(EventLoop& loop, Director& director, ServiceManager& manager, Options options)
+      : loop_(loop), director_(director), manager_(manager), options_(std::move(options)) {}
 
   Status start();
   void reload(control::Reply reply);
+  std::string summary();  // one line, for the service manager
 
  private:
   void on_operator_request(std::string_view method, const control::Json& params, control::Reply reply);
@@ -34,6 +37,7 @@ class ControlServer {
   void relay_drain(const control::Json& params, control::Reply reply);
   void relay_explain(const control::Json& params, control::Reply reply);
   void capture(const control::Json& params, control::Reply reply);
+  void take_file(control::Reply reply);
   void send_config(control::Reply reply);
   void say_weights(const control::Weights& weights);
   control::Channel* channel_of(const std::string& node);
@@ -43,6 +47,7 @@ class ControlServer {
 
   EventLoop& loop_;
   Director& director_;
+  ServiceManager& manager_;
   Options options_;
   std::unique_ptr<control::Server> operators_;
   std::unique_ptr<control::Server> nodes_;
