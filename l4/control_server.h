@@ -8,6 +8,8 @@
 
 #include "common/control/channel.h"
 #include "common/control/rates.h"
+#include "common/metrics/metrics.h"
+#include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
 #include "l4/capture.h"
 #include "l4/director.h"
@@ -22,7 +24,8 @@ class ControlServer {
     std::string host;    // our [[l4_host]]
   };
   ControlServer(EventLoop& loop, Director& director, ServiceManager& manager, Options options)
-      : loop_(loop), director_(director), manager_(manager), options_(std::move(options)) {}
+      : loop_(loop), director_(director), manager_(manager), options_(std::move(options)),
+        metrics_(loop, [this] { return metrics::metrics_of(status()); }) {}
 
   Status start();
   void reload(control::Reply reply);
@@ -55,6 +58,7 @@ class ControlServer {
   std::unique_ptr<Capture> capture_;  // one at a time
   std::uint16_t last_messenger_ = 0;  // a node's id
   control::StatusRates rates_;
+  metrics::MetricsServer metrics_;
   Timer second_;
 };
 
