@@ -8,6 +8,7 @@
 
 #include "common/control/channel.h"
 #include "common/control/rates.h"
+#include "l4/announcer.h"
 #include "l4/capture.h"
 #include "l4/director.h"
 
@@ -23,6 +24,8 @@ class ControlServer {
   ControlServer(EventLoop& loop, Director& director, Options options) : loop_(loop), director_(director), options_(std::move(options)) {}
 
   Status start();
+  // From now on this host can be drained, and reloads reach the announcements.
+  void serve(Announcer& announcer) { announcer_ = &announcer; }
   void reload(control::Reply reply);
 
  private:
@@ -30,6 +33,7 @@ class ControlServer {
   void on_node_request(control::Channel& channel, std::string_view method, const control::Json& params, control::Reply reply);
   void on_node_notify(control::Channel& channel, std::string_view method, const control::Json& params);
   Status check_hello(const control::Channel& channel, const control::Hello& hello) const;
+  void drain_host(const control::Json& params, control::Reply reply);
   void drain_server(const std::string& server, const control::Json& params, control::Reply reply);
   void relay_drain(const control::Json& params, control::Reply reply);
   void relay_explain(const control::Json& params, control::Reply reply);
@@ -44,6 +48,7 @@ class ControlServer {
   EventLoop& loop_;
   Director& director_;
   Options options_;
+  Announcer* announcer_ = nullptr;
   std::unique_ptr<control::Server> operators_;
   std::unique_ptr<control::Server> nodes_;
   std::map<std::uint16_t, control::Channel*> connected_;
