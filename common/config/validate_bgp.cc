@@ -121,6 +121,10 @@ class BgpValidator : Validator {
         error(place, label + " local_address: expected an address of the family of " +
                          to_string(each.address) + ", found " + quoted(to_string(*each.local_address)));
       }
+      if (each.multihop > 0 && config_.bgp->bfd && !each.local_address) {
+        error(place, label + ": BFD with " + to_string(each.address) +
+                         ", which is on no link of ours, needs local_address");
+      }
       if (each.ttl_security && each.multihop > 0) {
         error(place, label + ": ttl_security is for routers on a link of ours, multihop for others");
       }

@@ -50,8 +50,12 @@ const Row kRows[] = {
     {"OtherFamily", with_router("as = 1, local_address = \"2001:db8::1\""),
      "f:14: [bgp].neighbours local_address: expected an address of the family of 192.0.2.254, found "
      "\"2001:db8::1\""},
-    {"TtlOfAFarRouter", with_router("as = 1, multihop = 2, ttl_security = true"),
+    {"TtlOfAFarRouter",
+     with_router("as = 1, multihop = 2, ttl_security = true, local_address = \"192.0.2.1\""),
      "f:14: [bgp].neighbours: ttl_security is for routers on a link of ours, multihop for others"},
+    {"BfdWithAFarRouter", with_router("as = 1, multihop = 2"),
+     "f:14: [bgp].neighbours: BFD with 192.0.2.254, which is on no link of ours, needs local_address"},
+    {"FarRouterWithoutBfd", with_router("as = 1, multihop = 2", "bfd = false\n"), ""},
     {"NoAsOfOurs", site("[bgp]\nneighbours = [{ address = \"192.0.2.254\", as = 1 }]\n"),
      "f:8: [[l4_host]] \"a\" has neighbours and no AS number: give it bgp.as, or give [bgp] one"},
     {"RouterTwice",
