@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/config/field.h"
+#include "common/config/fields_bgp.h"
 
 namespace gatehouse::config {
 
@@ -53,6 +54,7 @@ inline constexpr auto kFields<L4Host> = std::tuple{
     field("next_program", &L4Host::next_program,
           "Pinned XDP program (a path on a BPF file system) that gets the packets that are not a VIP's."),
     field("control", &L4Host::control, "address:port where nodes dial in (mutual TLS, [control])."),
+    field("bgp", &L4Host::bgp, "What this L4 host's BGP has of its own."),
 };
 
 template <>
