@@ -11,6 +11,7 @@
 #include "common/control/messages.h"
 #include "common/control/rates.h"
 #include "l7/board.h"
+#include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/cpu_meter.h"
 #include "l7/supervisor/prober.h"
 #include "l7/supervisor/site_link.h"
@@ -49,9 +50,11 @@ class Supervisor {
     config::Config config;
     TlsFiles files;
     std::string ticket_secret;
+    TicketKeeper::CookieSecrets cookie_secrets;
   };
   Result<Prepared> prepare(config::Config config);
   void apply(Prepared prepared, control::Reply reply);
+  control::Json settle();
   void on_files_replaced();
   void set_drain(const control::Json& params, control::Reply reply);
   control::Json status() const;
@@ -67,6 +70,7 @@ class Supervisor {
   config::Config config_;
   config::Node node_;  // this one; id 0 without an L4 tier
   std::unique_ptr<Board> board_;
+  std::unique_ptr<Adjustments> adjustments_;  // of the board
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<WorkerProcesses> workers_;
   std::unique_ptr<TlsStore> tls_;
@@ -78,6 +82,7 @@ class Supervisor {
   std::vector<std::unique_ptr<SiteLink>> links_;
   bool is_draining_ = false;
   bool is_report_due_ = false;
+  bool is_forgetting_due_ = false;  // Adjustments::forget_others()
   Timer leave_;
   std::function<void()> on_stopped_;
   control::StatusRates rates_;

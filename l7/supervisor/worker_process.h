@@ -44,6 +44,7 @@ class WorkerProcesses {
   void stop(Duration timeout, std::function<void()> on_gone);
 
   std::uint32_t count() const { return count_; }
+  bool all_serve_config() const;  // that of the last reload
   static std::uint32_t count_of(const config::Workers& workers);  // resolves "auto"
 
  private:
