@@ -59,6 +59,7 @@ class WorkerLink {
       if (method == "tls_files" && !descriptors.empty()) files_ = TlsFiles::from_memory(descriptors.front());
       if (method == "access_log" && !descriptors.empty()) worker_.set_access_log(std::move(descriptors.front()));
       if (method == "ticket_keys") on_ticket_keys(params, descriptors);
+      if (method == "cookie_keys") on_cookie_keys(params);
       if (method == "config") on_config(channel, params, descriptors);
       if (method == "drain") drain(Duration(params.value("timeout_ms", 0)));
     };
@@ -74,6 +75,12 @@ class WorkerLink {
     GH_CHECK(keys.has_value());
     worker_.set_ticket_keys(*keys);
     if (!descriptors.empty()) ticket_secret_ = std::move(descriptors.front());
+  }
+
+  void on_cookie_keys(const Json& params) {
+    const auto keys = cookie_keys_from_hex(params.at("keys").get<std::string>());
+    GH_CHECK(keys.has_value());
+    worker_.set_cookie_keys(*keys);
   }
 
   void on_config(control::Channel& channel, const Json& params, std::vector<Fd>& descriptors) {

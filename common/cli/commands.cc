@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/address.h"
+#include "common/cli/adjust_command.h"
 #include "common/cli/bgp_command.h"
 #include "common/cli/capture_file.h"
 #include "common/cli/prefix_command.h"
@@ -233,6 +234,15 @@ int bgp(const Invocation& invocation) {
   return 0;
 }
 
+int weight(const Invocation& invocation) {
+  Result<Json> request = weight_request(invocation.arguments);
+  if (!request) return complain(request.error().message, 2);
+  const Result<Json> answer = ask(invocation, "weight", std::move(*request));
+  if (!answer) return complain(answer.error().message);
+  print(arms_report(*answer));
+  return 0;
+}
+
 int reference(const Invocation&) {
   print(config::reference_page());
   return 0;
@@ -275,6 +285,11 @@ const Command kCommands[] = {
      "Prefix lists of an L4 host at run time: add LIST PREFIX..., remove LIST PREFIX..., load LIST FILE, list LIST, find ADDRESS.",
      {},
      prefix},
+    {"weight",
+     "ROUTE POOL WEIGHT",
+     "Sets the weight of a route's pool on this node, at once; 0: none, \"config\": what the config says.",
+     {},
+     weight},
     {"capture",
      "FILE",
      "Writes packets as they came and as they left to FILE (pcapng); forwarding goes on.",

@@ -53,6 +53,7 @@ Status Supervisor::start() {
   prober_ = std::make_unique<Prober>(loop_, *board_, [this] { report_soon(); });
   prober_->set_config(config_, prepared->files);
   tls_->use(config_, std::move(prepared->files));
+  tickets_->set_cookie_secrets(std::move(prepared->cookie_secrets));
   tickets_->set_config(config_.tls, std::move(prepared->ticket_secret));
   workers_ = std::make_unique<WorkerProcesses>(
       loop_, *board_, WorkerProcesses::Options{options_.state_folder, options_.node, steering_.get(), *tls_, *tickets_},
@@ -91,11 +92,24 @@ Status Supervisor::open_board_and_steering(const config::Config& config) {
   auto board = Board::open(options_.state_folder + "/board");
   if (!board) return board.error();
   board_ = std::move(*board);
+  adjustments_ = std::make_unique<Adjustments>(*board_);
+  settle();
   if (node_.id == 0) return {};
   auto steering = Steering::open({options_.pin_folder, node_});
   if (!steering) return steering.error();
   steering_ = std::move(*steering);
   return steering_->set_config(config, WorkerProcesses::count_of(config.workers));
+}
+
+// What was set at run time, and what the config of now makes of it.
+Json Supervisor::settle() {
+  Json notes = Json::array();
+  is_forgetting_due_ = true;
+  for (const std::string& note : adjustments_->settle(config_)) {
+    log_warn("{}", note);
+    notes.push_back(note);
+  }
+  return notes;
 }
 
 Status Supervisor::listen() {
@@ -143,7 +157,11 @@ void Supervisor::on_request(std::string_view method, const Json& params, control
   }
   if (method == "drain") return set_drain(params, std::move(reply));
   if (method == "reload") return reload_file(reloading(std::move(reply)));
-  if (method == "explain") return reply(explain_request(config_, params, report()));
+  if (method == "explain") {
+    const control::NodeReport now = report();
+    return reply(explain_request(config_, params, {now, adjustments_.get(), tickets_->cookie_keys()}));
+  }
+  if (method == "weight") return reply(adjustments_->set_weight(config_, params));
   if (method != "config") return reply(Error{"unknown request \"" + std::string(method) + "\""});
   const auto text = params.find("text");
   if (text == params.end() || !text->is_string()) return reply(Error{"config: expected text"});
@@ -197,7 +215,9 @@ Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
   auto secret = TicketKeeper::read_secret(config.tls);
   if (!secret) return secret.error();
   if (const Status checked = check_addresses(config); !checked) return checked.error();
-  return Prepared{std::move(config), std::move(*files), std::move(*secret)};
+  auto cookie_secrets = TicketKeeper::read_cookie_secrets(config.cookies);
+  if (!cookie_secrets) return cookie_secrets.error();
+  return Prepared{std::move(config), std::move(*files), std::move(*secret), std::move(*cookie_secrets)};
 }
 
 void Supervisor::apply(Prepared prepared, control::Reply reply) {
@@ -209,13 +229,14 @@ void Supervisor::apply(Prepared prepared, control::Reply reply) {
   config_ = std::move(prepared.config);
   prober_->set_config(config_, prepared.files);
   tls_->use(config_, std::move(prepared.files));
+  tickets_->set_cookie_secrets(std::move(prepared.cookie_secrets));
   tickets_->set_config(config_.tls, std::move(prepared.ticket_secret));
   connect_site();
   workers_->reload(config_, count, [this, reply = std::move(reply), digest = config_.digest](const Status& done) {
     if (!done) return reply(done.error());
     log_info("config {:016x} is in use", digest);
     report_soon();
-    reply(Json{{"digest", digest}, {"nodes", Json::object()}});
+    reply(Json{{"digest", digest}, {"nodes", Json::object()}, {"notes", settle()}});
   });
 }
 
@@ -298,6 +319,7 @@ control::NodeReport Supervisor::report() const {
 
 Json Supervisor::status() const {
   Json answer = node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
+  answer["routes"] = adjustments_->report(config_);
   answer["handshake_failures"] = handshake_failures();
   return answer;
 }
@@ -321,6 +343,10 @@ void Supervisor::on_second() {
   cpu_meter_.measure(workers, loop_.now());
   rates_.remember(status(), loop_.now());
   tell_manager();
+  if (is_forgetting_due_ && workers_->all_serve_config()) {
+    is_forgetting_due_ = false;
+    adjustments_->forget_others(config_);
+  }
 }
 
 void Supervisor::stop(std::function<void()> on_stopped) {

@@ -272,6 +272,8 @@ void WorkerProcesses::send_access_log() {
 
 // Over a socket of this host, to memory: keys of tickets are in no file.
 void WorkerProcesses::send_ticket_keys(Place& place) {
+  if (options_.tickets.cookie_keys())
+    place.channel->notify("cookie_keys", {{"keys", to_hex(*options_.tickets.cookie_keys())}});
   if (!options_.tickets.keys()) return;
   std::vector<int> descriptors;
   if (options_.tickets.descriptor() >= 0) descriptors.push_back(options_.tickets.descriptor());
@@ -351,6 +353,12 @@ void WorkerProcesses::check_reload() {
   reload_limit_.cancel();
   auto done = std::exchange(on_reloaded_, nullptr);
   done(is_waiting ? Status(Error{"a worker did not take the config: see the log of the node"}) : Status());
+}
+
+bool WorkerProcesses::all_serve_config() const {
+  return std::none_of(places_.begin(), places_.end(), [this](const auto& place) {
+    return place->is_alive() && !place->is_leaving && place->digest != config_.digest;
+  });
 }
 
 void WorkerProcesses::drain(Place& place, Duration timeout) {
