@@ -201,26 +201,43 @@ void Announcer::judge(Group& group, const std::vector<bool>& answers, bool is_fo
   }
 }
 
-// An address that goes from one interface to the other is on both for a moment.
 void Announcer::bring(Group& group, bool is_refresh) {
   std::vector<IpAddress> announced, last_resort;
   for (const Address& entry : group.addresses) {
     if (entry.policy.current() == Announcement::kAnnounced) announced.push_back(entry.address);
     if (entry.policy.current() == Announcement::kLastResort) last_resort.push_back(entry.address);
   }
-  keep(group.anchor, announced, is_refresh);
-  if (group.last_resort) keep(*group.last_resort, last_resort, is_refresh);
-  const auto take_off = [this](Place& place, const std::vector<IpAddress>& wanted) {
-    std::vector<IpAddress> gone;
-    for (const IpAddress& each : place.kept) {
-      if (!has(wanted, each)) gone.push_back(each);
-    }
-    if (gone.empty() || !place.device) return;
-    if (const Status removed = place.device->remove(gone); !removed) return fail(place, removed.error());
-    place.kept = wanted;
-  };
+  if (group.last_resort) {
+    move(group.anchor, *group.last_resort, last_resort);
+    move(*group.last_resort, group.anchor, announced);
+    take_off(*group.last_resort, last_resort);
+    keep(*group.last_resort, last_resort, is_refresh);
+  }
   take_off(group.anchor, announced);
-  if (group.last_resort) take_off(*group.last_resort, last_resort);
+  keep(group.anchor, announced, is_refresh);
+}
+
+void Announcer::move(Place& from, Place& to, const std::vector<IpAddress>& wanted) {
+  std::vector<IpAddress> moving;
+  for (const IpAddress& each : from.kept) {
+    if (has(wanted, each)) moving.push_back(each);
+  }
+  if (moving.empty() || !from.device || !to.device) return;
+  if (const Status moved = from.device->move(moving, *to.device, lifetime_); !moved)
+    return fail(to, moved.error());
+  refreshed_ = {};
+  std::erase_if(from.kept, [&](const IpAddress& each) { return has(moving, each); });
+  to.kept.insert(to.kept.end(), moving.begin(), moving.end());
+}
+
+void Announcer::take_off(Place& place, const std::vector<IpAddress>& wanted) {
+  std::vector<IpAddress> gone;
+  for (const IpAddress& each : place.kept) {
+    if (!has(wanted, each)) gone.push_back(each);
+  }
+  if (gone.empty() || !place.device) return;
+  if (const Status removed = place.device->remove(gone); !removed) return fail(place, removed.error());
+  std::erase_if(place.kept, [&](const IpAddress& each) { return has(gone, each); });
 }
 
 void Announcer::keep(Place& place, const std::vector<IpAddress>& wanted, bool is_refresh) {

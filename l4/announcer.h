@@ -68,6 +68,8 @@ class Announcer {
   std::vector<bool> who_answers() const;
   void judge(Group& group, const std::vector<bool>& answers, bool is_forwarding);
   void bring(Group& group, bool is_refresh);
+  void move(Place& from, Place& to, const std::vector<IpAddress>& wanted);
+  void take_off(Place& place, const std::vector<IpAddress>& wanted);
   void keep(Place& place, const std::vector<IpAddress>& wanted, bool is_refresh);
   void fail(Place& place, const Error& error);
 

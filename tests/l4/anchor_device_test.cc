@@ -86,6 +86,18 @@ TEST(AnchorDevice, CarriesAddressesThatAreNoneOfTheHosts) {
   });
 }
 
+TEST(AnchorDevice, MovesAddressesToAnother) {
+  in_own_network([] {
+    auto first = AnchorDevice::create("gh-vip0"), second = AnchorDevice::create("gh-vip0-d");
+    ASSERT_TRUE(first && second);
+    ASSERT_TRUE(first->keep(kBoth, Duration(30'000)));
+    const Status moved = first->move(kBoth, *second, Duration(30'000));
+    ASSERT_TRUE(moved) << moved.error().message;
+    EXPECT_EQ(*first->addresses(), Addresses());
+    EXPECT_EQ(*second->addresses(), kBoth);
+  });
+}
+
 TEST(AnchorDevice, KeepsHundredsOfAddresses) {
   in_own_network([] {
     auto device = AnchorDevice::create("gh-vip0");
