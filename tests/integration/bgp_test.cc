@@ -21,7 +21,7 @@ using std::chrono::seconds;
 class BgpTest : public SiteTest {
  protected:
   void SetUp() override {
-    if (const std::string reason = why_no_bird(); !reason.empty()) GTEST_SKIP() << reason;
+    if (const std::string reason = why_not("bird"); !reason.empty()) GTEST_SKIP() << reason;
     SiteTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
     bgp_.emplace(*site_);
