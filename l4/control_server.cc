@@ -61,6 +61,15 @@ Json ControlServer::status() {
 void ControlServer::on_second() {
   second_.arm<&ControlServer::on_second>(loop_, Duration(1'000), this);
   rates_.remember(status(), loop_.now());
+  manager_.set_status(summary());
+}
+
+std::string ControlServer::summary() {
+  std::string text = "forwarding on";
+  for (const Port& port : director_.plane().ports()) text += " " + port.name + " (" + (port.mode.empty() ? "gone" : port.mode) + ")";
+  const auto& nodes = director_.nodes();
+  const auto active = std::count_if(nodes.begin(), nodes.end(), [this](const auto& each) { return director_.state_of(each.second) == MemberState::kActive; });
+  return text + ", " + std::to_string(active) + " of " + std::to_string(nodes.size()) + " nodes active";
 }
 
 void ControlServer::on_operator_request(std::string_view method, const Json& params, control::Reply reply) {
@@ -193,6 +202,14 @@ void ControlServer::capture(const Json& params, control::Reply reply) {
 }
 
 void ControlServer::reload(control::Reply reply) {
+  manager_.begin_reload();
+  take_file([this, reply = std::move(reply)](Result<Json> result) {
+    manager_.end_reload();
+    reply(std::move(result));
+  });
+}
+
+void ControlServer::take_file(control::Reply reply) {
   config::Loaded loaded = config::load_file(options_.config_file);
   if (!loaded.is_valid()) return reply(Error{loaded.errors()});
   const config::Config& old = director_.config();

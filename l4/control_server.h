@@ -8,6 +8,7 @@
 
 #include "common/control/channel.h"
 #include "common/control/rates.h"
+#include "common/service_manager.h"
 #include "l4/announcer.h"
 #include "l4/capture.h"
 #include "l4/director.h"
@@ -21,12 +22,14 @@ class ControlServer {
     std::string socket;  // path
     std::string host;    // our [[l4_host]]
   };
-  ControlServer(EventLoop& loop, Director& director, Options options) : loop_(loop), director_(director), options_(std::move(options)) {}
+  ControlServer(EventLoop& loop, Director& director, ServiceManager& manager, Options options)
+      : loop_(loop), director_(director), manager_(manager), options_(std::move(options)) {}
 
   Status start();
   // From now on this host can be drained, and reloads reach the announcements.
   void serve(Announcer& announcer) { announcer_ = &announcer; }
   void reload(control::Reply reply);
+  std::string summary();  // one line, for the service manager
 
  private:
   void on_operator_request(std::string_view method, const control::Json& params, control::Reply reply);
@@ -38,6 +41,7 @@ class ControlServer {
   void relay_drain(const control::Json& params, control::Reply reply);
   void relay_explain(const control::Json& params, control::Reply reply);
   void capture(const control::Json& params, control::Reply reply);
+  void take_file(control::Reply reply);
   void send_config(control::Reply reply);
   void say_weights(const control::Weights& weights);
   control::Channel* channel_of(const std::string& node);
@@ -47,6 +51,7 @@ class ControlServer {
 
   EventLoop& loop_;
   Director& director_;
+  ServiceManager& manager_;
   Options options_;
   Announcer* announcer_ = nullptr;
   std::unique_ptr<control::Server> operators_;

@@ -20,10 +20,12 @@ using control::Json;
 
 // For the L4 hosts to take a node out of its rings, once it has said that it is leaving.
 constexpr Duration kFarewell{500};
+// Beside that and the workers' drain, until all of them are gone, by force if need be.
+constexpr Duration kPatience{5'000};
 
 }  // namespace
 
-Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)) {
+Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)), manager_(loop) {
   tls_ = std::make_unique<TlsStore>(loop_, [this] { on_files_replaced(); });
   tickets_ = std::make_unique<TicketKeeper>(loop_, [this] {
     if (workers_) workers_->send_ticket_keys();
@@ -137,18 +139,38 @@ void Supervisor::on_request(std::string_view method, const Json& params, control
     return reply(std::move(answer));
   }
   if (method == "drain") return set_drain(params, std::move(reply));
-  if (method == "reload") return reload_file(std::move(reply));
+  if (method == "reload") return reload_file(reloading(std::move(reply)));
   if (method == "explain") return reply(explain_request(config_, params, report()));
   if (method != "config") return reply(Error{"unknown request \"" + std::string(method) + "\""});
   const auto text = params.find("text");
   if (text == params.end() || !text->is_string()) return reply(Error{"config: expected text"});
-  reload(text->get<std::string>(), std::move(reply));
+  reload(text->get<std::string>(), reloading(std::move(reply)));
 }
 
 void Supervisor::reload_by_signal() {
-  reload_file([](Result<Json> result) {
+  reload_file(reloading([](Result<Json> result) {
     if (!result) log_error("reload refused:\n{}", result.error().message);
-  });
+  }));
+}
+
+void Supervisor::reopen_access_log() { workers_->send_access_log(); }
+
+control::Reply Supervisor::reloading(control::Reply reply) {
+  manager_.begin_reload();
+  return [this, reply = std::move(reply)](Result<Json> result) {
+    manager_.end_reload();
+    reply(std::move(result));
+  };
+}
+
+// Ready is who has a worker for its listeners, and nobody who is about to have them.
+void Supervisor::tell_manager() {
+  if (on_stopped_) return;
+  const auto [serving, expected] = workers_->serving();
+  const std::string text = std::to_string(serving) + " of " + std::to_string(workers_->count()) + " workers serve " +
+                           config_.file + (is_draining_ ? ", draining" : "");
+  if (serving > 0 && serving == expected) return manager_.ready(text);
+  manager_.set_status(text);
 }
 
 void Supervisor::reload_file(control::Reply reply) {
@@ -220,6 +242,7 @@ void Supervisor::report_soon() {
   if (std::exchange(is_report_due_, true)) return;
   loop_.defer([this] {
     is_report_due_ = false;
+    if (workers_) tell_manager();
     for (const auto& link : links_) link->report_now();
   });
 }
@@ -293,12 +316,14 @@ void Supervisor::on_second() {
   }
   cpu_meter_.measure(workers, loop_.now());
   rates_.remember(status(), loop_.now());
+  tell_manager();
 }
 
 void Supervisor::stop(std::function<void()> on_stopped) {
   if (on_stopped_) return;
   on_stopped_ = std::move(on_stopped);
   log_info("stopping: finishing what is in flight");
+  manager_.stopping(kFarewell + config_.workers.drain_timeout + kPatience);
   is_draining_ = true;
   const bool has_site = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->is_welcome(); });
   for (const auto& link : links_) link->report_now();

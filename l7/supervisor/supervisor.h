@@ -10,6 +10,7 @@
 #include "common/control/channel.h"
 #include "common/control/messages.h"
 #include "common/control/rates.h"
+#include "common/service_manager.h"
 #include "l7/board.h"
 #include "l7/supervisor/cpu_meter.h"
 #include "l7/supervisor/prober.h"
@@ -33,6 +34,7 @@ class Supervisor {
 
   Status start();
   void reload_by_signal();
+  void reopen_access_log();  // its file was moved away
   // Drains and takes the node out of the path; `on_stopped` when nothing is left.
   void stop(std::function<void()> on_stopped);
 
@@ -53,6 +55,8 @@ class Supervisor {
   Result<Prepared> prepare(config::Config config);
   void apply(Prepared prepared, control::Reply reply);
   void on_files_replaced();
+  control::Reply reloading(control::Reply reply);
+  void tell_manager();
   void set_drain(const control::Json& params, control::Reply reply);
   control::Json status() const;
   control::Json handshake_failures() const;
@@ -63,6 +67,7 @@ class Supervisor {
 
   EventLoop& loop_;
   Options options_;
+  ServiceManager manager_;
   Fd lock_;  // of the state folder
   config::Config config_;
   config::Node node_;  // this one; id 0 without an L4 tier
