@@ -23,6 +23,7 @@ Status ControlServer::start() {
   director_.weights().on_say([this](const control::Weights& weights) { say_weights(weights); });
 
   const config::Config& config = director_.config();
+  if (const Status listening = metrics_.listen(config.metrics.l4); !listening) return listening;
   const auto self = std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
   GH_CHECK(self != config.l4_hosts.end());
   if (!self->control) return {};
@@ -225,6 +226,7 @@ void ControlServer::take_file(control::Reply reply) {
   if (is_moved || is_resized) {
     return reply(Error{loaded.config.file + ": ring.slots, flow_cache.flows, protection.prefixes and sources, and address, interface and control of this L4 host change only with a restart"});
   }
+  if (const Status listening = metrics_.listen(loaded.config.metrics.l4); !listening) return reply(listening.error());
   if (const Status set = director_.set_config(loaded.config); !set) return reply(set.error());
   if (announcer_) announcer_->set_config(loaded.config);
   log_info("config {:016x} is in use", loaded.config.digest);

@@ -8,6 +8,8 @@
 
 #include "common/control/channel.h"
 #include "common/control/rates.h"
+#include "common/metrics/metrics.h"
+#include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
 #include "l4/announcer.h"
 #include "l4/capture.h"
@@ -23,7 +25,8 @@ class ControlServer {
     std::string host;    // our [[l4_host]]
   };
   ControlServer(EventLoop& loop, Director& director, ServiceManager& manager, Options options)
-      : loop_(loop), director_(director), manager_(manager), options_(std::move(options)) {}
+      : loop_(loop), director_(director), manager_(manager), options_(std::move(options)),
+        metrics_(loop, [this] { return metrics::metrics_of(status()); }) {}
 
   Status start();
   // From now on this host can be drained, and reloads reach the announcements.
@@ -60,6 +63,7 @@ class ControlServer {
   std::unique_ptr<Capture> capture_;  // one at a time
   std::uint16_t last_messenger_ = 0;  // a node's id
   control::StatusRates rates_;
+  metrics::MetricsServer metrics_;
   Timer second_;
 };
 

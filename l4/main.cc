@@ -71,8 +71,8 @@ Status run(const Options& options) {
   if (!plane) return plane.error();
   EventLoop loop;
   l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
-  l4::Announcer announcer(loop, director, {options.state_folder + "/host_drain", std::move(inherited)});
   ServiceManager manager(loop);
+  l4::Announcer announcer(loop, director, {options.state_folder + "/host_drain", std::move(inherited)});
   l4::ControlServer server(loop, director, manager, {options.config_file, options.state_folder + "/control.sock", host->name});
   DaemonSignals signals(
       loop,

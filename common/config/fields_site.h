@@ -94,6 +94,12 @@ inline constexpr auto kFields<Probe> = std::tuple{
 };
 
 template <>
+inline constexpr auto kFields<Metrics> = std::tuple{
+    field("l4", &Metrics::l4, "Loopback address:port where gatehouse-l4 answers GET /metrics."),
+    field("l7", &Metrics::l7, "The same of gatehouse-l7."),
+};
+
+template <>
 inline constexpr auto kFields<Control> = std::tuple{
     field("certificate", &Control::certificate, "PEM file: this host's certificate; its common name is the host's name.", kPath),
     field("key", &Control::key, "PEM file: its key.", kPath),

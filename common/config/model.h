@@ -24,6 +24,7 @@ struct Config {
   Balance balance;
   Probe probe;
   Control control;
+  Metrics metrics;
   Workers workers;
   Protection protection;
   std::vector<PrefixList> prefix_lists;

@@ -94,6 +94,12 @@ struct Control {
   std::string ca;
 };
 
+// Where the daemons answer a Prometheus server, on loopback; none: nowhere.
+struct Metrics {
+  std::optional<Endpoint> l4;
+  std::optional<Endpoint> l7;
+};
+
 // How a node runs its workers.
 struct Workers {
   std::uint32_t count = 0;              // 0: "auto", one per core
