@@ -274,6 +274,7 @@ nlohmann::json Announcer::status() const {
                       {"interface", place.name},
                       {"vips", entry.vips},
                       {"state", is_lost ? "failed" : to_string(current)},
+                      {"is_announced", current != Announcement::kWithdrawn && !is_lost},
                       {"healthy", entry.health.healthy},
                       {"members", entry.health.members},
                       {"reason", is_lost ? place.failure : entry.policy.reason()}});

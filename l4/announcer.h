@@ -33,7 +33,7 @@ class Announcer {
   // Fails when the drain cannot be kept for the next daemon, or when there is no [bgp]; in the first case it
   // holds all the same.
   Status drain(bool is_on);
-  // [{address, interface, vips, state, healthy, members, reason}]
+  // [{address, interface, vips, state, is_announced, healthy, members, reason}]
   nlohmann::json status() const;
 
  private:
