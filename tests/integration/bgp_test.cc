@@ -215,6 +215,17 @@ TEST_F(BgpRestartTest, AKilledDaemonThatIsRestartedMovesNoRoute) {
   expect_nothing_broken(load.stop());
 }
 
+TEST_F(BgpRestartTest, ADaemonThatHangsIsWithdrawnUntilItGoesOn) {
+  const double stopped_at = unix_seconds_now();
+  ASSERT_EQ(::kill(daemon_pid(), SIGSTOP), 0);
+  ASSERT_TRUE(bgp_->wait_for_hops("l4b"));
+  print_moved("SIGSTOP of gatehouse-l4", stopped_at, "l4b");
+  const double continued_at = unix_seconds_now();
+  ASSERT_EQ(::kill(daemon_pid(), SIGCONT), 0);
+  ASSERT_TRUE(bgp_->wait_for_hops("l4a l4b"));
+  print_moved("SIGCONT", continued_at, "l4a l4b");
+}
+
 TEST_F(BgpRestartTest, ADaemonThatIsKeptAwayIsWithdrawnThoughSomebodyHoldsItsInterface) {
   Load load(*site_, {.new_rate = 50});
   let_pass(seconds(1));
