@@ -64,17 +64,21 @@ void add_unroute(NetlinkBatch& batch, int index, const IpAddress& address) {
   batch.attribute(RTA_OIF, &index, sizeof index);
 }
 
-// The first errno of a batch that is not `harmless`; `stride` of its requests are about one address.
-Status check(NetlinkBatch& batch, const std::string& what, int harmless, std::size_t stride = 1) {
+// The first errno of a batch that is not among `harmless`, which are those of an address's requests,
+// repeated.
+Status check(NetlinkBatch& batch, const std::string& what, const std::vector<int>& harmless) {
   const auto answers = batch.send();
   if (!answers) return answers.error();
   for (std::size_t i = 0; i < answers->size(); ++i) {
-    const bool is_unroute = i % stride != 0;
-    if ((*answers)[i] == 0 || (*answers)[i] == harmless || (is_unroute && (*answers)[i] == ESRCH)) continue;
+    if ((*answers)[i] == 0 || (*answers)[i] == harmless[i % harmless.size()]) continue;
     errno = (*answers)[i];
     return system_error(what);
   }
   return {};
+}
+
+std::uint32_t seconds_of(Duration lifetime) {
+  return static_cast<std::uint32_t>((lifetime.count() + 999) / 1000);
 }
 
 template <typename Task>
@@ -129,12 +133,12 @@ Status AnchorDevice::bring_up() const {
   batch.end_nested(family);
   batch.end_nested(families);
   // Where IPv6 is turned off there is nothing to forbid.
-  if (Status forbidden = check(batch, "cannot set up " + name_, EAFNOSUPPORT); !forbidden) return forbidden;
+  if (Status forbidden = check(batch, "cannot set up " + name_, {EAFNOSUPPORT}); !forbidden) return forbidden;
   NetlinkBatch up;
   header.ifi_flags = IFF_UP;
   header.ifi_change = IFF_UP;
   up.begin(RTM_NEWLINK, 0, &header, sizeof header);
-  return check(up, "cannot bring " + name_ + " up", 0);
+  return check(up, "cannot bring " + name_ + " up", {0});
 }
 
 Result<std::vector<IpAddress>> AnchorDevice::addresses() const {
@@ -165,15 +169,15 @@ Result<std::vector<IpAddress>> AnchorDevice::addresses() const {
 }
 
 Status AnchorDevice::keep(const std::vector<IpAddress>& addresses, Duration lifetime) const {
-  const auto seconds = static_cast<std::uint32_t>((lifetime.count() + 999) / 1000);
   if (Status up = bring_up(); !up) return up;  // somebody may have taken it down
   return in_batches(addresses, [&](std::size_t begin, std::size_t end) {
     NetlinkBatch batch;
     for (std::size_t i = begin; i < end; ++i) {
-      add_address(batch, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index_, addresses[i], seconds);
+      add_address(batch, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index_, addresses[i],
+                  seconds_of(lifetime));
       add_unroute(batch, index_, addresses[i]);
     }
-    return check(batch, "cannot put addresses on " + name_, 0, 2);
+    return check(batch, "cannot put addresses on " + name_, {0, ESRCH});
   });
 }
 
@@ -181,7 +185,21 @@ Status AnchorDevice::remove(const std::vector<IpAddress>& addresses) const {
   return in_batches(addresses, [&](std::size_t begin, std::size_t end) {
     NetlinkBatch batch;
     for (std::size_t i = begin; i < end; ++i) add_address(batch, RTM_DELADDR, 0, index_, addresses[i], 0);
-    return check(batch, "cannot take addresses off " + name_, EADDRNOTAVAIL);
+    return check(batch, "cannot take addresses off " + name_, {EADDRNOTAVAIL});
+  });
+}
+
+Status AnchorDevice::move(const std::vector<IpAddress>& addresses, const AnchorDevice& to,
+                          Duration lifetime) const {
+  return in_batches(addresses, [&](std::size_t begin, std::size_t end) {
+    NetlinkBatch batch;
+    for (std::size_t i = begin; i < end; ++i) {
+      add_address(batch, RTM_DELADDR, 0, index_, addresses[i], 0);
+      add_address(batch, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, to.index_, addresses[i],
+                  seconds_of(lifetime));
+      add_unroute(batch, to.index_, addresses[i]);
+    }
+    return check(batch, "cannot move addresses from " + name_ + " to " + to.name_, {EADDRNOTAVAIL, 0, ESRCH});
   });
 }
 

@@ -28,10 +28,13 @@ class AnchorDevice {
 
   // Those that it has. An Error: the interface is gone.
   Result<std::vector<IpAddress>> addresses() const;
-  // Puts them on the interface, or lets those that are there live for `lifetime` from now on; whole seconds. Once more a
-  // moment later: the kernel routes an IPv6 address that is new when it gets round to it.
+  // Puts them on the interface, or lets those that are there live for `lifetime` from now on; whole seconds.
+  // Once more a moment later: the kernel routes an IPv6 address that is new when it gets round to it.
   Status keep(const std::vector<IpAddress>& addresses, Duration lifetime) const;
   Status remove(const std::vector<IpAddress>& addresses) const;
+  // remove() here and keep() there with nothing between. On both at a time they must not be: FRR 8.4 goes on
+  // with the interface that they were on first.
+  Status move(const std::vector<IpAddress>& addresses, const AnchorDevice& to, Duration lifetime) const;
 
  private:
   AnchorDevice(Fd fd, std::string name, int index)

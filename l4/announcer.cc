@@ -67,11 +67,22 @@ Announcer::Group Announcer::make_group(const config::Config& config, const confi
       entry.vips.push_back(vip->name);
       entry.rosters.push_back(roster_of(config, *vip));
     }
-    if (group.last_resort && has(group.last_resort->kept, each.address))
-      entry.policy = AnnouncePolicy(Announcement::kLastResort);
-    if (has(group.anchor.kept, each.address)) entry.policy = AnnouncePolicy(Announcement::kAnnounced);
+    entry.policy = policy_of(each.address, group, before);
   }
   return group;
+}
+
+// What stands stands, also when it came from an earlier daemon, or goes to another interface.
+AnnouncePolicy Announcer::policy_of(const IpAddress& address, const Group& group,
+                                    const std::vector<Group>& before) {
+  for (const Group& each : before) {
+    for (const Address& entry : each.addresses) {
+      if (entry.address == address) return entry.policy;
+    }
+  }
+  if (has(group.anchor.kept, address)) return AnnouncePolicy(Announcement::kAnnounced);
+  const bool is_last_resort = group.last_resort && has(group.last_resort->kept, address);
+  return AnnouncePolicy(is_last_resort ? Announcement::kLastResort : Announcement::kWithdrawn);
 }
 
 // From the config of before, or from the daemon before, or not there yet.
@@ -146,15 +157,17 @@ void Announcer::on_tick() {
   const bool is_refresh = now - refreshed_ >= lifetime_ / kRefreshes;
   if (is_refresh) refreshed_ = now;
   const std::vector<Port> ports = director_.plane().ports();
-  const bool is_forwarding =
-      std::any_of(ports.begin(), ports.end(), [](const Port& port) { return !port.mode.empty(); });
+  const auto takes_packets = [](const Port& port) { return !port.mode.empty(); };
+  const bool is_forwarding = ports.empty() || std::any_of(ports.begin(), ports.end(), takes_packets);
   const std::vector<bool> answers = who_answers();
   for (Group& group : groups_) {
     open(group.anchor);
     if (group.last_resort) open(*group.last_resort);
     judge(group, answers, is_forwarding);
-    bring(group, is_refresh);
   }
+  // An address that goes to another group must have left the one that it was in.
+  for (Group& group : groups_) clear(group);
+  for (Group& group : groups_) fill(group, is_refresh);
 }
 
 void Announcer::open(Place& place) {
@@ -164,7 +177,8 @@ void Announcer::open(Place& place) {
   place.device = std::move(*device);
   place.failure.clear();
   place.kept.clear();
-  notify("FDSTORE=1\nFDNAME=" + place.name, {place.device->fd()});
+  // Where forwarding ends with this process, so must the announcement.
+  if (director_.plane().outlives_process()) notify("FDSTORE=1\nFDNAME=" + place.name, {place.device->fd()});
   log_info("interface {} is there", place.name);
 }
 
@@ -201,26 +215,51 @@ void Announcer::judge(Group& group, const std::vector<bool>& answers, bool is_fo
   }
 }
 
-// An address that goes from one interface to the other is on both for a moment.
-void Announcer::bring(Group& group, bool is_refresh) {
-  std::vector<IpAddress> announced, last_resort;
+std::vector<IpAddress> Announcer::wanted(const Group& group, Announcement state) {
+  std::vector<IpAddress> addresses;
   for (const Address& entry : group.addresses) {
-    if (entry.policy.current() == Announcement::kAnnounced) announced.push_back(entry.address);
-    if (entry.policy.current() == Announcement::kLastResort) last_resort.push_back(entry.address);
+    if (entry.policy.current() == state) addresses.push_back(entry.address);
   }
-  keep(group.anchor, announced, is_refresh);
-  if (group.last_resort) keep(*group.last_resort, last_resort, is_refresh);
-  const auto take_off = [this](Place& place, const std::vector<IpAddress>& wanted) {
-    std::vector<IpAddress> gone;
-    for (const IpAddress& each : place.kept) {
-      if (!has(wanted, each)) gone.push_back(each);
-    }
-    if (gone.empty() || !place.device) return;
-    if (const Status removed = place.device->remove(gone); !removed) return fail(place, removed.error());
-    place.kept = wanted;
-  };
+  return addresses;
+}
+
+void Announcer::clear(Group& group) {
+  const auto announced = wanted(group, Announcement::kAnnounced);
+  if (group.last_resort) {
+    const auto last_resort = wanted(group, Announcement::kLastResort);
+    move(group.anchor, *group.last_resort, last_resort);
+    move(*group.last_resort, group.anchor, announced);
+    take_off(*group.last_resort, last_resort);
+  }
   take_off(group.anchor, announced);
-  if (group.last_resort) take_off(*group.last_resort, last_resort);
+}
+
+void Announcer::fill(Group& group, bool is_refresh) {
+  keep(group.anchor, wanted(group, Announcement::kAnnounced), is_refresh);
+  if (group.last_resort) keep(*group.last_resort, wanted(group, Announcement::kLastResort), is_refresh);
+}
+
+void Announcer::move(Place& from, Place& to, const std::vector<IpAddress>& wanted) {
+  std::vector<IpAddress> moving;
+  for (const IpAddress& each : from.kept) {
+    if (has(wanted, each)) moving.push_back(each);
+  }
+  if (moving.empty() || !from.device || !to.device) return;
+  if (const Status moved = from.device->move(moving, *to.device, lifetime_); !moved)
+    return fail(to, moved.error());
+  refreshed_ = {};
+  std::erase_if(from.kept, [&](const IpAddress& each) { return has(moving, each); });
+  to.kept.insert(to.kept.end(), moving.begin(), moving.end());
+}
+
+void Announcer::take_off(Place& place, const std::vector<IpAddress>& wanted) {
+  std::vector<IpAddress> gone;
+  for (const IpAddress& each : place.kept) {
+    if (!has(wanted, each)) gone.push_back(each);
+  }
+  if (gone.empty() || !place.device) return;
+  if (const Status removed = place.device->remove(gone); !removed) return fail(place, removed.error());
+  std::erase_if(place.kept, [&](const IpAddress& each) { return has(gone, each); });
 }
 
 void Announcer::keep(Place& place, const std::vector<IpAddress>& wanted, bool is_refresh) {
@@ -257,6 +296,7 @@ nlohmann::json Announcer::status() const {
                       {"interface", place.name},
                       {"vips", entry.vips},
                       {"state", is_lost ? "failed" : to_string(current)},
+                      {"is_announced", current != Announcement::kWithdrawn && !is_lost},
                       {"healthy", entry.health.healthy},
                       {"members", entry.health.members},
                       {"reason", is_lost ? place.failure : entry.policy.reason()}});

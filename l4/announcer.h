@@ -33,7 +33,7 @@ class Announcer {
   // Fails when the drain cannot be kept for the next daemon, or when there is no [bgp]; in the first case it
   // holds all the same.
   Status drain(bool is_on);
-  // [{address, interface, vips, state, healthy, members, reason}]
+  // [{address, interface, vips, state, is_announced, healthy, members, reason}]
   nlohmann::json status() const;
 
  private:
@@ -61,13 +61,19 @@ class Announcer {
 
   void on_tick();
   Group make_group(const config::Config& config, const config::Anchor& anchor, std::vector<Group>& before);
+  static AnnouncePolicy policy_of(const IpAddress& address, const Group& group,
+                                  const std::vector<Group>& before);
   Place take_place(const std::string& name, std::vector<Group>& before);
   std::size_t roster_of(const config::Config& config, const config::Vip& vip);
   static void release(Place& place);
   void open(Place& place);
   std::vector<bool> who_answers() const;
   void judge(Group& group, const std::vector<bool>& answers, bool is_forwarding);
-  void bring(Group& group, bool is_refresh);
+  static std::vector<IpAddress> wanted(const Group& group, Announcement state);
+  void clear(Group& group);
+  void fill(Group& group, bool is_refresh);
+  void move(Place& from, Place& to, const std::vector<IpAddress>& wanted);
+  void take_off(Place& place, const std::vector<IpAddress>& wanted);
   void keep(Place& place, const std::vector<IpAddress>& wanted, bool is_refresh);
   void fail(Place& place, const Error& error);
 

@@ -1,5 +1,5 @@
 // FRR's defaults are minutes, too, and its helper for graceful restart keeps the routes of a host that is
-// gone.
+// gone. The origin is what BIRD says: a router that hears of a VIP from both takes them for equal.
 #include <algorithm>
 
 #include "common/cli/bgp_config.h"
@@ -57,7 +57,7 @@ std::string map_entry(const Anchor& anchor, const Bgp& bgp, std::uint32_t as, bo
   std::string text = std::string("route-map ") + list_of(is_v4) + " permit " + std::to_string(number) +
                      "\n match interface " + (is_drained ? anchor.drain_interface() : anchor.interface) +
                      "\n match " + word_of(is_v4) + " address prefix-list " + list_of(is_v4) + "\n" +
-                     communities(anchor, is_drained);
+                     " set origin igp\n" + communities(anchor, is_drained);
   if (is_drained && bgp.drain == "med") text += " set metric " + std::to_string(bgp.drain_med) + "\n";
   if (is_drained && bgp.drain == "prepend") {
     text += " set as-path prepend";

@@ -91,6 +91,13 @@ constexpr Column kWorker[] = {
     {"restarts",
      {"gatehouse_worker_restarts_total", kCounter, "How often the supervisor replaced the worker."}},
 };
+constexpr Column kAnnouncement[] = {
+    {"is_announced",
+     {"gatehouse_address_is_announced", kGauge, "Whether this host has routers send it packets to the address."}},
+    {"healthy",
+     {"gatehouse_address_healthy", kGauge, "Nodes or servers of the address's best VIP that answer probes."}},
+    {"members", {"gatehouse_address_members", kGauge, "How many of these there are."}},
+};
 constexpr Column kBackend[] = {
     {"requests", {"gatehouse_backend_requests_total", kCounter, "Requests that were sent to the backend."}},
     {"failures",
@@ -187,6 +194,7 @@ void add_l4(Exposition& out, const Json& status) {
   add_rows(out, kVip, {}, {{"vip", "name"}}, rows_of(status, "vips"));
   if (const auto ring = status.find("ring"); ring != status.end()) add_row(out, kRing, {}, *ring);
   add_rows(out, kL4Node, {}, {{"node", "name"}}, rows_of(status, "nodes"));
+  add_rows(out, kAnnouncement, {}, {{"address", "address"}}, rows_of(status, "announcements"));
   add_rows(out, kList, {}, {{"list", "name"}, {"action", "action"}}, rows_of(status, "prefix_lists"));
   for (const Json& service : rows_of(status, "services")) {
     const Labels labels = {{"service", text_of(service, "name")}};

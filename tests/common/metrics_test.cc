@@ -35,6 +35,8 @@ TEST(Exposition, KeepsAFamilyTogetherAndQuotesWhatLabelsSay) {
 TEST(Metrics, OfAnL4HostNameVipsNodesAndVerdicts) {
   const Json vip = {{"name", "web"}, {"packets", 12}, {"bytes", 3400}, {"opened", 2}, {"icmp_errors", 0}};
   const Json list = {{"name", "bad"}, {"action", "deny"}, {"rules", 9}};
+  const Json address = {
+      {"address", "2001:db8::1"}, {"state", "announced"}, {"is_announced", true}, {"healthy", 2}};
   const Json server = {{"name", "d1"}, {"is_check_ok", true}};
   const Json service = {{"name", "dns"}, {"flows", 5}, {"hits", 4}, {"servers", one(server)}};
   const Json worker = {{"index", 0}, {"requests", 1}};
@@ -49,6 +51,7 @@ TEST(Metrics, OfAnL4HostNameVipsNodesAndVerdicts) {
                        {"ring", {{"epoch", 3}, {"last_change_us", 1500}}},
                        {"prefix_lists", one(list)},
                        {"services", one(service)},
+                       {"announcements", one(address)},
                        {"nodes", one(node)}};
   const std::string text = metrics_of(status);
   for (const char* line :
@@ -57,7 +60,8 @@ TEST(Metrics, OfAnL4HostNameVipsNodesAndVerdicts) {
         "gatehouse_packets_total{verdict=\"forwarded\"} 12", "gatehouse_ring_epoch 3",
         "gatehouse_ring_last_change_seconds 0.0015",
         "gatehouse_prefix_list_rules{list=\"bad\",action=\"deny\"} 9",
-        "gatehouse_service_flows{service=\"dns\"} 5",
+        "gatehouse_address_is_announced{address=\"2001:db8::1\"} 1",
+        "gatehouse_address_healthy{address=\"2001:db8::1\"} 2", "gatehouse_service_flows{service=\"dns\"} 5",
         "gatehouse_service_events_total{service=\"dns\",event=\"hits\"} 4",
         "gatehouse_server_is_check_ok{service=\"dns\",server=\"d1\"} 1",
         "gatehouse_node_share_ratio{node=\"n1\"} 0.5", "gatehouse_node_state{node=\"n1\",state=\"active\"} 1",

@@ -15,13 +15,6 @@ constexpr const char* kVip = "198.51.100.10";
 constexpr const char* kVip6 = "2001:db8:100::10";
 constexpr const char* kBird = "/usr/sbin/bird";
 
-struct Peer {
-  const char* host;
-  const char* address;
-  const char* address_v6;
-};
-constexpr Peer kPeers[] = {{"l4a", "192.0.2.11", "2001:db8:2::11"}, {"l4b", "192.0.2.13", "2001:db8:2::13"}};
-
 // A router as an operator would write it: ECMP into the kernel, BFD, quick to come back.
 std::string router_config() {
   std::string text =
@@ -31,7 +24,7 @@ std::string router_config() {
       "protocol bfd { interface \"*\" { interval 50 ms; multiplier 3; }; }\n"
       "template bgp l4 { local as 64500; bfd on; hold time 9; connect delay time 1; connect retry time 2; "
       "error wait time 1, 3; error forget time 5; graceful restart off; }\n";
-  for (const Peer& peer : kPeers) {
+  for (const BgpPeer& peer : kBgpPeers) {
     const std::string name = peer.host;
     text += "protocol bgp " + name + "_4 from l4 { neighbor " + peer.address +
             " as 65010; ipv4 { import all; export none; }; }\n";
@@ -51,11 +44,12 @@ std::optional<RouteEvent> parse_event(const std::string& line) {
   return RouteEvent{static_cast<double>(std::mktime(&time)) + std::strtod(rest, nullptr), line};
 }
 
-std::string hops_in(const std::string& text, bool is_v6) {
+// The router's links are called like the hosts.
+std::string hops_in(const std::string& text) {
   std::string hops;
-  for (const Peer& peer : kPeers) {
-    const std::string via = std::string("via ") + (is_v6 ? peer.address_v6 : peer.address) + " ";
-    if (text.find(via) != text.npos) hops += (hops.empty() ? "" : " ") + std::string(peer.host);
+  for (const BgpPeer& peer : kBgpPeers) {
+    if (text.find(std::string(" dev ") + peer.host + " ") != text.npos)
+      hops += (hops.empty() ? "" : " ") + std::string(peer.host);
   }
   return hops;
 }
@@ -64,7 +58,7 @@ std::string hops_in(const std::string& text, bool is_v6) {
 
 std::string bgp_config(const std::string& more) {
   std::string text = quickstart_config();
-  for (const Peer& peer : kPeers) {
+  for (const BgpPeer& peer : kBgpPeers) {
     const std::string control = "control = \"" + std::string(peer.address) + ":6082\"\n";
     // The router's end of a link has the address before.
     std::string router = peer.address, router_v6 = peer.address_v6;
@@ -79,8 +73,12 @@ std::string bgp_config(const std::string& more) {
          more;
 }
 
-std::string why_no_bird() {
-  return ::access(kBird, X_OK) == 0 ? "" : "BIRD is not installed: ./deploy/install-packages test";
+std::string why_not(const std::string& daemon) {
+  const std::string program = daemon == "bird"  ? kBird
+                              : daemon == "frr" ? "/usr/lib/frr/bgpd"
+                                                : "/usr/bin/gobgpd";
+  if (::access(program.c_str(), X_OK) == 0) return {};
+  return daemon + " is not installed: ./deploy/install-packages " + (daemon == "bird" ? "test" : "bgp");
 }
 
 double unix_seconds_now() {
@@ -99,7 +97,7 @@ Status BgpSite::begin() {
 Status BgpSite::up() {
   if (Status begun = begin(); !begun) return begun;
   if (Status started = start_router_bird(); !started) return started;
-  for (const Peer& peer : kPeers) {
+  for (const BgpPeer& peer : kBgpPeers) {
     if (Status started = start_bird(peer.host); !started) return started;
   }
   if (wait_for_hops("l4a l4b")) return {};
@@ -136,8 +134,9 @@ std::string BgpSite::ask_bird(const std::string& host, const std::vector<std::st
 }
 
 std::string BgpSite::hops(bool is_v6) const {
-  const lab::Output output = site_.lab().run("router", {"ip", is_v6 ? "-6" : "-4", "-o", "route", "show", is_v6 ? kVip6 : kVip});
-  return hops_in(output.text, is_v6);
+  const lab::Output output =
+      site_.lab().run("router", {"ip", is_v6 ? "-6" : "-4", "-o", "route", "show", is_v6 ? kVip6 : kVip});
+  return hops_in(output.text);
 }
 
 bool BgpSite::wait_for_hops(const std::string& wanted, std::chrono::seconds limit) const {
@@ -160,8 +159,7 @@ std::optional<double> BgpSite::moved_after(double unix_seconds, const std::strin
   for (const RouteEvent& event : events_since(unix_seconds)) {
     if (event.text.find(kVip) == event.text.npos) continue;
     const bool is_gone = event.text.find("Deleted") != event.text.npos;
-    if ((is_gone ? "" : hops_in(event.text, false)) == hops)
-      return (event.unix_seconds - unix_seconds) * 1000;
+    if ((is_gone ? "" : hops_in(event.text)) == hops) return (event.unix_seconds - unix_seconds) * 1000;
   }
   return std::nullopt;
 }

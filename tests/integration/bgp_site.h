@@ -13,8 +13,16 @@ namespace gatehouse::test {
 
 // config/quickstart.toml with [bgp], and its sessions of both L4 hosts; `more` goes into [bgp].
 std::string bgp_config(const std::string& more = {});
-// Why no BGP daemon can run here; empty where BIRD is.
-std::string why_no_bird();
+// Why such a daemon ("bird", "frr", "gobgp") cannot run here; empty where it can.
+std::string why_not(const std::string& daemon);
+
+struct BgpPeer {
+  const char* host;
+  const char* address;
+  const char* address_v6;
+};
+inline constexpr BgpPeer kBgpPeers[] = {{"l4a", "192.0.2.11", "2001:db8:2::11"},
+                                        {"l4b", "192.0.2.13", "2001:db8:2::13"}};
 
 struct RouteEvent {
   double unix_seconds = 0;
@@ -32,6 +40,10 @@ class BgpSite {
   Status begin();
   Status start_bird(const std::string& host);  // an L4 host
   Status start_router_bird();
+  // FRR (zebra, bfdd, bgpd), the printed config on an L4 host, or an operator's on the router; and GoBGP as
+  // the router, which has no kernel routes and no BFD.
+  Status start_frr(const std::string& host);
+  Status start_router_gobgp();
   std::string printed_config(const std::string& host, const std::string& daemon);
 
   // Next hops of the router to the VIP of either family: "l4a", "l4b", both in this order with a space
@@ -47,6 +59,8 @@ class BgpSite {
   // The address's row in `gatehouse status` of that host.
   Json announcement(const std::string& host, const std::string& address = "198.51.100.10") const;
   std::string ask_bird(const std::string& host, const std::vector<std::string>& words) const;
+  std::string ask_frr(const std::string& host, const std::string& command) const;
+  std::string ask_gobgp(const std::vector<std::string>& words) const;
 
  private:
   Status start_bird(const std::string& host, const std::string& text);

@@ -21,7 +21,7 @@ using std::chrono::seconds;
 class BgpTest : public SiteTest {
  protected:
   void SetUp() override {
-    if (const std::string reason = why_no_bird(); !reason.empty()) GTEST_SKIP() << reason;
+    if (const std::string reason = why_not("bird"); !reason.empty()) GTEST_SKIP() << reason;
     SiteTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
     bgp_.emplace(*site_);
@@ -213,6 +213,17 @@ TEST_F(BgpRestartTest, AKilledDaemonThatIsRestartedMovesNoRoute) {
   for (const RouteEvent& event : bgp_->events_since(killed_at))
     ADD_FAILURE() << "the route flapped: " << event.text;
   expect_nothing_broken(load.stop());
+}
+
+TEST_F(BgpRestartTest, ADaemonThatHangsIsWithdrawnUntilItGoesOn) {
+  const double stopped_at = unix_seconds_now();
+  ASSERT_EQ(::kill(daemon_pid(), SIGSTOP), 0);
+  ASSERT_TRUE(bgp_->wait_for_hops("l4b"));
+  print_moved("SIGSTOP of gatehouse-l4", stopped_at, "l4b");
+  const double continued_at = unix_seconds_now();
+  ASSERT_EQ(::kill(daemon_pid(), SIGCONT), 0);
+  ASSERT_TRUE(bgp_->wait_for_hops("l4a l4b"));
+  print_moved("SIGCONT", continued_at, "l4a l4b");
 }
 
 TEST_F(BgpRestartTest, ADaemonThatIsKeptAwayIsWithdrawnThoughSomebodyHoldsItsInterface) {

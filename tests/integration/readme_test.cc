@@ -85,15 +85,16 @@ TEST(Readme, ItsExampleIsTheFileThatItNames) {
 
 TEST(Readme, ItsQuestionsToADaemonAreAnswered) {
   if (const auto reason = lab::Lab::why_unsupported()) GTEST_SKIP() << *reason;
-  // The lists of config/examples/protection.toml, and the file that one of them is made equal to.
-  const std::string lists = "\n[[prefix_list]]\nname = \"bad\"\n[[prefix_list]]\nname = \"today\"\n";
-  auto site = Site::up(quickstart_config() + lists);
+  // The lists of config/examples/protection.toml, and the file that one of them is made equal to; a host that announces.
+  const std::string more = "\n[bgp]\n[[prefix_list]]\nname = \"bad\"\n[[prefix_list]]\nname = \"today\"\n";
+  auto site = Site::up(quickstart_config() + more);
   ASSERT_TRUE(site) << site.error().message;
   std::ofstream("bad.txt") << "192.0.2.0/24\n";
   int asked = 0;
   for (const std::string& line : block_lines("sh")) {
-    const lab::Arguments argv = words(line);
+    lab::Arguments argv = words(line);
     if (argv.size() < 2 || argv[0] != "gatehouse" || argv[1] == "check") continue;
+    std::replace(argv.begin(), argv.end(), std::string("/etc/gatehouse/site.toml"), (kRoot / "config/examples/bgp.toml").string());
     const lab::Output output = (*site)->cli("l4a", lab::Arguments(argv.begin() + 1, argv.end()));
     EXPECT_EQ(output.exit_code, 0) << line << "\n" << output.text << output.errors;
     EXPECT_FALSE(output.text.empty()) << line;
