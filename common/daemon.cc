@@ -9,34 +9,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 
-#include "common/config/findings.h"
-
 namespace gatehouse {
-
-Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** argv, const std::vector<std::string>& names,
-                                                              const std::vector<std::string>& switches) {
-  std::map<std::string, std::string> flags;
-  for (int i = 1; i < argc; ++i) {
-    const std::string flag = argv[i];
-    const std::string name = flag.starts_with("--") ? flag.substr(2) : "";
-    if (std::find(switches.begin(), switches.end(), name) != switches.end()) {
-      flags[name] = "true";
-    } else if (std::find(names.begin(), names.end(), name) == names.end()) {
-      std::vector<std::string> known = names;
-      known.insert(known.end(), switches.begin(), switches.end());
-      for (std::string& each : known) each.insert(0, "--");
-      return Error{"unknown flag \"" + flag + "\"" + config::suggest(flag, known)};
-    } else if (i + 1 == argc) {
-      return Error{flag + " needs a value"};
-    } else {
-      flags[name] = argv[++i];
-    }
-  }
-  return flags;
-}
 
 Status keep_capabilities(const std::vector<std::string>& names) {
   std::string text = "=";

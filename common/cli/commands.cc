@@ -13,6 +13,7 @@
 
 #include "common/address.h"
 #include "common/cli/capture_file.h"
+#include "common/cli/documentation.h"
 #include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
 #include "common/config/check_certificates.h"
@@ -224,6 +225,16 @@ int reference(const Invocation&) {
   return 0;
 }
 
+int manual(const Invocation&) {
+  print(manual_page(commands()));
+  return 0;
+}
+
+int completion(const Invocation&) {
+  print(bash_completion(commands()));
+  return 0;
+}
+
 int version(const Invocation&) {
   print("gatehouse " GATEHOUSE_VERSION "\n");
   return 0;
@@ -267,6 +278,8 @@ const Command kCommands[] = {
       {"--seconds", "N", "no longer than that; default: 10"}},
      capture},
     {"reference", "", "Every option of the config, with default and bounds.", {}, reference},
+    {"manual", "", "The manual page, for man -l -.", {}, manual},
+    {"completion", "", "Completion for bash: source <(gatehouse completion).", {}, completion},
     {"version", "", "The version of this program.", {}, version},
 };
 
