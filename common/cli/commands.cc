@@ -13,6 +13,7 @@
 
 #include "common/address.h"
 #include "common/cli/capture_file.h"
+#include "common/cli/doctor.h"
 #include "common/cli/documentation.h"
 #include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
@@ -225,6 +226,15 @@ int reference(const Invocation&) {
   return 0;
 }
 
+int examine(const Invocation& invocation) {
+  const auto last = [&](const char* flag, const char* otherwise) {
+    const auto values = invocation.values(flag);
+    return values.empty() ? std::string(otherwise) : values.back();
+  };
+  if (invocation.has("--host") && invocation.has("--node")) return complain("--host or --node, not both", 2);
+  return doctor({last("--config", "/etc/gatehouse/site.toml"), last("--host", ""), last("--node", ""), last("--state-dir", ""), last("--bpf-dir", "")});
+}
+
 int manual(const Invocation&) {
   print(manual_page(commands()));
   return 0;
@@ -277,6 +287,15 @@ const Command kCommands[] = {
       {"--count", "N", "at most N packets; default: 1000"},
       {"--seconds", "N", "no longer than that; default: 10"}},
      capture},
+    {"doctor",
+     "",
+     "What is wrong with this host, each with its cure: kernel, network, files, limits. Changes nothing.",
+     {{"--config", "FILE", "default: /etc/gatehouse/site.toml"},
+      {"--host", "NAME", "which [[l4_host]] this is; default: the one, or the node, whose address is here"},
+      {"--node", "NAME", "which [[node]] this is"},
+      {"--state-dir", "DIR", "as given to the daemon"},
+      {"--bpf-dir", "DIR", "as given to the daemon"}},
+     examine},
     {"reference", "", "Every option of the config, with default and bounds.", {}, reference},
     {"manual", "", "The manual page, for man -l -.", {}, manual},
     {"completion", "", "Completion for bash: source <(gatehouse completion).", {}, completion},
