@@ -6,9 +6,11 @@
 #include "common/config/load.h"
 #include "common/daemon.h"
 #include "common/daemon_flags.h"
+#include "common/inherited.h"
 #include "common/link_watch.h"
 #include "common/log.h"
 #include "common/service_manager.h"
+#include "l4/announcer.h"
 #include "l4/control_server.h"
 #include "l4/data_plane.h"
 #include "l4/director.h"
@@ -72,12 +74,14 @@ Status run(const Options& options) {
   const auto lock = lock_state_folder(options.state_folder);
   if (!lock) return lock.error();
 
+  auto inherited = take_inherited_descriptors();
   raise_descriptor_limit();  // a probe and a link for each node
   auto plane = l4::open_data_plane(*host, loaded.config, options.pin_folder);
   if (!plane) return plane.error();
   EventLoop loop;
   l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
   ServiceManager manager(loop);
+  l4::Announcer announcer(loop, director, {options.state_folder + "/host_drain", std::move(inherited)});
   l4::ControlServer server(loop, director, manager, {options.config_file, options.state_folder + "/control.sock", host->name});
   DaemonSignals signals(
       loop,
@@ -93,6 +97,8 @@ Status run(const Options& options) {
   if (const Status started = director.start(loaded.config); !started) return started;
   if (const Status started = server.start(); !started) return started;
   if (const Status attached = (*plane)->attach(); !attached) return attached;
+  server.serve(announcer);
+  announcer.set_config(loaded.config);
   LinkWatch links(loop, [&](const std::string& interface, bool is_there) { follow(**plane, host->interfaces, interface, is_there); });
   if (const Status watched = links.start(); !watched) return watched;
   // Tables and programs; marks on probes, tc and XDP; the verifier's pointer arithmetic.

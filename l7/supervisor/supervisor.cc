@@ -11,6 +11,7 @@
 #include "common/config/load.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/metrics/metrics.h"
 #include "l7/supervisor/node_status.h"
 
 namespace gatehouse::l7 {
@@ -25,7 +26,8 @@ constexpr Duration kPatience{5'000};
 
 }  // namespace
 
-Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)), manager_(loop) {
+Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)), manager_(loop),
+      metrics_(loop, [this] { return metrics::metrics_of(status()); }) {
   tls_ = std::make_unique<TlsStore>(loop_, [this] { on_files_replaced(); });
   tickets_ = std::make_unique<TicketKeeper>(loop_, [this] {
     if (workers_) workers_->send_ticket_keys();
@@ -45,6 +47,7 @@ Status Supervisor::start() {
   // Workers reach their socket in it as another user; everything in it has its own mode.
   chmod(options_.state_folder.c_str(), 0711);
   if (const Status listening = listen(); !listening) return listening;
+  if (const Status listening = metrics_.listen(config_.metrics.l7); !listening) return listening;
   if (const Status opened = open_board_and_steering(config_); !opened) return opened;
   is_draining_ = access(drain_file().c_str(), F_OK) == 0;
   prober_ = std::make_unique<Prober>(loop_, *board_, [this] { report_soon(); });
@@ -198,6 +201,7 @@ Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
 }
 
 void Supervisor::apply(Prepared prepared, control::Reply reply) {
+  if (const Status listening = metrics_.listen(prepared.config.metrics.l7); !listening) return reply(listening.error());
   const std::uint32_t count = WorkerProcesses::count_of(prepared.config.workers);
   if (steering_) {
     if (const Status steered = steering_->set_config(prepared.config, count); !steered) return reply(steered.error());

@@ -10,6 +10,7 @@
 #include "common/control/channel.h"
 #include "common/control/messages.h"
 #include "common/control/rates.h"
+#include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
 #include "l7/board.h"
 #include "l7/supervisor/cpu_meter.h"
@@ -86,6 +87,7 @@ class Supervisor {
   Timer leave_;
   std::function<void()> on_stopped_;
   control::StatusRates rates_;
+  metrics::MetricsServer metrics_;
   Timer second_;
   void on_second();
   void leave();
