@@ -246,7 +246,7 @@ int examine(const Invocation& invocation) {
     return values.empty() ? std::string(otherwise) : values.back();
   };
   if (invocation.has("--host") && invocation.has("--node")) return complain("--host or --node, not both", 2);
-  return doctor({last("--config", "/etc/gatehouse/site.toml"), last("--host", ""), last("--node", ""), last("--state-dir", ""), last("--bpf-dir", "")});
+  return doctor({last("--config", kConfigFile), last("--host", ""), last("--node", ""), last("--state-dir", ""), last("--bpf-dir", ""), last("--bird-socket", "")});
 }
 
 int manual(const Invocation&) {
@@ -312,7 +312,8 @@ const Command kCommands[] = {
       {"--host", "NAME", "which [[l4_host]] this is; default: the one, or the node, whose address is here"},
       {"--node", "NAME", "which [[node]] this is"},
       {"--state-dir", "DIR", "as given to the daemon"},
-      {"--bpf-dir", "DIR", "as given to the daemon"}},
+      {"--bpf-dir", "DIR", "as given to the daemon"},
+      {"--bird-socket", "PATH", "BIRD's control socket; default: /run/bird/bird.ctl"}},
      examine},
     {"bgp",
      "DAEMON",

@@ -59,6 +59,7 @@ Status identify(Patient& patient, const DoctorOptions& options) {
   const std::string name = patient.l4_host ? "gatehouse-l4" : "gatehouse-l7";
   patient.state_folder = options.state_folder.empty() ? "/run/" + name : options.state_folder;
   patient.pin_folder = options.pin_folder.empty() ? "/sys/fs/bpf/" + name : options.pin_folder;
+  patient.bird_socket = options.bird_socket.empty() ? "/run/bird/bird.ctl" : options.bird_socket;
   patient.daemon = daemon_of(patient.state_folder);
   return {};
 }
@@ -88,7 +89,7 @@ int doctor(const DoctorOptions& options) {
   std::vector<Diagnosis> all;
   Findings findings(all);
   std::string fine;
-  for (const auto& checks : {host_checks(), network_checks(), site_checks()}) {
+  for (const auto& checks : {host_checks(), network_checks(), site_checks(), bgp_checks()}) {
     for (const Check& check : checks) {
       const std::size_t before = all.size();
       findings.begin(check.name);

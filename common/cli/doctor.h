@@ -26,6 +26,7 @@ struct Patient {
   const config::Node* node = nullptr;
   std::string state_folder;
   std::string pin_folder;
+  std::string bird_socket;
   int daemon = 0;  // pid; 0: none runs
 
   bool has_workers() const { return !l4_host; }
@@ -58,6 +59,7 @@ struct Check {
 std::vector<Check> host_checks();     // the kernel and its limits
 std::vector<Check> network_checks();  // interfaces, addresses, sysctl
 std::vector<Check> site_checks();     // files, ports, what was left behind
+std::vector<Check> bgp_checks();      // who tells the routers
 
 struct DoctorOptions {
   std::string config_file;
@@ -65,6 +67,7 @@ struct DoctorOptions {
   std::string node;
   std::string state_folder;  // empty: the daemon's default
   std::string pin_folder;
+  std::string bird_socket;
 };
 // Prints to standard output; the exit code of the command.
 int doctor(const DoctorOptions& options);

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "tests/integration/bgp_site.h"
 #include "tests/integration/site_test.h"
 
 namespace gatehouse::test {
@@ -24,7 +25,8 @@ class DoctorTest : public SiteTest {
     const lab::Arguments command = {binary("gatehouse"), "doctor",
                                     "--config",          site_->config_file(host),
                                     "--state-dir",       site_->lab().host_folder(host) + "/state",
-                                    "--bpf-dir",         site_->lab().bpf_folder(host)};
+                                    "--bpf-dir",         site_->lab().bpf_folder(host),
+                                    "--bird-socket",     site_->lab().host_folder(host) + "/bird.ctl"};
     argv.insert(argv.end(), command.begin(), command.end());
     return site_->lab().run(host, argv);
   }
@@ -119,6 +121,30 @@ TEST_F(DoctorTest, FindsEachFaultOfFilesPortsAndLimitsByName) {
   ASSERT_TRUE(
       lab::wait_until([&] { return faults(examine("n1")).contains("ports"); }, std::chrono::seconds(20)));
   EXPECT_EQ(faults(examine("n1", {"prlimit", "--nofile=1000:1000"})), (Names{"open-files", "pins", "ports"}));
+}
+
+class DoctorOfAnnouncements : public DoctorTest {
+ protected:
+  std::string config() override { return bgp_config(); }
+};
+
+TEST_F(DoctorOfAnnouncements, FindsABirdThatIsAwayHasNoSessionOrAnotherConfig) {
+  if (const std::string reason = why_no_bird(); !reason.empty()) GTEST_SKIP() << reason;
+  EXPECT_EQ(faults(examine("l4a")), Names{"bird"}) << "not started yet";
+  BgpSite bgp(*site_);
+  const Status up = bgp.up();
+  ASSERT_TRUE(up) << up.error().message;
+  EXPECT_EQ(faults(examine("l4a")), Names());
+  ASSERT_TRUE(site_->lab().kill("bird-router").has_value());
+  ASSERT_TRUE(
+      lab::wait_until([&] { return faults(examine("l4a")) == Names{"bird"}; }, std::chrono::seconds(30)));
+  EXPECT_NE(examine("l4a").text.find("is not established"), std::string::npos);
+  const std::string file = site_->lab().host_folder("l4a") + "/bird.conf";
+  std::ofstream(file) << "router id 192.0.2.11;\nprotocol device { }\n";
+  bgp.ask_bird("l4a", {"configure"});
+  EXPECT_NE(examine("l4a").text.find("FAULT bird: BIRD runs with another config than the site's"),
+            std::string::npos)
+      << examine("l4a").text;
 }
 
 TEST_F(DoctorTest, SaysWhoIsMissingFromTheConfig) {
