@@ -5,7 +5,6 @@
 #include <sys/capability.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -24,13 +23,6 @@ Status keep_capabilities(const std::vector<std::string>& names) {
   if (!is_set) return system_error("this process lacks one of the capabilities \"" + text + "\"");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("cannot set no_new_privs");
   return {};
-}
-
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 Result<Fd> lock_state_folder(const std::string& folder) {

@@ -1,4 +1,4 @@
-// What both daemons' main() share: privileges, limits, signals, the end.
+// What both daemons' main() share: privileges, signals, the end.
 #pragma once
 
 #include <functional>
@@ -13,9 +13,6 @@ namespace gatehouse {
 // Keeps these of the process's capabilities, gives up all others, and the way to get them by exec. What the daemons keep
 // and why stands at their calls. An Error names the capability that is missing.
 Status keep_capabilities(const std::vector<std::string>& names);
-
-// As many descriptors as the hard limit allows.
-void raise_descriptor_limit();
 
 // Makes `folder` if need be and holds it for this process until the end; an Error names who holds it already. Taken before
 // anything that two daemons must not both write.

@@ -7,6 +7,7 @@
 #include "common/daemon.h"
 #include "common/daemon_flags.h"
 #include "common/inherited.h"
+#include "common/limits.h"
 #include "common/link_watch.h"
 #include "common/log.h"
 #include "common/service_manager.h"
@@ -61,6 +62,13 @@ void follow(l4::DataPlane& plane, const std::vector<std::string>& ours, const st
   if (!attached) log_error("{}", attached.error().message);
 }
 
+// A probe and a link for each node, a check for each server, and what the daemon itself has.
+std::size_t descriptors_for(const config::Config& config) {
+  std::size_t servers = 0;
+  for (const config::Service& service : config.services) servers += service.servers.size();
+  return 256 + 2 * config.nodes.size() + servers;
+}
+
 Status run(const Options& options) {
   config::Loaded loaded = config::load_file(options.config_file);
   if (!loaded.is_valid()) return Error{loaded.errors()};
@@ -75,7 +83,8 @@ Status run(const Options& options) {
   if (!lock) return lock.error();
 
   auto inherited = take_inherited_descriptors();
-  raise_descriptor_limit();  // a probe and a link for each node
+  const std::string few = raise_descriptor_limit(descriptors_for(loaded.config), "probes and links of its nodes");
+  if (!few.empty()) log_warn("{}", few);
   auto plane = l4::open_data_plane(*host, loaded.config, options.pin_folder);
   if (!plane) return plane.error();
   EventLoop loop;

@@ -46,7 +46,6 @@ int supervise(const std::map<std::string, std::string>& flags) {
     return 2;
   }
   start_log("l7");
-  raise_descriptor_limit();  // workers inherit it
   EventLoop loop;
   l7::Supervisor supervisor(loop, options);
   DaemonSignals signals(loop, [&] { supervisor.stop([&] { loop.stop(); }); }, [&] { supervisor.reload_by_signal(); },
