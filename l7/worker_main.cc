@@ -17,6 +17,7 @@
 #include "l7/tls/files.h"
 #include "l7/tls/key_schedule.h"
 #include "l7/worker.h"
+#include "l7/worker_sandbox.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -160,6 +161,7 @@ int worker_main(const WorkerMainOptions& options) {
   const Fd signals(signalfd(-1, &terminate, SFD_CLOEXEC | SFD_NONBLOCK));
 
   EventLoop loop;
+  if (const Status entered = enter_sandbox(); !entered) log_warn("running without a part of the sandbox: {}", entered.error().message);
   Worker worker(loop, **board, {options.index, options.node});
   WorkerLink link(loop, worker, options);
   Watch watch;

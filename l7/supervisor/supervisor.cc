@@ -10,6 +10,7 @@
 #include "common/config/findings.h"
 #include "common/config/load.h"
 #include "common/daemon.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/metrics/metrics.h"
 #include "l7/supervisor/node_status.h"
@@ -23,6 +24,17 @@ using control::Json;
 constexpr Duration kFarewell{500};
 // Beside that and the workers' drain, until all of them are gone, by force if need be.
 constexpr Duration kPatience{5'000};
+
+// A client's and a backend's for each connection; what is worth a word where nothing bounds them.
+std::uint64_t descriptors_for(const config::Config& config) {
+  constexpr std::uint64_t kOwn = 512, kMany = 65'536;
+  std::uint64_t sum = kOwn;
+  for (const config::Listener& listener : config.listeners) {
+    if (listener.max_connections == 0) return kMany;
+    sum += 2 * std::uint64_t{listener.max_connections};
+  }
+  return sum;
+}
 
 }  // namespace
 
@@ -38,6 +50,9 @@ Status Supervisor::start() {
   config::Loaded loaded = config::load_file(options_.config_file);
   if (!loaded.is_valid()) return Error{loaded.errors()};
   for (const config::Finding& finding : loaded.findings) log_warn("{}", finding.text);
+  // Workers inherit it.
+  const std::string few = raise_descriptor_limit(descriptors_for(loaded.config), "a worker's connections");
+  if (!few.empty()) log_warn("{}", few);
   auto prepared = prepare(std::move(loaded.config));
   if (!prepared) return prepared.error();
   config_ = std::move(prepared->config);

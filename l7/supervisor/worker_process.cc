@@ -29,6 +29,7 @@ constexpr Duration kLongestBackoff{10'000};
 constexpr auto kHealthyLife = std::chrono::seconds(10);  // a worker that lived so long is restarted at once
 
 std::string signal_name(int number) {
+  if (number == SIGSYS) return "SIGSYS: it asked for a system call that no worker makes; the kernel's audit log has its number";
   const char* name = sigabbrev_np(number);
   return name ? std::string("SIG") + name : "signal " + std::to_string(number);
 }
