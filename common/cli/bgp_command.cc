@@ -1,8 +1,11 @@
 #include "common/cli/bgp_command.h"
 
+#include <algorithm>
+
 #include "common/cli/bgp_config.h"
 #include "common/config/findings.h"
 #include "common/config/load.h"
+#include "common/files.h"
 
 namespace gatehouse::cli {
 namespace {
@@ -18,6 +21,31 @@ Result<const config::L4Host*> find_host(const config::Config& config, const std:
   return Error{config.file + ": which [[l4_host]] is meant? Name it with --host"};
 }
 
+// One word that both daemons take as it is, and the kernel (RFC 2385: 80 bytes).
+Result<std::string> password_in(const std::string& file) {
+  auto text = read_file(file);
+  if (!text) return text.error();
+  while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+  const bool is_good =
+      !text->empty() && text->size() <= 80 && std::all_of(text->begin(), text->end(), [](char c) {
+        return c > ' ' && c <= '~' && c != '"' && c != '\\' && c != '#' && c != '!';
+      });
+  if (is_good) return *text;
+  return Error{"password_file " + file +
+               ": expected one line of 1 to 80 letters, digits and signs but \" \\ # and !"};
+}
+
+Result<Passwords> passwords_of(const config::HostBgp& own) {
+  Passwords passwords;
+  for (const config::BgpNeighbour& each : own.neighbours) {
+    if (each.password_file.empty()) continue;
+    auto password = password_in(each.password_file);
+    if (!password) return password.error();
+    passwords[each.password_file] = std::move(*password);
+  }
+  return passwords;
+}
+
 }  // namespace
 
 Result<std::string> bgp_text(const BgpRequest& request) {
@@ -30,10 +58,14 @@ Result<std::string> bgp_text(const BgpRequest& request) {
   const auto host = find_host(config, request.host);
   if (!host) return host.error();
   if (!config.bgp) return Error{config.file + ": there is no [bgp]: L4 hosts announce nothing"};
-  if (config::bgp_of(config, **host).neighbours.empty()) {
+  const config::HostBgp own = config::bgp_of(config, **host);
+  if (own.neighbours.empty()) {
     return Error{config.file + ": [[l4_host]] \"" + (*host)->name + "\" has no neighbours, nor has [bgp]"};
   }
-  return request.daemon == "frr" ? frr_config(config, **host) : bird_config(config, **host, request.is_part);
+  const auto passwords = passwords_of(own);
+  if (!passwords) return passwords.error();
+  return request.daemon == "frr" ? frr_config(config, **host, *passwords)
+                                 : bird_config(config, **host, *passwords, request.is_part);
 }
 
 }  // namespace gatehouse::cli

@@ -3,17 +3,21 @@
 // config, so that the same file gives the same text.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "common/config/announcement.h"
 
 namespace gatehouse::cli {
 
+using Passwords = std::map<std::string, std::string>;  // by the file that they are in
+
 // For BIRD 2. A whole bird.conf; `is_part`: what another one includes, without router id and `protocol
 // device`.
-std::string bird_config(const config::Config& config, const config::L4Host& host, bool is_part);
+std::string bird_config(const config::Config& config, const config::L4Host& host, const Passwords& passwords,
+                        bool is_part);
 // For FRR 8: bgpd, bfdd and zebra.
-std::string frr_config(const config::Config& config, const config::L4Host& host);
+std::string frr_config(const config::Config& config, const config::L4Host& host, const Passwords& passwords);
 
 // The first line of either.
 std::string config_title(const std::string& daemon, const config::Config& config, const config::L4Host& host);

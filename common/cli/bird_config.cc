@@ -93,7 +93,8 @@ std::string template_part(const Bgp& bgp, std::uint32_t as) {
          "  graceful restart off;\n}\n";
 }
 
-std::string neighbour_part(const BgpNeighbour& each, std::size_t number, std::uint32_t as, bool has_vips) {
+std::string neighbour_part(const BgpNeighbour& each, std::size_t number, std::uint32_t as, bool has_vips,
+                           const Passwords& passwords) {
   const bool is_v4 = each.address.is_v4();
   std::string text =
       "\nprotocol bgp gatehouse_router" + std::to_string(number) + " from gatehouse_router {\n";
@@ -102,6 +103,7 @@ std::string neighbour_part(const BgpNeighbour& each, std::size_t number, std::ui
   text += "  neighbor " + to_string(each.address) + " as " + std::to_string(each.as) + ";\n";
   text += each.multihop ? "  multihop " + std::to_string(each.multihop) + ";\n" : std::string("  direct;\n");
   if (each.ttl_security) text += "  ttl security on;\n";
+  if (!each.password_file.empty()) text += "  password \"" + passwords.at(each.password_file) + "\";\n";
   const std::string filter =
       has_vips ? std::string("filter gatehouse_vips_") + (is_v4 ? "v4" : "v6") : "none";
   return text + (is_v4 ? "  ipv4 {" : "  ipv6 {") + " import none; export " + filter +
@@ -116,7 +118,8 @@ std::string config_title(const std::string& daemon, const config::Config& config
          ", written by `gatehouse bgp`: change the site's config instead.\n";
 }
 
-std::string bird_config(const config::Config& config, const config::L4Host& host, bool is_part) {
+std::string bird_config(const config::Config& config, const config::L4Host& host, const Passwords& passwords,
+                        bool is_part) {
   const config::HostBgp own = config::bgp_of(config, host);
   const std::vector<Anchor> anchors = config::anchors_of(config);
   const Bgp& bgp = *config.bgp;
@@ -128,7 +131,7 @@ std::string bird_config(const config::Config& config, const config::L4Host& host
   text += v4 + v6 + template_part(bgp, own.as);
   std::size_t number = 0;
   for (const BgpNeighbour& each : own.neighbours) {
-    text += neighbour_part(each, ++number, own.as, !(each.address.is_v4() ? v4 : v6).empty());
+    text += neighbour_part(each, ++number, own.as, !(each.address.is_v4() ? v4 : v6).empty(), passwords);
   }
   return text;
 }

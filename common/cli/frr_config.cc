@@ -80,7 +80,7 @@ std::string route_maps(const std::vector<Anchor>& anchors, const Bgp& bgp, std::
   return text + "route-map gatehouse-none deny 10\nexit\n!\n";
 }
 
-std::string session(const BgpNeighbour& each, const Bgp& bgp, std::uint32_t as) {
+std::string session(const BgpNeighbour& each, const Bgp& bgp, std::uint32_t as, const Passwords& passwords) {
   const std::string begin = " neighbor " + to_string(each.address) + " ";
   const auto hold = bgp.hold_time.count() / 1000;
   std::string text = begin + "remote-as " + std::to_string(each.as) + "\n";
@@ -90,6 +90,7 @@ std::string session(const BgpNeighbour& each, const Bgp& bgp, std::uint32_t as) 
   text += begin + "advertisement-interval 0\n";
   if (each.local_address) text += begin + "update-source " + to_string(*each.local_address) + "\n";
   if (each.ttl_security) text += begin + "ttl-security hops 1\n";
+  if (!each.password_file.empty()) text += begin + "password " + passwords.at(each.password_file) + "\n";
   if (each.multihop && each.as != as) text += begin + "ebgp-multihop " + std::to_string(each.multihop) + "\n";
   return text;
 }
@@ -114,7 +115,7 @@ std::string family_part(const config::HostBgp& own, const std::vector<Anchor>& a
 
 }  // namespace
 
-std::string frr_config(const config::Config& config, const config::L4Host& host) {
+std::string frr_config(const config::Config& config, const config::L4Host& host, const Passwords& passwords) {
   const config::HostBgp own = config::bgp_of(config, host);
   const std::vector<Anchor> anchors = config::anchors_of(config);
   const Bgp& bgp = *config.bgp;
@@ -122,7 +123,7 @@ std::string frr_config(const config::Config& config, const config::L4Host& host)
                      route_maps(anchors, bgp, own.as);
   text += "router bgp " + std::to_string(own.as) + "\n bgp router-id " + to_string(*own.router_id) +
           "\n no bgp default ipv4-unicast\n bgp graceful-restart-disable\n";
-  for (const BgpNeighbour& each : own.neighbours) text += session(each, bgp, own.as);
+  for (const BgpNeighbour& each : own.neighbours) text += session(each, bgp, own.as, passwords);
   return text + family_part(own, anchors, true) + family_part(own, anchors, false) + "exit\n";
 }
 

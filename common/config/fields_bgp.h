@@ -18,6 +18,9 @@ inline constexpr auto kFields<BgpNeighbour> = std::tuple{
           kOptional, 0, 255),
     field("ttl_security", &BgpNeighbour::ttl_security,
           "Take packets of a router on our link only with TTL 255 (RFC 5082); it must do so, too."),
+    field("password_file", &BgpNeighbour::password_file,
+          "File with the session's password (TCP MD5, RFC 2385), which `gatehouse bgp` reads and prints.",
+          kPath),
 };
 
 template <>

@@ -18,6 +18,7 @@ struct BgpNeighbour {
   std::optional<IpAddress> local_address;  // none: what the kernel chooses
   std::uint32_t multihop = 0;              // 0: on a link of ours
   bool ttl_security = false;               // RFC 5082
+  std::string password_file;               // RFC 2385; empty: none
 };
 
 // What differs from L4 host to L4 host.

@@ -69,6 +69,8 @@ std::string site(const std::string& bgp, const std::string& neighbours,
          bgp + "\nneighbours = [" + neighbours + "]\n";
 }
 
+const Passwords kPasswords = {{"/secret", "s3cret,;'$"}};
+
 std::vector<config::Loaded> varieties() {
   const std::string near = "{ address = \"192.0.2.254\", as = 64500 }";
   std::vector<config::Loaded> loaded;
@@ -78,6 +80,7 @@ std::vector<config::Loaded> varieties() {
         site("communities = [\"1:2\", \"4200000000:1:2\"]", "{ address = \"192.0.2.254\", as = 4200000000 }"),
         site("",
              near + ", { address = \"2001:db8::1\", as = 1, multihop = 3, local_address = \"2001:db8::2\" }"),
+        site("", "{ address = \"192.0.2.254\", as = 64500, password_file = \"/secret\" }"),
         site("", near + ", { address = \"2001:db8::1\", as = 1, ttl_security = true }", "2001:db8:1::1")}) {
     loaded.push_back(config::load_text(text, "f"));
     EXPECT_TRUE(loaded.back().is_valid()) << loaded.back().errors();
@@ -94,7 +97,7 @@ TEST(BgpCommand, BirdTakesWhatItPrints) {
     EXPECT_TRUE(is_taken(bird + " -p -c", whole)) << whole;
   }
   for (const config::Loaded& loaded : varieties()) {
-    const std::string text = bird_config(loaded.config, loaded.config.l4_hosts[0], false);
+    const std::string text = bird_config(loaded.config, loaded.config.l4_hosts[0], kPasswords, false);
     EXPECT_TRUE(is_taken(bird + " -p -c", text)) << text;
   }
   EXPECT_FALSE(is_taken(bird + " -p 2>/dev/null -c", example(kExamples[0]) + "nonsense;\n"));
@@ -107,10 +110,32 @@ TEST(BgpCommand, FrrTakesWhatItPrints) {
     EXPECT_TRUE(is_taken(vtysh + " -C -f", example(each))) << example(each);
   }
   for (const config::Loaded& loaded : varieties()) {
-    const std::string text = frr_config(loaded.config, loaded.config.l4_hosts[0]);
+    const std::string text = frr_config(loaded.config, loaded.config.l4_hosts[0], kPasswords);
     EXPECT_TRUE(is_taken(vtysh + " -C -f", text)) << text;
   }
   EXPECT_FALSE(is_taken(vtysh + " -C >/dev/null 2>&1 -f", example(kExamples[2]) + "nonsense\n"));
+}
+
+TEST(BgpCommand, ReadsPasswordsThatTheDaemonsUnderstand) {
+  const fs::path folder = fs::temp_directory_path() / ("gatehouse-password-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  std::ofstream(folder / "site.toml")
+      << site("", "{ address = \"192.0.2.254\", as = 1, password_file = \"secret\" }");
+  const auto printed = [&](const char* daemon, const std::string& password) {
+    std::ofstream(folder / "secret") << password;
+    return text_of({daemon, folder / "site.toml"});
+  };
+  EXPECT_NE(printed("bird", "s3cret\n").find("\n  password \"s3cret\";\n"), std::string::npos);
+  EXPECT_NE(printed("frr", "s3cret").find("\n neighbor 192.0.2.254 password s3cret\n"), std::string::npos);
+  for (const std::string& bad :
+       {std::string(), std::string("two words"), std::string("a\"b"), std::string(81, 'x')}) {
+    EXPECT_EQ(printed("bird", bad),
+              "error: password_file " + (folder / "secret").string() +
+                  ": expected one line of 1 to 80 letters, digits and signs but \" \\ # and !");
+  }
+  fs::remove(folder / "secret");
+  EXPECT_TRUE(text_of({"bird", folder / "site.toml"}).starts_with("error: ")) << "the file is missing";
+  fs::remove_all(folder);
 }
 
 TEST(BgpCommand, SaysWhatTheConfigLacks) {

@@ -5,9 +5,8 @@
 #include "tests/integration/bgp_site.h"
 
 namespace gatehouse::test {
-namespace {
 
-std::string frr_router() {
+std::string BgpSite::frr_router() const {
   std::string text =
       "router bgp 64500\n bgp router-id 192.0.2.254\n no bgp default ipv4-unicast\n no bgp "
       "ebgp-requires-policy\n";
@@ -17,6 +16,7 @@ std::string frr_router() {
       const std::string begin = std::string(" neighbor ") + address + " ";
       text += begin + "remote-as 65010\n" + begin + "bfd 3 50 50\n" + begin + "timers 3 9\n" + begin +
               "timers connect 2\n";
+      if (!password_.empty()) text += begin + "password " + password_ + "\n";
     }
     v4 += std::string("  neighbor ") + peer.address + " activate\n";
     v6 += std::string("  neighbor ") + peer.address_v6 + " activate\n";
@@ -25,11 +25,12 @@ std::string frr_router() {
          " address-family ipv6 unicast\n  maximum-paths 8\n" + v6 + " exit-address-family\nexit\n";
 }
 
-std::string gobgp_router() {
+std::string BgpSite::gobgp_router() const {
   std::string text = "[global.config]\nas = 64500\nrouter-id = \"192.0.2.254\"\n";
-  const auto add = [&text](const char* address, const char* family) {
+  const auto add = [&](const char* address, const char* family) {
     text += std::string("[[neighbors]]\n[neighbors.config]\nneighbor-address = \"") + address +
-            "\"\npeer-as = 65010\n[neighbors.timers.config]\nhold-time = 9\nconnect-retry = "
+            "\"\npeer-as = 65010\nauth-password = \"" + password_ +
+            "\"\n[neighbors.timers.config]\nhold-time = 9\nconnect-retry = "
             "2\n[[neighbors.afi-safis]]\n" +
             "[neighbors.afi-safis.config]\nafi-safi-name = \"" + family + "\"\n";
   };
@@ -39,8 +40,6 @@ std::string gobgp_router() {
   }
   return text;
 }
-
-}  // namespace
 
 Status BgpSite::start_frr(const std::string& host) {
   lab::Lab& lab = site_.lab();

@@ -22,11 +22,13 @@ class BgpPeersTest : public SiteTest {
     }
     SiteTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
-    bgp_.emplace(*site_);
+    bgp_.emplace(*site_, "s3cret");
     ASSERT_TRUE(bgp_->begin());
   }
   void SetUp() override {}  // need() is
-  std::string config() override { return bgp_config("drain = \"med\"\n"); }
+  std::string config() override {
+    return bgp_config("drain = \"med\"\n", ", password_file = \"bgp.password\"");
+  }
 
   void start_birds(const std::vector<std::string>& hosts) {
     for (const std::string& host : hosts) ASSERT_TRUE(bgp_->start_bird(host));

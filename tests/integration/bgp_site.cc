@@ -15,25 +15,6 @@ constexpr const char* kVip = "198.51.100.10";
 constexpr const char* kVip6 = "2001:db8:100::10";
 constexpr const char* kBird = "/usr/sbin/bird";
 
-// A router as an operator would write it: ECMP into the kernel, BFD, quick to come back.
-std::string router_config() {
-  std::string text =
-      "log stderr all;\nrouter id 192.0.2.254;\nprotocol device { }\n"
-      "protocol kernel k4 { ipv4 { import none; export all; }; merge paths on limit 16; }\n"
-      "protocol kernel k6 { ipv6 { import none; export all; }; merge paths on limit 16; }\n"
-      "protocol bfd { interface \"*\" { interval 50 ms; multiplier 3; }; }\n"
-      "template bgp l4 { local as 64500; bfd on; hold time 9; connect delay time 1; connect retry time 2; "
-      "error wait time 1, 3; error forget time 5; graceful restart off; }\n";
-  for (const BgpPeer& peer : kBgpPeers) {
-    const std::string name = peer.host;
-    text += "protocol bgp " + name + "_4 from l4 { neighbor " + peer.address +
-            " as 65010; ipv4 { import all; export none; }; }\n";
-    text += "protocol bgp " + name + "_6 from l4 { neighbor " + peer.address_v6 +
-            " as 65010; ipv6 { import all; export none; }; }\n";
-  }
-  return text;
-}
-
 // "[2026-11-21T11:00:35.808124] 198.51.100.10 proto bird …"
 std::optional<RouteEvent> parse_event(const std::string& line) {
   if (line.empty() || line[0] != '[') return std::nullopt;
@@ -56,7 +37,7 @@ std::string hops_in(const std::string& text) {
 
 }  // namespace
 
-std::string bgp_config(const std::string& more) {
+std::string bgp_config(const std::string& more, const std::string& of_routers) {
   std::string text = quickstart_config();
   for (const BgpPeer& peer : kBgpPeers) {
     const std::string control = "control = \"" + std::string(peer.address) + ":6082\"\n";
@@ -64,9 +45,10 @@ std::string bgp_config(const std::string& more) {
     std::string router = peer.address, router_v6 = peer.address_v6;
     --router.back();
     --router_v6.back();
-    text = replaced(text, control,
-                    control + "[l4_host.bgp]\nneighbours = [{ address = \"" + router +
-                        "\", as = 64500 }, { address = \"" + router_v6 + "\", as = 64500 }]\n");
+    text =
+        replaced(text, control,
+                 control + "[l4_host.bgp]\nneighbours = [{ address = \"" + router + "\", as = 64500" +
+                     of_routers + " }, { address = \"" + router_v6 + "\", as = 64500" + of_routers + " }]\n");
   }
   return text +
          "\n[bgp]\nas = 65010\nmin_healthy = 50\nbfd_interval = \"50ms\"\ncommunities = [\"65010:100\"]\n" +
@@ -85,11 +67,35 @@ double unix_seconds_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+// A router as an operator would write it: ECMP into the kernel, BFD, quick to come back.
+std::string BgpSite::bird_router() const {
+  const std::string password = password_.empty() ? "" : "password \"" + password_ + "\"; ";
+  std::string text =
+      "log stderr all;\nrouter id 192.0.2.254;\nprotocol device { }\n"
+      "protocol kernel k4 { ipv4 { import none; export all; }; merge paths on limit 16; }\n"
+      "protocol kernel k6 { ipv6 { import none; export all; }; merge paths on limit 16; }\n"
+      "protocol bfd { interface \"*\" { interval 50 ms; multiplier 3; }; }\n"
+      "template bgp l4 { local as 64500; bfd on; hold time 9; connect delay time 1; connect retry time 2; "
+      "error wait time 1, 3; error forget time 5; graceful restart off; " +
+      password + "}\n";
+  for (const BgpPeer& peer : kBgpPeers) {
+    const std::string name = peer.host;
+    text += "protocol bgp " + name + "_4 from l4 { neighbor " + peer.address +
+            " as 65010; ipv4 { import all; export none; }; }\n";
+    text += "protocol bgp " + name + "_6 from l4 { neighbor " + peer.address_v6 +
+            " as 65010; ipv6 { import all; export none; }; }\n";
+  }
+  return text;
+}
+
 Status BgpSite::begin() {
   lab::Lab& lab = site_.lab();
   for (const char* vip : {kVip, kVip6}) {
     const lab::Output removed = lab.run("router", {"ip", "route", "del", vip});
     if (removed.exit_code != 0) return Error{"ip route del: " + removed.errors};
+  }
+  for (const BgpPeer& peer : kBgpPeers) {
+    if (!password_.empty()) std::ofstream(lab.host_folder(peer.host) + "/bgp.password") << password_ << "\n";
   }
   return lab.start("router", "routes", {"ip", "-ts", "-o", "monitor", "route"});
 }
@@ -116,7 +122,7 @@ Status BgpSite::start_bird(const std::string& host) {
   return start_bird(host, "log stderr all;\n" + printed_config(host, "bird"));
 }
 
-Status BgpSite::start_router_bird() { return start_bird("router", router_config()); }
+Status BgpSite::start_router_bird() { return start_bird("router", bird_router()); }
 
 Status BgpSite::start_bird(const std::string& host, const std::string& text) {
   const std::string folder = site_.lab().host_folder(host);

@@ -11,8 +11,9 @@
 
 namespace gatehouse::test {
 
-// config/quickstart.toml with [bgp], and its sessions of both L4 hosts; `more` goes into [bgp].
-std::string bgp_config(const std::string& more = {});
+// config/quickstart.toml with [bgp], and its sessions of both L4 hosts; `more` goes into [bgp], `of_routers`
+// to each router.
+std::string bgp_config(const std::string& more = {}, const std::string& of_routers = {});
 // Why such a daemon ("bird", "frr", "gobgp") cannot run here; empty where it can.
 std::string why_not(const std::string& daemon);
 
@@ -32,7 +33,8 @@ double unix_seconds_now();
 
 class BgpSite {
  public:
-  explicit BgpSite(Site& site) : site_(site) {}
+  // `password`: of all sessions, in the file bgp.password of each L4 host; empty: none.
+  explicit BgpSite(Site& site, std::string password = {}) : site_(site), password_(std::move(password)) {}
 
   // Starts all three BIRDs and waits for both routes in both families.
   Status up();
@@ -65,7 +67,12 @@ class BgpSite {
  private:
   Status start_bird(const std::string& host, const std::string& text);
 
+  std::string bird_router() const;
+  std::string frr_router() const;
+  std::string gobgp_router() const;
+
   Site& site_;
+  std::string password_;
 };
 
 }  // namespace gatehouse::test

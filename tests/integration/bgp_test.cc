@@ -165,6 +165,30 @@ TEST_F(BgpTest, IsWithdrawnWhenAllNodesAreDeadAndBackWhenTwoAre) {
       seconds(30), milliseconds(100)));
 }
 
+class BgpPrependTest : public BgpTest {
+ protected:
+  std::string config() override { return bgp_config("drain = \"prepend\"\n"); }
+};
+
+TEST_F(BgpPrependTest, HostsThatAllDrainAreStillTheLastResort) {
+  Load load(*site_, {.new_rate = 50});
+  let_pass(seconds(1));
+  const double first_at = unix_seconds_now();
+  ASSERT_EQ(site_->cli("l4a", {"drain", "l4a"}).exit_code, 0);
+  ASSERT_TRUE(bgp_->wait_for_hops("l4b"));
+  print_moved("drain by prepending", first_at, "l4b");
+  const std::string routes = bgp_->ask_bird("router", {"show", "route", "protocol", "l4a_6", "all"});
+  EXPECT_NE(routes.find("BGP.as_path: 65010 65010 65010 65010\n"), routes.npos) << routes;
+  EXPECT_NE(routes.find("(65535,0)"), routes.npos) << routes;
+  ASSERT_EQ(site_->cli("l4b", {"drain", "l4b"}).exit_code, 0);
+  ASSERT_TRUE(bgp_->wait_for_hops("l4a l4b"));
+  let_pass(seconds(1));
+  for (const char* host : {"l4a", "l4b"}) ASSERT_EQ(site_->cli(host, {"undrain", host}).exit_code, 0);
+  let_pass(seconds(1));
+  EXPECT_TRUE(bgp_->wait_for_hops("l4a l4b"));
+  expect_nothing_broken(load.stop());
+}
+
 // l4a's daemon runs below a service manager that keeps its descriptors.
 class BgpRestartTest : public BgpTest {
  protected:
