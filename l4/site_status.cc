@@ -93,7 +93,7 @@ Json pools_of(Director& director) {
         if (backend.pool != pool.name) continue;
         backends.push_back({{"address", to_string(backend.address)}, {"is_healthy", backend.is_healthy}, {"reason", backend.reason},
                             {"requests", backend.requests}, {"failures", backend.failures}, {"in_flight", backend.in_flight},
-                            {"node", node.config.name}});
+                            {"weight", backend.weight}, {"state", backend.state}, {"node", node.config.name}});
       }
     }
     pools.push_back({{"name", pool.name}, {"backends", std::move(backends)}});

@@ -6,24 +6,8 @@
 #include "common/scramble.h"
 
 namespace gatehouse::l7 {
-namespace {
-
-constexpr std::uint64_t kIsSet = std::uint64_t{1} << 63;
-
-}  // namespace
-
 std::uint64_t arm_key(std::string_view route, std::string_view pool) {
   return (scramble(pool_key(route)) ^ pool_key(pool)) | 1;
-}
-
-std::uint64_t pack_adjusted(std::uint32_t weight, std::uint32_t base) {
-  return kIsSet | std::uint64_t{base} << 32 | weight;
-}
-
-std::uint32_t weight_now(std::uint64_t adjusted, std::uint32_t base) {
-  return pack_adjusted(static_cast<std::uint32_t>(adjusted), base) == adjusted
-             ? static_cast<std::uint32_t>(adjusted)
-             : base;
 }
 
 Arms::Arms(std::vector<Arm> arms, Board& board, std::uint64_t random)

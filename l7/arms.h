@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/config/model_routes.h"
+#include "l7/adjusted_weight.h"
 #include "l7/board.h"
 
 namespace gatehouse::l7 {
@@ -19,10 +20,6 @@ namespace gatehouse::l7 {
 class Pool;
 
 std::uint64_t arm_key(std::string_view route, std::string_view pool);
-// A weight set over `base`, as ArmCell::adjusted keeps it; 0: none was.
-std::uint64_t pack_adjusted(std::uint32_t weight, std::uint32_t base);
-// What holds now of a config's weight.
-std::uint32_t weight_now(std::uint64_t adjusted, std::uint32_t base);
 
 class Arms {
  public:

@@ -11,7 +11,7 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6405;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6406;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   alignas(64) std::atomic<std::uint64_t> version;
@@ -118,6 +118,7 @@ ArmCell* Board::arm(std::uint64_t key) {
   return find_or_take(layout_->arms, key, is_new);
 }
 
+std::span<BackendCell> Board::backends() { return layout_->backends; }
 std::span<ArmCell> Board::arms() { return layout_->arms; }
 
 std::uint64_t Board::version() const { return layout_->version.load(std::memory_order_acquire); }
@@ -144,7 +145,9 @@ void Board::keep_only(const std::vector<std::uint64_t>& keys) {
   free_others(layout_->backends, keys, [](BackendCell& cell) {
     for (auto* count : {&cell.requests, &cell.failures, &cell.ejections}) count->store(0, std::memory_order_relaxed);
     for (auto* count : {&cell.failures_in_a_row, &cell.ejections_in_a_row}) count->store(0, std::memory_order_relaxed);
-    cell.ejected_until_ms.store(0, std::memory_order_relaxed);
+    for (auto* time : {&cell.ejected_until_ms, &cell.recovered_ms}) time->store(0, std::memory_order_relaxed);
+    cell.state.store(BackendState::kEnabled, std::memory_order_relaxed);
+    cell.adjusted.store(0, std::memory_order_relaxed);
     clear(cell.in_flight);
     clear(cell.connections);
   });

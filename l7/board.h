@@ -52,6 +52,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> requests_over_limit;  // answered 503
   std::atomic<std::uint64_t> forged_cookies;       // of our own names, not by us
   std::atomic<std::uint64_t> old_cookies;          // beyond their time
+  std::atomic<std::uint64_t> affinity_moves;       // of clients, from a backend that is drained or down
 };
 
 // The counts that have a name in status and metrics; all others are named where they are reported.
@@ -73,11 +74,26 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"requests_over_limit", &WorkerCell::requests_over_limit},
     {"forged_cookies", &WorkerCell::forged_cookies},
     {"old_cookies", &WorkerCell::old_cookies},
+    {"affinity_moves", &WorkerCell::affinity_moves},
 };
+
+// What an operator wants of a backend.
+enum class BackendState : std::uint32_t {
+  kEnabled,
+  kDraining,  // no new requests
+  kDisabled,  // the same, and it is not checked
+};
+
+inline const char* name_of(BackendState state) {
+  return state == BackendState::kDraining ? "draining" : state == BackendState::kDisabled ? "disabled" : "enabled";
+}
 
 struct alignas(64) BackendCell {
   std::atomic<std::uint64_t> key;        // backend_key(); 0: free
   std::atomic<std::uint32_t> is_healthy;
+  std::atomic<BackendState> state;       // set at run time
+  std::atomic<std::uint64_t> adjusted;   // the weight that was set at run time: see adjusted_weight.h
+  std::atomic<std::int64_t> recovered_ms;  // board_time() at which it got healthy or enabled; 0: it has always been
   std::atomic<std::uint64_t> requests;
   std::atomic<std::uint64_t> failures;   // connect, response or 5xx of the backend
   std::atomic<std::uint32_t> failures_in_a_row;   // see backend/ejection.h
@@ -128,6 +144,7 @@ class Board {
   PoolCell* pool(std::uint64_t key);  // the same for pools
   ArmCell* arm(std::uint64_t key);    // the same for pools of a route
   std::span<ArmCell> arms();
+  std::span<BackendCell> backends();
   // Grows with every change that was made at run time: what follows from cells is to be looked at again.
   std::uint64_t version() const;
   void bump_version();

@@ -1,15 +1,22 @@
 // A sealed text is time (4 bytes) | random bits (4) | value XOR mask (8) | the first half of the tag (16).
+#define OPENSSL_SUPPRESS_DEPRECATED  // SHA256_*
+
 #include "l7/cookie_seal.h"
 
 #include <openssl/crypto.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "common/check.h"
 #include "l7/tls/hkdf.h"
 
 namespace gatehouse::l7 {
 namespace {
+
+using Tag = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
 
 constexpr std::size_t kPlain = 16, kTag = 16, kSealed = kPlain + kTag;
 constexpr std::size_t kValueAt = 8;
@@ -61,6 +68,41 @@ bool decode(std::string_view text, unsigned char* bytes) {
   return held == 0;
 }
 
+// HMAC (RFC 2104) by the block functions: both halves of a key are hashed once, not once per cookie, and
+// nothing is allocated, which takes a third of the time of EVP.
+class Hmac {
+ public:
+  explicit Hmac(std::span<const unsigned char> key) {
+    std::array<unsigned char, kBlock> block;
+    for (const auto& [half, pad] : {std::pair(&inner_, 0x36), std::pair(&outer_, 0x5c)}) {
+      for (std::size_t i = 0; i < kBlock; ++i)
+        block[i] = static_cast<unsigned char>((i < key.size() ? key[i] : 0) ^ pad);
+      SHA256_Init(half);
+      SHA256_Update(half, block.data(), block.size());
+    }
+    OPENSSL_cleanse(block.data(), block.size());
+  }
+  ~Hmac() {
+    OPENSSL_cleanse(&inner_, sizeof inner_);
+    OPENSSL_cleanse(&outer_, sizeof outer_);
+  }
+  Tag of(std::span<const unsigned char> first, std::string_view second = {}) const {
+    Tag tag;
+    SHA256_CTX hash = inner_;
+    SHA256_Update(&hash, first.data(), first.size());
+    SHA256_Update(&hash, second.data(), second.size());
+    SHA256_Final(tag.data(), &hash);
+    hash = outer_;
+    SHA256_Update(&hash, tag.data(), tag.size());
+    SHA256_Final(tag.data(), &hash);
+    return tag;
+  }
+
+ private:
+  SHA256_CTX inner_;
+  SHA256_CTX outer_;
+};
+
 }  // namespace
 
 CookieKey derive_cookie_key(std::string_view secret) {
@@ -98,39 +140,22 @@ std::optional<CookieKeys> cookie_keys_from_hex(std::string_view text) {
   return keys;
 }
 
-CookieSeal::CookieSeal() : digest_(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context_(EVP_MD_CTX_new()) {
-  GH_CHECK(digest_ && context_);
-}
-
-// RFC 2104.
-CookieSeal::Tag CookieSeal::hmac(const unsigned char* key, Bytes first, Bytes second) {
-  std::array<unsigned char, kBlock> inner, outer;
-  for (std::size_t i = 0; i < kBlock; ++i) {
-    const unsigned char byte = i < kKey ? key[i] : 0;
-    inner[i] = byte ^ 0x36;
-    outer[i] = byte ^ 0x5c;
+struct CookieSeal::Schedule {
+  explicit Schedule(const CookieKey& key)
+      : tag(std::span(key).first(kKey)), mask(std::span(key).subspan(kKey)) {}
+  std::uint64_t mask_of(const unsigned char* sealed_tag) const {
+    return load(mask.of({sealed_tag, kTag}).data(), sizeof(std::uint64_t));
   }
-  Tag tag;
-  const auto hash = [&](Bytes a, Bytes b, Bytes c) {
-    GH_CHECK(EVP_DigestInit_ex2(context_.get(), digest_.get(), nullptr) == 1);
-    for (const Bytes part : {a, b, c})
-      GH_CHECK(EVP_DigestUpdate(context_.get(), part.data(), part.size()) == 1);
-    GH_CHECK(EVP_DigestFinal_ex(context_.get(), tag.data(), nullptr) == 1);
-  };
-  hash(inner, first, second);
-  hash(outer, tag, {});
-  OPENSSL_cleanse(inner.data(), inner.size());
-  OPENSSL_cleanse(outer.data(), outer.size());
-  return tag;
-}
+  Hmac tag;  // of time, random bits and value, which have one length, and then the scope
+  Hmac mask;
+};
 
-// `plain` has one length, so that none of it can be taken for scope.
-CookieSeal::Tag CookieSeal::tag_of(const CookieKey& key, std::string_view scope, Bytes plain) {
-  return hmac(key.data(), plain, {reinterpret_cast<const unsigned char*>(scope.data()), scope.size()});
-}
+CookieSeal::CookieSeal() = default;
+CookieSeal::~CookieSeal() = default;
 
-std::uint64_t CookieSeal::mask_of(const CookieKey& key, const unsigned char* tag) {
-  return load(hmac(key.data() + kKey, {tag, kTag}, {}).data(), sizeof(std::uint64_t));
+void CookieSeal::set(const CookieKeys& keys) {
+  present_ = std::make_unique<Schedule>(keys.present);
+  earlier_ = keys.earlier ? std::make_unique<Schedule>(*keys.earlier) : nullptr;
 }
 
 CookieSeal::Text CookieSeal::seal(std::string_view scope, std::uint64_t value, std::int64_t now,
@@ -140,19 +165,19 @@ CookieSeal::Text CookieSeal::seal(std::string_view scope, std::uint64_t value, s
   store(bytes.data(), static_cast<std::uint64_t>(now), 4);
   store(bytes.data() + 4, random, 4);
   store(bytes.data() + kValueAt, value, 8);
-  const Tag tag = tag_of(keys_->present, scope, {bytes.data(), kPlain});
+  const Tag tag = present_->tag.of({bytes.data(), kPlain}, scope);
   std::copy_n(tag.begin(), kTag, bytes.begin() + kPlain);
-  store(bytes.data() + kValueAt, value ^ mask_of(keys_->present, tag.data()), 8);
+  store(bytes.data() + kValueAt, value ^ present_->mask_of(tag.data()), 8);
   return encode(bytes.data());
 }
 
-bool CookieSeal::open_with(const CookieKey& key, std::string_view scope, const unsigned char* sealed,
-                           Opened& opened) {
+bool CookieSeal::open_with(const Schedule& key, std::string_view scope, const unsigned char* sealed,
+                           Opened& opened) const {
   std::array<unsigned char, kPlain> plain;
   std::copy_n(sealed, kPlain, plain.begin());
-  opened.value = load(sealed + kValueAt, 8) ^ mask_of(key, sealed + kPlain);
+  opened.value = load(sealed + kValueAt, 8) ^ key.mask_of(sealed + kPlain);
   store(plain.data() + kValueAt, opened.value, 8);
-  return CRYPTO_memcmp(tag_of(key, scope, plain).data(), sealed + kPlain, kTag) == 0;
+  return CRYPTO_memcmp(key.tag.of(plain, scope).data(), sealed + kPlain, kTag) == 0;
 }
 
 CookieSeal::Opened CookieSeal::open(std::string_view scope, std::string_view text, std::int64_t now,
@@ -160,8 +185,8 @@ CookieSeal::Opened CookieSeal::open(std::string_view scope, std::string_view tex
   Opened opened;
   std::array<unsigned char, kSealed> sealed;
   if (!is_set() || !decode(text, sealed.data())) return {};
-  const bool is_present = open_with(keys_->present, scope, sealed.data(), opened);
-  if (!is_present && !(keys_->earlier && open_with(*keys_->earlier, scope, sealed.data(), opened))) return {};
+  const bool is_present = open_with(*present_, scope, sealed.data(), opened);
+  if (!is_present && !(earlier_ && open_with(*earlier_, scope, sealed.data(), opened))) return {};
   const std::int64_t age = now - static_cast<std::int64_t>(load(sealed.data(), 4));
   const std::int64_t longest = std::chrono::ceil<std::chrono::seconds>(ttl).count();
   const bool is_old = age < -kMostAhead || age > longest;

@@ -6,16 +6,13 @@
 // A sealed text is for one scope: that of another cookie does not open it. Takes no memory once warm.
 #pragma once
 
-#include <openssl/evp.h>
-
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
-#include "common/openssl_ptr.h"
 #include "common/units.h"
 
 namespace gatehouse::l7 {
@@ -47,25 +44,20 @@ class CookieSeal {
   };
 
   CookieSeal();
-  void set(const CookieKeys& keys) { keys_ = keys; }
-  bool is_set() const { return keys_.has_value(); }  // before, nothing can be sealed or opened
+  ~CookieSeal();
+  void set(const CookieKeys& keys);
+  bool is_set() const { return present_ != nullptr; }  // before, nothing can be sealed or opened
 
   // `now`: seconds since 1970. `random`: any bits.
   Text seal(std::string_view scope, std::uint64_t value, std::int64_t now, std::uint64_t random);
   Opened open(std::string_view scope, std::string_view text, std::int64_t now, Duration ttl);
 
  private:
-  using Bytes = std::span<const unsigned char>;
-  using Tag = std::array<unsigned char, 32>;
-  Tag hmac(const unsigned char* key, Bytes first, Bytes second);
-  // `plain`: time, random bits and value.
-  Tag tag_of(const CookieKey& key, std::string_view scope, Bytes plain);
-  std::uint64_t mask_of(const CookieKey& key, const unsigned char* tag);
-  bool open_with(const CookieKey& key, std::string_view scope, const unsigned char* sealed, Opened& opened);
+  struct Schedule;  // a key, as far as it can be worked out beforehand
+  bool open_with(const Schedule& key, std::string_view scope, const unsigned char* sealed,
+                 Opened& opened) const;
 
-  std::unique_ptr<EVP_MD, OpensslFree<EVP_MD_free>> digest_;
-  std::unique_ptr<EVP_MD_CTX, OpensslFree<EVP_MD_CTX_free>> context_;
-  std::optional<CookieKeys> keys_;
+  std::unique_ptr<Schedule> present_, earlier_;
 };
 
 }  // namespace gatehouse::l7

@@ -58,7 +58,9 @@ void Exchange::begin(ClientSide& client) {
   request_bytes_ = response_bytes_ = 0;
   status_ = 0;
   is_response_begun_ = is_response_done_ = is_upgrade_ = is_tunnel_ = is_grpc_ = false;
-  sets_sticky_ = false;
+  sets_sticky_ = is_bound_known_ = keeps_bound_ = has_moved_ = is_affinity_due_ = false;
+  bound_ = nullptr;
+  hash_.reset();
   expires_ = try_expires_ = EventLoop::Clock::time_point::max();
   own_id_ = context_.request_ids.next();
   error_.clear();
@@ -178,7 +180,7 @@ Exchange::Next Exchange::write_backend_head() {
 Exchange::Next Exchange::choose_backend() {
   if (!has_entered_ && !pool_->enter()) return refuse_over_limit("the pool has as many requests as it may");
   has_entered_ = true;
-  chosen_ = next_ ? std::exchange(next_, nullptr) : pool_->choose({tried_.data(), tried_count_});
+  chosen_ = next_ ? std::exchange(next_, nullptr) : choose();
   if (chosen_) return go(kLease);
   if (pool_->was_full()) return refuse_over_limit("every backend has as many requests as it may");
   return answer(503, "no healthy backend", "no healthy backend in pool " + pool_->config().name);

@@ -10,14 +10,13 @@
 #include <string_view>
 
 #include "l7/backend/backend_side.h"
+#include "l7/backend/pool.h"
 #include "l7/client_side.h"
 #include "l7/deadline.h"
 #include "l7/request_id.h"
 #include "l7/runtime.h"
 
 namespace gatehouse::l7 {
-
-class Pool;
 
 class Exchange {
  public:
@@ -67,6 +66,10 @@ class Exchange {
   Next write_backend_head();
   bool choose_pool(const RoutePlan& plan);
   std::uint64_t find_place(const OwnCookie& cookie, Arms& arms);
+  void find_bound(const OwnCookie& cookie);
+  std::optional<std::uint64_t> hash_by(const config::Hash& hash) const;
+  IpAddress true_client_address() const;
+  Backend* choose();
   const http::FieldEdits* response_edits() const;
   std::size_t rewrite(const RoutePlan& plan, http::Forwarding& forwarding);
   Next go(Step step) {
@@ -136,6 +139,12 @@ class Exchange {
   Pool* pool_ = nullptr;
   std::uint64_t place_ = 0;   // of the client, among the pools of its route
   bool sets_sticky_ = false;  // the client is to keep it
+  Backend* bound_ = nullptr;   // the client's, as its cookie says
+  bool is_bound_known_ = false;  // it said one, if it is a member or not
+  bool keeps_bound_ = false;   // that only has no room now
+  bool has_moved_ = false;     // it got another
+  bool is_affinity_due_ = false;  // it gets a new cookie anyway
+  std::optional<std::uint64_t> hash_;
   BackendSide* backend_ = nullptr;  // leased
   Backend* chosen_ = nullptr;
   Backend* next_ = nullptr;    // of a retry that has been decided

@@ -6,6 +6,9 @@
 namespace gatehouse::l7 {
 namespace {
 
+constexpr int kMostTried =
+    4;  // of one name: browsers send one for each Path, and a header has room for a thousand
+
 std::string same_site_of(const std::string& choice) {
   return choice == "strict" ? "Strict" : choice == "none" ? "None" : "Lax";
 }
@@ -22,6 +25,7 @@ OwnCookie::OwnCookie(const config::OwnCookie& config, std::string_view purpose)
 
 OwnCookie::Found OwnCookie::find(const http::Fields& fields, CookieSeal& seal, std::int64_t now) const {
   Found found;
+  int left = kMostTried;
   http::any_cookie(fields, name_, [&](std::string_view text) {
     const CookieSeal::Opened opened = seal.open(scope_, text, now, ttl_);
     switch (opened.verdict) {
@@ -35,7 +39,7 @@ OwnCookie::Found OwnCookie::find(const http::Fields& fields, CookieSeal& seal, s
         found.kind = Found::Kind::kOld;
         break;
     }
-    return found.kind == Found::Kind::kGood;
+    return found.kind == Found::Kind::kGood || --left == 0;
   });
   return found;
 }

@@ -24,7 +24,7 @@ class OwnCookie {
     std::uint64_t value = 0;  // of kGood
     bool is_due = false;      // good, but to be sent anew
   };
-  // Of several of that name the first good one.
+  // Of several of that name the first good one; of many only the first few are looked at.
   Found find(const http::Fields& fields, CookieSeal& seal, std::int64_t now) const;
   // `out` becomes the value of a Set-Cookie field.
   void write(std::string& out, std::uint64_t value, CookieSeal& seal, std::int64_t now, std::uint64_t random,

@@ -88,7 +88,7 @@ bool Exchange::find_retry(Fault fault) {
   if (attempts_ >= most_attempts_ || !is_body_kept_ || is_response_begun_) return false;
   if (may_have_been_seen && !is_repeatable_) return false;
   tried_[tried_count_++] = chosen_;
-  next_ = pool_->choose({tried_.data(), tried_count_});
+  next_ = choose();
   const bool is_refusal = fault == Fault::kTurnedAway || fault == Fault::kRefused;
   if (!next_ && is_refusal) next_ = chosen_;
   if (!next_ || (fault != Fault::kTurnedAway && !pays_for_retry())) {

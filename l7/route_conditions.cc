@@ -17,8 +17,6 @@ int hex_value(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-bool is_encoded(std::string_view text) { return text.find_first_of("%+") != std::string_view::npos; }
-
 re2::StringPiece piece_of(std::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
@@ -96,16 +94,8 @@ bool ValueTest::any_cookie(const RouteAsk& ask) const {
   return ask.fields && http::any_cookie(*ask.fields, name_, [this](std::string_view value) { return fits(value); });
 }
 
-// Takes memory only for what is encoded.
 bool ValueTest::any_parameter(const RouteAsk& ask) const {
-  return http::any_piece(ask.query, '&', [this](std::string_view parameter) {
-    if (parameter.empty()) return false;
-    const std::size_t equals = std::min(parameter.find('='), parameter.size());
-    const std::string_view name = parameter.substr(0, equals);
-    if (is_encoded(name) ? decode_parameter(name) != name_ : name != name_) return false;
-    const std::string_view value = parameter.substr(std::min(equals + 1, parameter.size()));
-    return is_encoded(value) ? fits(decode_parameter(value)) : fits(value);
-  });
+  return l7::any_parameter(ask.query, name_, [this](std::string_view value) { return fits(value); });
 }
 
 std::string ValueTest::text() const {

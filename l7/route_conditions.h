@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/config/model_routes.h"
+#include "l7/http/cookie.h"
 #include "l7/http/message.h"
 
 namespace re2 {
@@ -78,5 +79,20 @@ class RouteConditions {
 
 // `text` with %XX and '+' decoded (application/x-www-form-urlencoded); what is no escape stays as it is.
 std::string decode_parameter(std::string_view text);
+
+// Calls visit(value) for the parameters of that name, decoded, until one returns true. Takes memory only for what is
+// encoded.
+template <typename Visit>
+bool any_parameter(std::string_view query, std::string_view name, Visit visit) {
+  const auto is_encoded = [](std::string_view text) { return text.find_first_of("%+") != std::string_view::npos; };
+  return http::any_piece(query, '&', [&](std::string_view parameter) {
+    if (parameter.empty()) return false;
+    const std::size_t equals = std::min(parameter.find('='), parameter.size());
+    const std::string_view found = parameter.substr(0, equals);
+    if (is_encoded(found) ? decode_parameter(found) != name : found != name) return false;
+    const std::string_view value = parameter.substr(std::min(equals + 1, parameter.size()));
+    return is_encoded(value) ? visit(decode_parameter(value)) : visit(value);
+  });
+}
 
 }  // namespace gatehouse::l7

@@ -71,6 +71,7 @@ struct RouteScratch {
   FieldScratch answer;  // fields of an answer of the route's own
   std::string target;   // a rewritten path, a Location
   std::string sticky_cookie;   // values of Set-Cookie
+  std::string affinity_cookie;
 };
 
 class RoutePlan {

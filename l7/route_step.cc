@@ -17,9 +17,15 @@ RouteAsk Exchange::asked() const {
   const http::Request& request = context_.request;
   const ClientConnection& connection = client_->connection();
   RouteAsk ask{request.host, request.path, request.method, request.query, &request.fields, connection.arrival().client.address};
-  const bool is_behind_proxy = connection.is_trusted() && runtime_->router().looks_at_client();
-  if (is_behind_proxy) ask.client = true_client(ask.client, request.fields, listener_->config.trusted_proxies);
+  if (runtime_->router().looks_at_client()) ask.client = true_client_address();
   return ask;
+}
+
+IpAddress Exchange::true_client_address() const {
+  const ClientConnection& connection = client_->connection();
+  const IpAddress peer = connection.arrival().client.address;
+  if (!connection.is_trusted()) return peer;
+  return true_client(peer, context_.request.fields, listener_->config.trusted_proxies);
 }
 
 // For a message to either side. OpenSSL takes any bytes as a server name: what is no host name is none.

@@ -1,8 +1,13 @@
 // Numbers are checked here for their form, by the node for their range.
 #include "common/cli/adjust_command.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
+
+#include "common/address.h"
+#include "common/cli/json_fields.h"
+#include "common/config/findings.h"
 
 namespace gatehouse::cli {
 namespace {
@@ -26,6 +31,30 @@ Result<Json> weight_request(const std::vector<std::string>& words) {
   auto weight = parse_weight(words[2]);
   if (!weight) return weight.error();
   return Json{{"route", words[0]}, {"pool", words[1]}, {"weight", std::move(*weight)}};
+}
+
+Result<Json> backend_request(const std::vector<std::string>& words) {
+  const std::vector<std::string> known = {"drain", "undrain", "disable", "enable", "weight"};
+  const std::string& action = words[2];
+  if (std::find(known.begin(), known.end(), action) == known.end())
+    return Error{"unknown action of backend \"" + action + "\"" + config::suggest(action, known)};
+  const auto address = Endpoint::parse(words[1]);
+  if (!address)
+    return Error{"\"" + words[1] + "\" is no address with a port, such as 192.0.2.7:80 or [2001:db8::7]:80"};
+  Json request = {{"pool", words[0]}, {"address", to_string(*address)}, {"action", action}};
+  const bool is_weight = action == "weight";
+  if (is_weight != (words.size() == 4))
+    return Error{"backend POOL ADDRESS " + action + (is_weight ? " takes a weight" : " takes nothing more")};
+  if (!is_weight) return request;
+  auto weight = parse_weight(words[3]);
+  if (!weight) return weight.error();
+  request["weight"] = std::move(*weight);
+  return request;
+}
+
+std::string backend_report(const Json& answer) {
+  return "backend " + text_of(member(answer, "address")) + " of pool " + text_of(member(answer, "pool")) +
+         " is " + text_of(member(answer, "state")) + ", weight " + text_of(member(answer, "weight")) + "\n";
 }
 
 }  // namespace gatehouse::cli

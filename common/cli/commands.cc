@@ -245,6 +245,15 @@ int weight(const Invocation& invocation) {
   return 0;
 }
 
+int backend(const Invocation& invocation) {
+  Result<Json> request = backend_request(invocation.arguments);
+  if (!request) return complain(request.error().message, 2);
+  const Result<Json> answer = ask(invocation, "backend", std::move(*request));
+  if (!answer) return complain(answer.error().message);
+  print(backend_report(*answer));
+  return 0;
+}
+
 int reference(const Invocation&) {
   print(config::reference_page());
   return 0;
@@ -311,6 +320,11 @@ const Command kCommands[] = {
      "Sets the weight of a route's pool on this node, at once; 0: none, \"config\": what the config says.",
      {},
      weight},
+    {"backend",
+     "POOL ADDRESS ACTION [WEIGHT]",
+     "A backend on this node, at once: drain (no new requests), disable (nor checks), undrain, enable, weight WEIGHT.",
+     {},
+     backend},
     {"capture",
      "FILE",
      "Writes packets as they came and as they left to FILE (pcapng); forwarding goes on.",

@@ -100,6 +100,7 @@ constexpr Column kHandshakeColumns[] = {{"FAILED HANDSHAKES", "reason", Kind::kT
 constexpr Column kBackendColumns[] = {
     {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
     {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
+    {"STATE", "state"},                        {"WEIGHT", "weight", Kind::kNumber},
     {"REQUESTS", "requests", Kind::kCounter},  {"REQUESTS/S", "requests_per_second", Kind::kRate},
     {"FAILURES", "failures", Kind::kCounter}, {"EJECTIONS", "ejections", Kind::kNumber},
     {"IN FLIGHT", "in_flight", Kind::kNumber}, {"REASON", "reason"}};

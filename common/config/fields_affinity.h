@@ -24,6 +24,21 @@ inline constexpr auto kFields<OwnCookie> = std::tuple{
 };
 
 template <>
+inline constexpr auto kFields<Hash> = std::tuple{
+    field("header", &Hash::header, "Name of a header field."),
+    field("cookie", &Hash::cookie, "Name of a cookie of the application."),
+    field("query", &Hash::query, "Name of a query parameter."),
+    field("path", &Hash::path, "The path."),
+    field("client", &Hash::client,
+          "The client's address; behind a trusted proxy, whom X-Forwarded-For names."),
+    field("max_load", &Hash::max_load,
+          "A backend with more than so many percent of its share of the requests in flight leaves further "
+          "ones to "
+          "the next; 0: no bound, else from 101.",
+          kOptional, 0, 10'000),
+};
+
+template <>
 inline constexpr auto kFields<Cookies> = std::tuple{
     field(
         "secret_file", &Cookies::secret_file,

@@ -24,6 +24,16 @@ struct OwnCookie {
   std::string secure = "auto";    // auto: over TLS | always
 };
 
+// What of a request says which backend it gets. Exactly one of the first five is set.
+struct Hash {
+  std::string header;
+  std::string cookie;  // of the application
+  std::string query;
+  bool path = false;
+  bool client = false;         // its address
+  std::uint32_t max_load = 0;  // percent of a backend's share of the requests in flight; 0: no bound
+};
+
 // Of the whole node.
 struct Cookies {
   std::string secret_file;          // the same on all nodes

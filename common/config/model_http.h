@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/address.h"
+#include "common/config/model_affinity.h"
 #include "common/config/model_resilience.h"
 #include "common/config/model_tls.h"
 #include "common/units.h"
@@ -47,6 +48,7 @@ struct Listener {
 struct Backend {
   Endpoint address;
   std::uint32_t weight = 1;
+  bool backup = false;                  // only while no other is there
 };
 
 struct Health {
@@ -77,6 +79,10 @@ struct Pool {
   Limits limits;
   std::string panic = "refuse";         // refuse | use-all
   std::uint32_t panic_below = 0;        // percent of healthy backends; 0: when there is none
+  std::string policy = "round-robin";   // round-robin | maglev | ring-hash
+  std::optional<Hash> hash;             // of maglev and ring-hash
+  std::optional<OwnCookie> affinity;    // clients stay with the backend that they got
+  Duration slow_start{0};               // after recovery, to the whole weight; 0: at once
 };
 
 struct AccessLog {

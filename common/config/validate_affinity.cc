@@ -31,6 +31,7 @@ class AffinityValidator : Validator {
       error("route", "[[route]] pools: expected at most " + std::to_string(kMostArms) + " in all, found " +
                          std::to_string(arms));
     }
+    for (std::size_t i = 0; i < config_.pools.size(); ++i) check_pool(i, config_.pools[i]);
     check_secrets();
   }
 
@@ -58,6 +59,39 @@ class AffinityValidator : Validator {
     if (route.pools.empty())
       error(where, "[[route]] " + quoted(route.name) + " has sticky and no pools: expected pools with it");
     check_cookie(where, "[[route]].sticky ", *route.sticky);
+  }
+
+  void check_pool(std::size_t i, const Pool& pool) {
+    if (pool.affinity) check_cookie(at("pool", i, "affinity"), "[[pool]].affinity ", *pool.affinity);
+    const bool is_hashed = pool.policy == "maglev" || pool.policy == "ring-hash";
+    if (!is_hashed && pool.policy != "round-robin") {
+      error(at("pool", i, "policy"),
+            "[[pool]] policy: expected \"round-robin\", \"maglev\" or \"ring-hash\", found " +
+                quoted(pool.policy));
+    } else if (is_hashed != pool.hash.has_value()) {
+      error(at("pool", i, is_hashed ? "policy" : "hash"),
+            is_hashed ? "[[pool]] policy " + quoted(pool.policy) + ": expected hash with it"
+                      : std::string("[[pool]].hash: expected policy \"maglev\" or \"ring-hash\" with it"));
+    }
+    if (pool.hash) check_hash(i, *pool.hash);
+    if (is_hashed && pool.slow_start.count() > 0)
+      warn(at("pool", i, "slow_start"), "[[pool]] slow_start: requests that are hashed do not wait for it");
+    const bool has_main = std::any_of(pool.backends.begin(), pool.backends.end(),
+                                      [](const Backend& backend) { return !backend.backup; });
+    if (!pool.backends.empty() && !has_main)
+      error(at("pool", i, "backends"), "[[pool]] " + quoted(pool.name) + ": every backend is a backup");
+  }
+
+  void check_hash(std::size_t i, const Hash& hash) {
+    const int keys =
+        !hash.header.empty() + !hash.cookie.empty() + !hash.query.empty() + hash.path + hash.client;
+    if (keys != 1) {
+      error(at("pool", i, "hash"), "[[pool]].hash has " + std::to_string(keys) +
+                                       " keys: expected exactly one of header, cookie, query, path, client");
+    }
+    if (hash.max_load > 0 && hash.max_load <= 100)
+      error(at("pool", i, "hash"), "[[pool]].hash max_load: expected 0, or more than 100 percent, found " +
+                                       std::to_string(hash.max_load));
   }
 
   void check_cookie(const std::string& where, const std::string& label, const OwnCookie& own) {
@@ -94,10 +128,12 @@ class AffinityValidator : Validator {
       error("cookies", "[cookies] earlier_secret_file: expected secret_file with it");
     const bool is_shared = !cookies.secret_file.empty() || !config_.tls.ticket_secret_file.empty();
     if (is_shared || config_.nodes.size() < 2) return;
+    const std::string why = ": without cookies.secret_file nodes do not believe each other's cookies";
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
-      if (!config_.routes[i].sticky) continue;
-      return warn(at("route", i, "sticky"),
-                  "[[route]].sticky: without cookies.secret_file nodes do not believe each other's cookies");
+      if (config_.routes[i].sticky) return warn(at("route", i, "sticky"), "[[route]].sticky" + why);
+    }
+    for (std::size_t i = 0; i < config_.pools.size(); ++i) {
+      if (config_.pools[i].affinity) return warn(at("pool", i, "affinity"), "[[pool]].affinity" + why);
     }
   }
 };

@@ -120,6 +120,11 @@ Result<BackendReport> backend_from_json(const Json& json) {
     reader.number("ejections", backend.ejections);
     reader.flag("is_ejected", backend.is_ejected);
   }
+  if (json.contains("state")) {
+    reader.number("weight", backend.weight);
+    reader.text("state", backend.state);
+    reader.flag("is_backup", backend.is_backup);
+  }
   return reader.finish(backend);
 }
 
@@ -136,7 +141,8 @@ Result<CertificateReport> certificate_from_json(const Json& json) {
 Json to_json(const BackendReport& backend) {
   return {{"pool", backend.pool},         {"address", to_string(backend.address)}, {"is_healthy", backend.is_healthy},
           {"reason", backend.reason},     {"requests", backend.requests},          {"failures", backend.failures},
-          {"in_flight", backend.in_flight}, {"is_ejected", backend.is_ejected},    {"ejections", backend.ejections}};
+          {"in_flight", backend.in_flight}, {"is_ejected", backend.is_ejected},    {"ejections", backend.ejections},
+          {"weight", backend.weight},     {"state", backend.state},                {"is_backup", backend.is_backup}};
 }
 
 }  // namespace

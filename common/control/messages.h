@@ -10,6 +10,7 @@
 // reload      CLI → either           request   {} → {digest, nodes}  re-reads the file; an L4 host passes it on to its nodes
 // status      CLI → either           request   {} → SiteStatus       (as `gatehouse status --json` prints it)
 // weight      CLI → node             request   {route, pool, weight} → {name, pools: [{name, weight, weight_now, share, requests}]}
+// backend     CLI → node             request   {pool, address, action: drain|undrain|disable|enable|weight, weight} → BackendReport
 // explain     CLI → either           request   {method, url, headers, client} → {route, pool, why: [...]}; L4 asks a node
 // explain_packet  CLI → L4 host      request   {source, vip} → {slot, hops, node, ...}
 #pragma once
@@ -62,6 +63,9 @@ struct BackendReport {
   std::uint64_t in_flight = 0;
   bool is_ejected = false;        // by its failures, for a while
   std::uint64_t ejections = 0;
+  std::uint32_t weight = 1;       // that holds now
+  std::string state = "enabled";  // enabled | draining | disabled: set at run time
+  bool is_backup = false;
 };
 
 struct CertificateReport {

@@ -126,6 +126,10 @@ void Backend::set_tls(const TlsClientContext& tls) {
   if (tls.identity() == tls_.identity()) return;
   tls_ = tls;
   sessions_.clear();
+  drop_all_idle();
+}
+
+void Backend::drop_all_idle() {
   while (!idle_.empty()) drop_idle(*idle_.back());
   for (std::size_t i = shared_.size(); i > 0; --i) shared_[i - 1]->retire();  // one without streams ends at once
 }

@@ -57,6 +57,7 @@ class Backend {
   // For connections.
   void give_back(H1Connection& connection, const config::Pool& pool);
   void drop_idle(H1Connection& connection);
+  void drop_all_idle();  // those of HTTP/2 once they have no stream
   void drop(H2Connection& connection);
 
   std::atomic<std::uint32_t>* connection_count() const;  // nullptr: not counted

@@ -7,8 +7,9 @@ Member* choose_round_robin(std::span<Member> members) {
   std::int64_t earned = 0;
   for (Member& member : members) {
     if (!member.is_candidate) continue;
-    member.credit += member.weight;
-    earned += member.weight;
+    const std::int64_t share = std::int64_t{member.weight} * member.warmth;
+    member.credit += share;
+    earned += share;
     if (!best || member.credit > best->credit) best = &member;
   }
   if (best) best->credit -= earned;

@@ -9,9 +9,14 @@
 
 namespace gatehouse::l7 {
 
+inline constexpr std::uint32_t kWarm = 256;
+
 struct Member {
   BackendPin backend;
-  std::uint32_t weight = 1;
+  std::uint32_t weight = 1;  // that holds now; 0: it gets nothing
+  std::uint32_t base = 1;    // of the config
+  bool is_backup = false;
+  std::uint32_t warmth = kWarm;  // of kWarm: the part of its weight that one in slow start has reached
   std::int64_t credit = 0;   // of round robin
   bool is_candidate = false;  // set anew for each choice, as is its rank
   std::uint8_t rank = 0;

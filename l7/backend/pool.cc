@@ -1,3 +1,4 @@
+// What a pool allows, and when too few members are there; the choice among them is in choice.cc.
 #include "l7/backend/pool.h"
 
 #include <algorithm>
@@ -14,51 +15,51 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
     : config_(config),
       context_(backends.context()),
       speaks_h2_(config.protocol == "h2"),
+      counts_requests_(config.limits.max_requests > 0 || (config.hash && config.hash->max_load > 0)),
       proxy_version_(parse_proxy_version(config.proxy_protocol)),
       cell_(context_.board.pool(pool_key(config.name))) {
   if (!cell_) cell_ = (own_cell_ = std::make_unique<PoolCell>()).get();
+  if (config.affinity) affinity_.emplace(*config.affinity, "affinity");
   members_.reserve(config.backends.size());
   for (const config::Backend& backend : config.backends) {
-    members_.push_back({BackendPin(backends.find_or_add(config.name, backend.address, tls)), backend.weight});
+    members_.push_back({BackendPin(backends.find_or_add(config.name, backend.address, tls)), backend.weight,
+                        backend.weight, backend.backup});
+    has_backups_ |= backend.backup;
   }
   if (!members_.empty()) members_[worker % members_.size()].credit = 1;
+  if (config.policy == "maglev") hash_.emplace(HashPolicy::Kind::kMaglev);
+  if (config.policy == "ring-hash") hash_.emplace(HashPolicy::Kind::kRing);
+  version_ = context_.board.version();
+  refresh();
 }
 
-Backend* Pool::choose(std::span<Backend* const> tried) {
-  was_full_ = false;
-  const bool is_panicking = is_panic();
-  if (is_panicking && config_.panic != "use-all") return nullptr;
-  Rank best = Rank::kNot;
-  for (Member& member : members_) {
-    member.rank = static_cast<std::uint8_t>(rank_of(member, tried, is_panicking));
-    best = std::min(best, static_cast<Rank>(member.rank));
+std::uint64_t Pool::key_of(const Backend& backend) const {
+  return backend_key(config_.name, backend.address());
+}
+
+Backend* Pool::find(std::uint64_t key) const {
+  for (const Member& member : members_) {
+    if (key_of(*member.backend) == key) return &*member.backend;
   }
-  if (best == Rank::kNot) return nullptr;
-  for (Member& member : members_) member.is_candidate = member.rank == static_cast<std::uint8_t>(best);
-  return &*choose_round_robin(members_)->backend;
+  return nullptr;
 }
 
-Pool::Rank Pool::rank_of(const Member& member, std::span<Backend* const> tried, bool is_panicking) {
-  Backend* backend = &*member.backend;
-  if (member.weight == 0 || (!is_panicking && !backend->is_healthy())) return Rank::kNot;
-  if (std::find(tried.begin(), tried.end(), backend) != tried.end()) return Rank::kNot;
-  const bool is_out = !is_panicking && backend->is_ejected();
-  if (is_out && !tried.empty()) return Rank::kNot;
-  if (backend->is_full(config_.limits)) {
-    was_full_ = true;
-    return Rank::kNot;
+// Drained members (weight 0) are no part of it.
+bool Pool::has_too_few(bool backups, std::size_t& all, std::size_t& healthy) const {
+  all = healthy = 0;
+  for (const Member& member : members_) {
+    if (member.weight == 0 || member.is_backup != backups) continue;
+    ++all;
+    healthy += member.backend->is_healthy();
   }
-  return is_out ? Rank::kEjected : backend->is_avoided() ? Rank::kAvoided : Rank::kGood;
+  return healthy == 0 || healthy * 100 < config_.panic_below * all;
 }
 
-// Drained members (weight 0) are no part of it. Said once per node.
+// Said once per node.
 bool Pool::is_panic() {
   std::size_t all = 0, healthy = 0;
-  for (const Member& member : members_) {
-    all += member.weight > 0;
-    healthy += member.weight > 0 && member.backend->is_healthy();
-  }
-  const bool is_now = healthy == 0 || healthy * 100 < config_.panic_below * all;
+  bool is_now = has_too_few(false, all, healthy);
+  if (is_now && has_backups_) is_now = has_too_few(true, all, healthy);
   const std::uint32_t value = is_now ? 1 : 0;
   if (cell_->is_in_panic.load(std::memory_order_relaxed) != value &&
       cell_->is_in_panic.exchange(value) != value) {
@@ -92,15 +93,15 @@ bool Pool::has_too_many_ejected() const {
   return static_cast<std::size_t>(out) * 100 > config_.ejection.max_share * members_.size();
 }
 
-// Without a limit nothing is counted: places of several workers share a cache line.
+// Where nobody asks nothing is counted: places of several workers share a cache line.
 bool Pool::enter() {
-  const std::uint32_t limit = config_.limits.max_requests;
-  if (limit > 0 && !add_within(cell_->requests, context_.index, limit)) return false;
+  if (counts_requests_ && !add_within(cell_->requests, context_.index, config_.limits.max_requests))
+    return false;
   add_request(*cell_, config_.retry);
   return true;
 }
 void Pool::leave() {
-  if (config_.limits.max_requests > 0) cell_->requests[context_.index].fetch_sub(1);
+  if (counts_requests_) cell_->requests[context_.index].fetch_sub(1);
 }
 bool Pool::begin_waiting() {
   const std::uint32_t limit = config_.limits.max_pending;

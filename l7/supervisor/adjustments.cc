@@ -2,6 +2,7 @@
 #include "l7/supervisor/adjustments.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "common/config/findings.h"
@@ -13,7 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint32_t kMostWeight = 1'000'000;  // as in the config
+constexpr std::uint32_t kMostWeight = 1'000'000, kMostBackendWeight = 10'000;  // as in the config
 
 std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
@@ -32,9 +33,30 @@ Result<std::optional<std::uint32_t>> weight_of(const Json& params, std::uint32_t
   return std::optional(found->get<std::uint32_t>());
 }
 
-bool holds(const ArmCell& cell, const config::RoutePool& pool) {
-  const std::uint64_t adjusted = cell.adjusted.load();
-  return adjusted != 0 && pack_adjusted(static_cast<std::uint32_t>(adjusted), pool.weight) == adjusted;
+// Of what was set over the config's weight, if it holds or not.
+std::string of_weight(std::uint32_t set, std::uint32_t base, bool holds) {
+  const std::string own = std::to_string(base), other = std::to_string(set);
+  return holds ? "has weight " + other + ", set at run time over " + own
+               : "has weight " + own + " in place of " + other + ", which was set at run time";
+}
+
+// One that comes back begins slowly, where its pool says so.
+Status apply(const std::string& action, const Json& params, const config::Backend& backend, BackendCell& cell,
+             std::int64_t now) {
+  const auto set = [&cell](BackendState state) { return cell.state.exchange(state) != state; };
+  if (action == "drain") return set(BackendState::kDraining), Status();
+  if (action == "disable") return set(BackendState::kDisabled), Status();
+  if (action == "undrain" || action == "enable") {
+    if (set(BackendState::kEnabled)) cell.recovered_ms.store(now);
+    return {};
+  }
+  if (action != "weight")
+    return Error{"action: expected drain, undrain, disable, enable or weight, found " + quoted(action)};
+  const auto weight = weight_of(params, kMostBackendWeight);
+  if (!weight) return weight.error();
+  const bool is_own = !*weight || **weight == backend.weight;
+  cell.adjusted.store(is_own ? 0 : pack_adjusted(**weight, backend.weight));
+  return {};
 }
 
 template <typename Entries>
@@ -96,13 +118,11 @@ std::vector<std::string> Adjustments::settle(const config::Config& config) {
       const ArmCell* cell = board_.arm(arm_key(route.name, pool.name));
       if (!cell || cell->adjusted.load() == 0) continue;
       const auto set = static_cast<std::uint32_t>(cell->adjusted.load());
-      const std::string what = "route " + route.name + ": pool " + pool.name + " has weight ";
-      notes.push_back(holds(*cell, pool) ? what + std::to_string(set) + ", set at run time over " +
-                                               std::to_string(pool.weight)
-                                         : what + std::to_string(pool.weight) + " in place of " +
-                                               std::to_string(set) + ", which was set at run time");
+      notes.push_back("route " + route.name + ": pool " + pool.name + " " +
+                      of_weight(set, pool.weight, is_adjusted(cell->adjusted.load(), pool.weight)));
     }
   }
+  settle_backends(config, notes);
   return notes;
 }
 
@@ -111,12 +131,70 @@ void Adjustments::forget_others(const config::Config& config) {
   for (const config::Route& route : config.routes) {
     for (const config::RoutePool& pool : route.pools) {
       const ArmCell* cell = board_.arm(arm_key(route.name, pool.name));
-      if (cell && holds(*cell, pool)) kept.insert(cell);
+      if (cell && is_adjusted(cell->adjusted.load(), pool.weight)) kept.insert(cell);
     }
   }
   for (ArmCell& cell : board_.arms()) {
     if (!kept.contains(&cell)) cell.adjusted.store(0);
   }
+  forget_backends(config);
+}
+
+void Adjustments::settle_backends(const config::Config& config, std::vector<std::string>& notes) const {
+  for (const config::Pool& pool : config.pools) {
+    for (const config::Backend& backend : pool.backends) {
+      const BackendCell* cell = board_.backend(backend_key(pool.name, backend.address));
+      if (!cell) continue;
+      const std::string what = "pool " + pool.name + ": backend " + to_string(backend.address) + " ";
+      const BackendState state = cell->state.load();
+      if (state != BackendState::kEnabled)
+        notes.push_back(what + "is " + name_of(state) + ", set at run time");
+      const std::uint64_t adjusted = cell->adjusted.load();
+      if (adjusted == 0) continue;
+      notes.push_back(what + of_weight(static_cast<std::uint32_t>(adjusted), backend.weight,
+                                       is_adjusted(adjusted, backend.weight)));
+    }
+  }
+}
+
+void Adjustments::forget_backends(const config::Config& config) {
+  std::map<std::uint64_t, std::uint32_t> weights;
+  for (const config::Pool& pool : config.pools) {
+    for (const config::Backend& backend : pool.backends)
+      weights[backend_key(pool.name, backend.address)] = backend.weight;
+  }
+  for (BackendCell& cell : board_.backends()) {
+    const auto known = weights.find(cell.key.load());
+    const bool is_gone = known == weights.end();
+    if (is_gone) cell.state.store(BackendState::kEnabled);
+    if (is_gone || !is_adjusted(cell.adjusted.load(), known->second)) cell.adjusted.store(0);
+  }
+}
+
+Result<Json> Adjustments::set_backend(const config::Config& config, const Json& params,
+                                      EventLoop::Clock::time_point now) {
+  const auto pool_name = text_of(params, "pool"), address = text_of(params, "address"),
+             action = text_of(params, "action");
+  for (const auto* text : {&pool_name, &address, &action}) {
+    if (!*text) return text->error();
+  }
+  const auto pool = find_named(config.pools, *pool_name);
+  if (pool == config.pools.end()) return unknown("pool", *pool_name, config.pools);
+  const auto endpoint = Endpoint::parse(*address);
+  const auto backend = std::find_if(pool->backends.begin(), pool->backends.end(),
+                                    [&](const auto& each) { return endpoint && each.address == *endpoint; });
+  if (backend == pool->backends.end())
+    return Error{"pool " + quoted(pool->name) + " has no backend " + quoted(*address)};
+  BackendCell* cell = board_.backend(backend_key(pool->name, backend->address));
+  if (!cell) return Error{"the board is full"};
+  if (const Status done = apply(*action, params, *backend, *cell, board_time(now)); !done)
+    return done.error();
+  board_.bump_version();
+  const std::uint32_t weight = weight_now(cell->adjusted.load(), backend->weight);
+  const std::string state = name_of(cell->state.load());
+  log_info("pool {}: backend {} is {} now, weight {}", pool->name, *address, state, weight);
+  return Json{
+      {"pool", pool->name}, {"address", to_string(backend->address)}, {"state", state}, {"weight", weight}};
 }
 
 std::vector<ArmReport> Adjustments::arms_of(const config::Route& route) const {

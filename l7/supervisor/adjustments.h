@@ -1,6 +1,7 @@
-// What operators change at run time without another config: weights of a route's pools. It stands on the
-// board, so all workers go by it at once, and it outlives supervisor and workers. A weight holds until a
-// config with another weight in its place is in use; that is said.
+// What operators change at run time without another config: weights of a route's pools, weights and states of
+// backends. It stands on the board, so all workers go by it at once, and it outlives supervisor and workers.
+// A weight holds until a config with another weight in its place is in use, a state as long as the backend is
+// in the config; that is said.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -27,6 +28,9 @@ class Adjustments {
 
   // {route, pool, weight}; weight null: the config's. Answers as report_of().
   Result<nlohmann::json> set_weight(const config::Config& config, const nlohmann::json& params);
+  // {pool, address, action, weight}. Answers {pool, address, state, weight}.
+  Result<nlohmann::json> set_backend(const config::Config& config, const nlohmann::json& params,
+                                     EventLoop::Clock::time_point now);
   // `config` is in use: what holds beside it and what it took the place of, in sentences.
   std::vector<std::string> settle(const config::Config& config);
   // What does not hold beside `config` will not come back with a later one. Once no worker serves an earlier
@@ -39,6 +43,8 @@ class Adjustments {
 
  private:
   void make_room(const config::Config& config);
+  void settle_backends(const config::Config& config, std::vector<std::string>& notes) const;
+  void forget_backends(const config::Config& config);
 
   Board& board_;
 };

@@ -1,6 +1,7 @@
 #include "l7/supervisor/prober.h"
 
 #include "common/log.h"
+#include "l7/adjusted_weight.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -11,6 +12,10 @@ std::string fingerprint_of(const config::Pool& pool) {
   for (const auto status : health.status) text += "\n" + std::to_string(status);
   for (const Duration time : {health.interval, health.timeout}) text += "\n" + to_string(time);
   return text + "\n" + std::to_string(health.rise) + "\n" + std::to_string(health.fall);
+}
+
+bool is_disabled(const BackendCell* cell) {
+  return cell && cell->state.load(std::memory_order_relaxed) == BackendState::kDisabled;
 }
 
 }  // namespace
@@ -50,10 +55,12 @@ void Prober::set_config(const config::Config& config, const TlsFiles& files) {
     GH_CHECK(tls.has_value());  // the files were checked before
     for (const config::Backend& backend : pool.backends) {
       const std::uint64_t key = backend_key(pool.name, backend.address);
-      Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity(), cell_of(key, config), nullptr};
+      BackendCell* cell = cell_of(key, config);
+      const std::string of_state = is_disabled(cell) ? "\ndisabled" : "";
+      Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity() + of_state, backend.weight, backend.backup, cell, nullptr};
       const auto known = checked_.find(key);
       const bool goes_on = known != checked_.end() && known->second.fingerprint == checked.fingerprint;
-      if (goes_on) checked = std::move(known->second);
+      if (goes_on) checked.check = std::move(known->second.check);
       order_.push_back(key);
       Checked& place = kept[key] = std::move(checked);
       if (!goes_on) start(place, pool, *tls, Duration(count++ % 16 * 7));
@@ -62,7 +69,12 @@ void Prober::set_config(const config::Config& config, const TlsFiles& files) {
   checked_ = std::move(kept);
 }
 
+// One that is disabled comes back when a check has succeeded.
 void Prober::start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset) {
+  if (is_disabled(checked.cell)) {
+    checked.cell->is_healthy.store(pool.health.path.empty() ? 1 : 0, std::memory_order_relaxed);
+    return;
+  }
   if (pool.health.path.empty()) {
     if (checked.cell) checked.cell->is_healthy.store(1, std::memory_order_relaxed);
     return;
@@ -76,6 +88,7 @@ void Prober::publish(std::uint64_t key) {
   const Checked& checked = checked_.at(key);
   const bool is_healthy = checked.check->is_healthy();
   if (!checked.cell || checked.cell->is_healthy.exchange(is_healthy ? 1 : 0) == (is_healthy ? 1u : 0u)) return on_change_();
+  if (is_healthy) checked.cell->recovered_ms.store(board_time(loop_.now()), std::memory_order_relaxed);
   log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address), is_healthy ? "healthy" : "unhealthy: ",
            checked.check->reason());
   on_change_();
@@ -88,11 +101,19 @@ std::vector<control::BackendReport> Prober::report() const {
     control::BackendReport report;
     report.pool = checked.pool;
     report.address = checked.address;
+    report.weight = checked.weight;
+    report.is_backup = checked.is_backup;
     if (checked.check) {
       report.is_healthy = checked.check->is_decided() && checked.check->is_healthy();
       report.reason = checked.check->is_decided() ? checked.check->reason() : "not checked yet";
     }
+    if (is_disabled(checked.cell)) {
+      report.is_healthy = false;
+      report.reason = "disabled";
+    }
     if (checked.cell) {
+      report.state = name_of(checked.cell->state.load(std::memory_order_relaxed));
+      report.weight = weight_now(checked.cell->adjusted.load(std::memory_order_relaxed), checked.weight);
       report.requests = checked.cell->requests.load(std::memory_order_relaxed);
       report.failures = checked.cell->failures.load(std::memory_order_relaxed);
       report.in_flight = sum_of(checked.cell->in_flight);

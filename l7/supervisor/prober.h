@@ -26,6 +26,8 @@ class Prober {
     std::string pool;
     Endpoint address;
     std::string fingerprint;  // of the health options: another one starts anew
+    std::uint32_t weight = 1;
+    bool is_backup = false;
     BackendCell* cell = nullptr;
     std::unique_ptr<HealthCheck> check;  // nullptr: not checked
   };

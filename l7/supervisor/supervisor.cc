@@ -176,6 +176,12 @@ void Supervisor::on_request(std::string_view method, const Json& params, control
     const control::NodeReport now = report();
     return reply(explain_request(config_, params, {now, adjustments_.get(), tickets_->cookie_keys()}));
   }
+  if (method == "backend") {
+    auto answer = adjustments_->set_backend(config_, params, loop_.now());
+    if (answer) prober_->set_config(config_, tls_->files());  // those that are disabled are not checked
+    report_soon();
+    return reply(std::move(answer));
+  }
   if (method == "weight") return reply(adjustments_->set_weight(config_, params));
   if (method != "config") return reply(Error{"unknown request \"" + std::string(method) + "\""});
   const auto text = params.find("text");

@@ -87,7 +87,10 @@ bool Relay::shake_hands() {
 
 bool Relay::choose_backend() {
   const std::size_t attempts = attempts_;
-  chosen_ = attempts < kMaxAttempts ? pool_->choose({tried_.data(), attempts}) : nullptr;
+  const auto& by = pool_->config().hash;  // there is nothing else to look at
+  Wish wish{{tried_.data(), attempts}, nullptr, std::nullopt};
+  if (by && by->client) wish.hash = hash_of(arrival_.client.address);
+  chosen_ = attempts < kMaxAttempts ? pool_->choose(wish) : nullptr;
   if (!chosen_) {
     count_failure();
     return end(attempts == 0 ? "no healthy backend in pool " + pool_name_ : std::string(error_));

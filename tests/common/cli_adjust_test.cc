@@ -20,6 +20,32 @@ TEST(WeightCommand, BecomesARequest) {
   }
 }
 
+TEST(BackendCommand, BecomesARequestAndItsAnswerALine) {
+  EXPECT_EQ(*backend_request({"p", "192.0.2.7:80", "drain"}),
+            (Json{{"pool", "p"}, {"address", "192.0.2.7:80"}, {"action", "drain"}}));
+  EXPECT_EQ(*backend_request({"p", "[2001:DB8::7]:80", "weight", "5"}),
+            (Json{{"pool", "p"}, {"address", "[2001:db8::7]:80"}, {"action", "weight"}, {"weight", 5}}));
+  EXPECT_EQ(
+      backend_report({{"pool", "p"}, {"address", "192.0.2.7:80"}, {"state", "draining"}, {"weight", 1}}),
+      "backend 192.0.2.7:80 of pool p is draining, weight 1\n");
+}
+
+TEST(BackendCommand, SaysWhatIsWrong) {
+  const std::pair<std::vector<std::string>, const char*> rows[] = {
+      {{"p", "192.0.2.7", "drain"},
+       "\"192.0.2.7\" is no address with a port, such as 192.0.2.7:80 or [2001:db8::7]:80"},
+      {{"p", "192.0.2.7:80", "darin"}, "unknown action of backend \"darin\"; did you mean \"drain\"?"},
+      {{"p", "192.0.2.7:80", "weight"}, "backend POOL ADDRESS weight takes a weight"},
+      {{"p", "192.0.2.7:80", "drain", "5"}, "backend POOL ADDRESS drain takes nothing more"},
+      {{"p", "192.0.2.7:80", "weight", "much"},
+       "\"much\" is no weight: expected a number such as 5, or \"config\" for the config's"}};
+  for (const auto& [words, text] : rows) {
+    const auto refused = backend_request(words);
+    ASSERT_FALSE(refused.has_value()) << text;
+    EXPECT_EQ(refused.error().message, text);
+  }
+}
+
 const Json kRoute = Json::parse(
     R"({"name": "shop", "pools": [{"name": "v1", "weight": 9999, "weight_now": 9999, "share": 0.9999, "requests": 12},
   {"name": "v2", "weight": 5, "weight_now": 1, "share": 0.0001, "requests": 0}]})");

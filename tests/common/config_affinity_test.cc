@@ -36,6 +36,10 @@ std::string sticky(const std::string& parts) {
   return route("pools = [\"v1\", \"v2\"]\nsticky = { cookie = \"c\", " + parts + " }\n");
 }  // line 10
 
+std::string pool(const std::string& rest) {
+  return "[[pool]]\nname = \"h\"\nbackends = [\"192.0.2.9:80\"]\n" + rest;
+}  // from line 10
+
 const Row kRows[] = {
     {"Good",
      route("pools = [{ name = \"v1\", weight = 9999 }, { name = \"v2\" }]\nsticky = { cookie = "
@@ -73,6 +77,29 @@ const Row kRows[] = {
     {"HostPrefixPath",
      route("pools = [\"v1\"]\nsticky = { cookie = \"__Host-c\", path = \"/a\", secure = \"always\" }\n"),
      "f:10: [[route]].sticky cookie \"__Host-c\": expected path = \"/\" with it"},
+    {"GoodPool",
+     pool(
+         "policy = \"maglev\"\nhash = { cookie = \"sid\", max_load = 125 }\naffinity = { cookie = \"b\" }\n"),
+     ""},
+    {"Policy", pool("policy = \"fair\"\n"),
+     "f:10: [[pool]] policy: expected \"round-robin\", \"maglev\" or \"ring-hash\", found \"fair\""},
+    {"PolicyWithoutHash", pool("policy = \"maglev\"\n"),
+     "f:10: [[pool]] policy \"maglev\": expected hash with it"},
+    {"HashWithoutPolicy", pool("hash = { path = true }\n"),
+     "f:10: [[pool]].hash: expected policy \"maglev\" or \"ring-hash\" with it"},
+    {"HashOfNothing", pool("policy = \"ring-hash\"\nhash = {}\n"),
+     "f:11: [[pool]].hash has 0 keys: expected exactly one of header, cookie, query, path, client"},
+    {"HashOfTwo", pool("policy = \"ring-hash\"\nhash = { path = true, header = \"X\" }\n"),
+     "f:11: [[pool]].hash has 2 keys: expected exactly one of header, cookie, query, path, client"},
+    {"MaxLoad", pool("policy = \"ring-hash\"\nhash = { path = true, max_load = 100 }\n"),
+     "f:11: [[pool]].hash max_load: expected 0, or more than 100 percent, found 100"},
+    {"SlowStartOfHash", pool("policy = \"maglev\"\nhash = { path = true }\nslow_start = \"30s\"\n"),
+     "f:12: warning: [[pool]] slow_start: requests that are hashed do not wait for it"},
+    {"AffinityCookie", pool("affinity = { cookie = \"\" }\n"),
+     "f:10: [[pool]].affinity cookie: expected a name of 1 to 64 letters, digits and signs such as "
+     "\"gh-canary\", found \"\""},
+    {"OnlyBackups", "[[pool]]\nname = \"h\"\nbackends = [{ address = \"192.0.2.9:80\", backup = true }]\n",
+     "f:9: [[pool]] \"h\": every backend is a backup"},
     {"EarlierSecretAlone", "[cookies]\nearlier_secret_file = \"x\"\n",
      "f:7: [cookies] earlier_secret_file: expected secret_file with it"},
 };

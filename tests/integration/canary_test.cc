@@ -122,6 +122,46 @@ TEST_F(CanaryHost, SharesAreTrueOverAllWorkersAndAWeightHoldsAtOnce) {
   EXPECT_TRUE(lab::wait_until(is_tenth, std::chrono::seconds(30)));
 }
 
+TEST_F(CanaryHost, ABackendIsDrainedDisabledAndBroughtBackWithoutAFailedRequest) {
+  const std::string address = host.address() + ":9001";
+  const auto backend = [&] {
+    const Json pools = host.status().value("pools", Json::array());
+    for (const Json& each : pools.at(0)["backends"]) {
+      if (each.value("address", "") == address) return each;
+    }
+    return Json(Json::value_t::object);
+  };
+  const auto act = [&](const lab::Arguments& action) {
+    lab::Arguments argv = {"backend", "v1", address};
+    argv.insert(argv.end(), action.begin(), action.end());
+    const lab::Output output = host.cli(argv);
+    EXPECT_EQ(output.exit_code, 0) << output.errors;
+  };
+  const auto is_healthy = [&] { return backend().value("is_healthy", false); };
+  const auto new_requests = [&] {
+    const std::uint64_t before = backend().value("requests", std::uint64_t{0});
+    EXPECT_EQ(load(1'000).value("failed", -1), 0);
+    return backend().value("requests", std::uint64_t{0}) - before;
+  };
+  EXPECT_GT(new_requests(), 250u);
+  act({"drain"});
+  EXPECT_EQ(backend().value("state", ""), "draining");
+  EXPECT_EQ(new_requests(), 0u);
+  EXPECT_NE(host.cli({"reload"}).text.find("backend " + address + " is draining, set at run time"),
+            std::string::npos);
+  EXPECT_EQ(new_requests(), 0u);
+  act({"disable"});
+  EXPECT_EQ(new_requests(), 0u);
+  EXPECT_EQ(backend().value("reason", ""), "disabled");
+  act({"enable"});
+  ASSERT_TRUE(lab::wait_until(is_healthy, std::chrono::seconds(30), std::chrono::milliseconds(50)));
+  EXPECT_GT(new_requests(), 250u);
+  act({"weight", "0"});
+  EXPECT_EQ(new_requests(), 0u);
+  act({"weight", "config"});
+  EXPECT_GT(new_requests(), 250u);
+}
+
 TEST_F(CanaryHost, TwoHundredReloadsThatChangeWeightsAndBackendsCostNoRequestAndNoMemory) {
   const auto started = lab::start(
       {}, load_arguments({"--rate", "1000", "--report", host.file("report.json")}), host.file("load.log"));

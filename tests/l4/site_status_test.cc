@@ -253,6 +253,8 @@ TEST_F(SiteStatus, ShowsWhatEachNodeSaysOfTheBackends) {
                                          {"requests", 9},
                                          {"failures", 2},
                                          {"in_flight", 1},
+                                         {"weight", 1},
+                                         {"state", "enabled"},
                                          {"node", "n3"}}}}}}));
 }
 

@@ -161,6 +161,8 @@ TEST_F(OwnCookies, AreFoundAmongOthersAndNotTakenForAnotherPurpose) {
                          {"xc=1; cc=2; c", Kind::kNone},
                          {"c=", Kind::kForged},
                          {"c=\"" + good.substr(2) + "\"", Kind::kForged},
+                         {"c=1; c=2; c=3; " + good, Kind::kGood},
+                         {"c=1; c=2; c=3; c=4; " + good, Kind::kForged},
                          {"", Kind::kNone},
                          {";;", Kind::kNone}}) {
     http::Fields fields;

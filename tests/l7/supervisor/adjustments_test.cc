@@ -108,6 +108,64 @@ TEST_F(Node, ShowsRoutesWithSeveralPools) {
   EXPECT_DOUBLE_EQ(routes[0]["pools"][0]["share"], 0.95);
 }
 
+struct NodeBackends : Node {
+  NodeBackends() { config.pools[0].backends = {{address, 3}, {*Endpoint::parse("192.0.2.8:80"), 1}}; }
+  Result<Json> act(const char* action, Json weight = 1, const char* to = "192.0.2.7:80") {
+    return adjustments.set_backend(
+        config, {{"pool", "v1"}, {"address", to}, {"action", action}, {"weight", std::move(weight)}}, kThen);
+  }
+  std::string refusal_of(const char* action, Json weight = 1, const char* to = "192.0.2.7:80") {
+    const auto answer = act(action, std::move(weight), to);
+    return answer ? "" : answer.error().message;
+  }
+  BackendCell& cell() { return *board->backend(backend_key("v1", address)); }
+
+  static constexpr EventLoop::Clock::time_point kThen{std::chrono::seconds(5)};
+  Endpoint address = *Endpoint::parse("192.0.2.7:80");
+};
+
+TEST_F(NodeBackends, AreDrainedDisabledAndWeighted) {
+  const std::uint64_t version = board->version();
+  EXPECT_EQ(*act("drain"),
+            (Json{{"pool", "v1"}, {"address", "192.0.2.7:80"}, {"state", "draining"}, {"weight", 3}}));
+  EXPECT_GT(board->version(), version);
+  EXPECT_EQ((*act("disable"))["state"], "disabled");
+  EXPECT_EQ(cell().recovered_ms.load(), 0);
+  EXPECT_EQ((*act("enable"))["state"], "enabled");
+  EXPECT_EQ(cell().recovered_ms.load(), 5'000);
+  EXPECT_EQ((*act("weight", 0))["weight"], 0);
+  EXPECT_EQ((*act("weight", 3))["weight"], 3);
+  EXPECT_EQ(cell().adjusted.load(), 0u) << "that is the config's own";
+  EXPECT_EQ((*act("weight", nullptr))["weight"], 3);
+}
+
+TEST_F(NodeBackends, RefuseWhatIsUnknown) {
+  EXPECT_EQ(refusal_of("stop"), "action: expected drain, undrain, disable, enable or weight, found \"stop\"");
+  EXPECT_EQ(refusal_of("drain", 1, "192.0.2.9:80"), "pool \"v1\" has no backend \"192.0.2.9:80\"");
+  EXPECT_EQ(refusal_of("drain", 1, "nobody"), "pool \"v1\" has no backend \"nobody\"");
+  EXPECT_EQ(refusal_of("weight", 10'001), "weight: expected a number from 0 to 10000");
+}
+
+TEST_F(NodeBackends, KeepTheirStateOverReloadsAsLongAsTheyAreInTheConfig) {
+  using Notes = std::vector<std::string>;
+  ASSERT_TRUE(act("drain").has_value());
+  ASSERT_TRUE(act("weight", 9).has_value());
+  const std::string name = "pool v1: backend 192.0.2.7:80 ";
+  EXPECT_EQ(adjustments.settle(config),
+            (Notes{name + "is draining, set at run time", name + "has weight 9, set at run time over 3"}));
+  adjustments.forget_others(config);
+  config.pools[0].backends[0].weight = 4;
+  EXPECT_EQ(adjustments.settle(config),
+            (Notes{name + "is draining, set at run time",
+                   name + "has weight 4 in place of 9, which was set at run time"}));
+  adjustments.forget_others(config);
+  EXPECT_EQ(adjustments.settle(config), (Notes{name + "is draining, set at run time"}));
+  config::Config without = config;
+  without.pools[0].backends.erase(without.pools[0].backends.begin());
+  adjustments.forget_others(without);
+  EXPECT_TRUE(adjustments.settle(config).empty());
+}
+
 struct Explained : Node {
   Json explain(const std::string& cookie) {
     const control::NodeReport report;

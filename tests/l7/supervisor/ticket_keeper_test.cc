@@ -40,6 +40,34 @@ TEST_F(Keeper, MakesASecretThatTheNextSupervisorFinds) {
   EXPECT_NE(stranger.keys(), keeper.keys());
 }
 
+TEST_F(Keeper, KeysOfCookiesAreOfTheirOwnSecretOrElseOfTheTickets) {
+  const std::string tickets(32, 't'), cookies(32, 'c'), earlier(32, 'e');
+  keeper.set_cookie_secrets({cookies, earlier});
+  keeper.set_config(config, "");
+  ASSERT_TRUE(keeper.cookie_keys().has_value()) << "there is no need to wait for that of tickets";
+  EXPECT_EQ(*keeper.cookie_keys(), (CookieKeys{derive_cookie_key(cookies), derive_cookie_key(earlier)}));
+  EXPECT_FALSE(keeper.keys().has_value());
+  keeper.set_cookie_secrets({});
+  keeper.set_config(config, tickets);
+  EXPECT_EQ(*keeper.cookie_keys(), (CookieKeys{derive_cookie_key(tickets), std::nullopt}));
+  EXPECT_EQ(changes, 2);
+  keeper.set_config(config, tickets);
+  EXPECT_EQ(changes, 2) << "they are the same";
+}
+
+TEST(CookieSecrets, AreOf32BytesOrMore) {
+  const std::string file = testing::TempDir() + "/cookie_secret_" + std::to_string(getpid());
+  EXPECT_TRUE(TicketKeeper::read_cookie_secrets({}).has_value());
+  EXPECT_FALSE(TicketKeeper::read_cookie_secrets({file}).has_value()) << "there is no such file";
+  std::ofstream(file) << std::string(31, 'x');
+  const auto refused = TicketKeeper::read_cookie_secrets({file});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().message, "[cookies] secret_file: expected 32 bytes or more in " + file);
+  std::ofstream(file) << std::string(32, 'x');
+  EXPECT_EQ(TicketKeeper::read_cookie_secrets({file, file})->earlier, std::string(32, 'x'));
+  std::filesystem::remove(file);
+}
+
 // A worker has the descriptor: it must not be able to read through it, nor to give us one of its own making.
 TEST_F(Keeper, TheDescriptorOpensToTheSupervisorAlone) {
   keeper.set_config(config, "");
