@@ -5,38 +5,12 @@
 #include <sys/capability.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 
-#include "common/config/findings.h"
-
 namespace gatehouse {
-
-Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** argv, const std::vector<std::string>& names,
-                                                              const std::vector<std::string>& switches) {
-  std::map<std::string, std::string> flags;
-  for (int i = 1; i < argc; ++i) {
-    const std::string flag = argv[i];
-    const std::string name = flag.starts_with("--") ? flag.substr(2) : "";
-    if (std::find(switches.begin(), switches.end(), name) != switches.end()) {
-      flags[name] = "true";
-    } else if (std::find(names.begin(), names.end(), name) == names.end()) {
-      std::vector<std::string> known = names;
-      known.insert(known.end(), switches.begin(), switches.end());
-      for (std::string& each : known) each.insert(0, "--");
-      return Error{"unknown flag \"" + flag + "\"" + config::suggest(flag, known)};
-    } else if (i + 1 == argc) {
-      return Error{flag + " needs a value"};
-    } else {
-      flags[name] = argv[++i];
-    }
-  }
-  return flags;
-}
 
 Status keep_capabilities(const std::vector<std::string>& names) {
   std::string text = "=";
@@ -49,13 +23,6 @@ Status keep_capabilities(const std::vector<std::string>& names) {
   if (!is_set) return system_error("this process lacks one of the capabilities \"" + text + "\"");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return system_error("cannot set no_new_privs");
   return {};
-}
-
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 Result<Fd> lock_state_folder(const std::string& folder) {

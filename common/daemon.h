@@ -1,8 +1,7 @@
-// What both daemons' main() share: flags, signals, the end.
+// What both daemons' main() share: privileges, signals, the end.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -11,16 +10,9 @@
 
 namespace gatehouse {
 
-// "--name VALUE" flags. `switches` take no value. Errors say which flags exist.
-Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** argv, const std::vector<std::string>& names,
-                                                              const std::vector<std::string>& switches);
-
 // Keeps these of the process's capabilities, gives up all others, and the way to get them by exec. What the daemons keep
 // and why stands at their calls. An Error names the capability that is missing.
 Status keep_capabilities(const std::vector<std::string>& names);
-
-// As many descriptors as the hard limit allows.
-void raise_descriptor_limit();
 
 // Makes `folder` if need be and holds it for this process until the end; an Error names who holds it already. Taken before
 // anything that two daemons must not both write.

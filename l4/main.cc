@@ -5,7 +5,9 @@
 #include "common/config/findings.h"
 #include "common/config/load.h"
 #include "common/daemon.h"
+#include "common/daemon_flags.h"
 #include "common/inherited.h"
+#include "common/limits.h"
 #include "common/link_watch.h"
 #include "common/log.h"
 #include "common/service_manager.h"
@@ -19,13 +21,21 @@ namespace {
 
 using namespace gatehouse;
 
-constexpr const char* kUsage =
-    "usage: gatehouse-l4 --config FILE --host NAME [--state-dir DIR] [--bpf-dir DIR] [--detach]\n"
-    "  --config FILE    the site's config\n"
-    "  --host NAME      which [[l4_host]] this host is\n"
-    "  --state-dir DIR  control socket and membership log (/run/gatehouse-l4)\n"
-    "  --bpf-dir DIR    where BPF programs and tables are pinned (/sys/fs/bpf/gatehouse-l4)\n"
-    "  --detach         take the BPF programs off this host and end: forwarding stops\n";
+constexpr DaemonFlag kFlags[] = {
+    {"config", "FILE", "the site's config", true},
+    {"host", "NAME", "which [[l4_host]] this host is", true},
+    {"state-dir", "DIR", "control socket and membership log (/run/gatehouse-l4)"},
+    {"bpf-dir", "DIR", "where BPF programs and tables are pinned (/sys/fs/bpf/gatehouse-l4)"},
+    {"detach", "", "take the BPF programs off this host and end: forwarding stops"},
+    {"help", "", "this text"},
+    {"manual", "", ""},
+};
+constexpr DaemonProgram kProgram = {
+    "gatehouse-l4", "front door of a Gatehouse site",
+    "Attaches an XDP program that spreads the connections of the site's VIPs over its nodes, and keeps its tables right. The program is "
+    "pinned: packets are forwarded while the daemon is away, and the next start takes its tables over. Starts as root and keeps "
+    "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.",
+    kFlags};
 
 struct Options {
   std::string config_file;
@@ -52,6 +62,13 @@ void follow(l4::DataPlane& plane, const std::vector<std::string>& ours, const st
   if (!attached) log_error("{}", attached.error().message);
 }
 
+// A probe and a link for each node, a check for each server, and what the daemon itself has.
+std::size_t descriptors_for(const config::Config& config) {
+  std::size_t servers = 0;
+  for (const config::Service& service : config.services) servers += service.servers.size();
+  return 256 + 2 * config.nodes.size() + servers;
+}
+
 Status run(const Options& options) {
   config::Loaded loaded = config::load_file(options.config_file);
   if (!loaded.is_valid()) return Error{loaded.errors()};
@@ -66,7 +83,8 @@ Status run(const Options& options) {
   if (!lock) return lock.error();
 
   auto inherited = take_inherited_descriptors();
-  raise_descriptor_limit();  // a probe and a link for each node
+  const std::string few = raise_descriptor_limit(descriptors_for(loaded.config), "probes and links of its nodes");
+  if (!few.empty()) log_warn("{}", few);
   auto plane = l4::open_data_plane(*host, loaded.config, options.pin_folder);
   if (!plane) return plane.error();
   EventLoop loop;
@@ -106,16 +124,21 @@ Status run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto flags = parse_daemon_flags(argc, argv, {"config", "host", "state-dir", "bpf-dir"}, {"detach", "help"});
+  const auto flags = parse_daemon_flags(argc, argv, kFlags);
   if (!flags) {
     std::fprintf(stderr, "gatehouse-l4: %s\n", flags.error().message.c_str());
     return 2;
   }
-  const auto value = [&flags](const char* name, const char* otherwise) { return flags->contains(name) ? flags->at(name) : otherwise; };
-  const bool is_complete = flags->contains("config") && !std::string_view(value("host", "")).empty();
-  if (flags->contains("help") || !is_complete) {
-    std::fputs(kUsage, flags->contains("help") ? stdout : stderr);
-    return flags->contains("help") ? 0 : 2;
+  const auto value = [&flags](const char* name, const char* otherwise) -> std::string {
+    return flags->contains(name) ? flags->at(name) : otherwise;
+  };
+  if (flags->contains("help") || flags->contains("manual")) {
+    std::fputs((flags->contains("help") ? usage_of(kProgram) : manual_of(kProgram)).c_str(), stdout);
+    return 0;
+  }
+  if (!flags->contains("config") || value("host", "").empty()) {
+    std::fputs(usage_of(kProgram).c_str(), stderr);
+    return 2;
   }
   start_log("l4");
   const Status done = run({flags->at("config"), flags->at("host"), value("state-dir", "/run/gatehouse-l4"),

@@ -1,4 +1,6 @@
 // What gatehouse-l4-dpdk forwards with: DPDK.
+#include "common/limits.h"
+#include "common/log.h"
 #include "l4/dpdk_data_plane.h"
 #include "l4/rosters.h"
 #include "l4/service_director.h"
@@ -16,7 +18,14 @@ Result<std::unique_ptr<DataPlane>> open_data_plane(const config::L4Host& host, c
                                      .ring_areas = ring_areas_for(config) + service_room_of(config),
                                      .flow_lines = flow_lines_of(config),
                                      .guard = {config.protection.prefixes, config.protection.sources}};
-  auto plane = DpdkDataPlane::open({tables, host.dpdk});
+  // What devices of the machine ask for, beside what DPDK has in huge pages.
+  constexpr std::uint64_t kLocked = 512ull << 20;
+  std::string no_pages;
+  const auto arguments = within_huge_pages(host.dpdk, free_huge_pages(), no_pages);
+  for (const std::string& warning : {no_pages, raise_memory_lock(kLocked, "DPDK")}) {
+    if (!warning.empty()) log_warn("{}", warning);
+  }
+  auto plane = DpdkDataPlane::open({tables, arguments});
   if (!plane) return plane.error();
   return std::unique_ptr<DataPlane>(std::move(*plane));
 }

@@ -106,7 +106,7 @@ void AccessLog::add_relay(const RelayRecord& record) {
 }
 
 void AccessLog::begin_line(std::string_view time) {
-  if (lines_.empty()) loop_.defer([this] { flush(); });
+  if (lines_.empty()) flush_.arm<&AccessLog::flush>(loop_, this);
   lines_ += "{\"time\":\"";
   lines_ += time;
   lines_ += '"';

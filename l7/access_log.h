@@ -63,6 +63,7 @@ class AccessLog {
   EventLoop& loop_;
   Fd file_;
   std::string lines_;
+  Deferred flush_;
   std::uint64_t lost_ = 0;
 };
 

@@ -122,10 +122,7 @@ http::ResponseStyle Exchange::style() const {
   style.request_id = request_id();
   style.date = context_.clock.http_date();
   style.hsts = hsts();
-  if (route_ != Router::kNoRoute) {
-    const HeaderPlan& plan = runtime_->plan_of(route_).response_fields();
-    if (!plan.is_empty()) style.edits = &context_.route_scratch.edits.expand(plan, facts());
-  }
+  if (route_ != Router::kNoRoute) style.edits = response_edits();
   return style;
 }
 
@@ -155,7 +152,7 @@ void Exchange::write_log() {
   record.host = host_;
   record.path = path_;
   if (has_route) record.route = config.routes[route_].name;
-  if (has_route) record.pool = config.routes[route_].pool;
+  if (has_route && pool_) record.pool = pool_->config().name;
   record.backend = backend;
   record.node = context_.node;
   record.worker = context_.index;

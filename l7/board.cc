@@ -11,12 +11,14 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6404;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6405;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
+  alignas(64) std::atomic<std::uint64_t> version;
   std::array<WorkerCell, kMaxWorkers> workers;
   std::array<BackendCell, kMaxBackends> backends;
   std::array<PoolCell, kMaxPools> pools;
+  std::array<ArmCell, kMaxArms> arms;
 };
 
 std::uint64_t backend_key(std::string_view pool, const Endpoint& backend) {
@@ -111,6 +113,16 @@ PoolCell* Board::pool(std::uint64_t key) {
   return find_or_take(layout_->pools, key, is_new);
 }
 
+ArmCell* Board::arm(std::uint64_t key) {
+  bool is_new = false;
+  return find_or_take(layout_->arms, key, is_new);
+}
+
+std::span<ArmCell> Board::arms() { return layout_->arms; }
+
+std::uint64_t Board::version() const { return layout_->version.load(std::memory_order_acquire); }
+void Board::bump_version() { layout_->version.fetch_add(1, std::memory_order_release); }
+
 void Board::clear_worker(std::uint32_t index) {
   WorkerCell& cell = worker(index);
   for (auto* count : {&cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx}) {
@@ -144,6 +156,12 @@ void Board::keep_only_pools(const std::vector<std::uint64_t>& keys) {
     cell.is_in_panic.store(0, std::memory_order_relaxed);
     clear(cell.requests);
     clear(cell.pending);
+  });
+}
+
+void Board::keep_only_arms(const std::vector<std::uint64_t>& keys) {
+  free_others(layout_->arms, keys, [](ArmCell& cell) {
+    for (auto* number : {&cell.adjusted, &cell.requests}) number->store(0, std::memory_order_relaxed);
   });
 }
 

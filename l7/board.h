@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,7 @@ namespace gatehouse::l7 {
 
 inline constexpr std::uint32_t kMaxBackends = 4096;
 inline constexpr std::uint32_t kMaxPools = 1024;
+inline constexpr std::uint32_t kMaxArms = 4096;
 
 struct alignas(64) WorkerCell {
   std::atomic<std::int32_t> pid;         // 0: no worker here
@@ -48,6 +50,8 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> retries_over_budget;  // that were not made
   std::atomic<std::uint64_t> bodies_not_kept;      // too long for another try
   std::atomic<std::uint64_t> requests_over_limit;  // answered 503
+  std::atomic<std::uint64_t> forged_cookies;       // of our own names, not by us
+  std::atomic<std::uint64_t> old_cookies;          // beyond their time
 };
 
 // The counts that have a name in status and metrics; all others are named where they are reported.
@@ -67,6 +71,8 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"retries_over_budget", &WorkerCell::retries_over_budget},
     {"bodies_not_kept", &WorkerCell::bodies_not_kept},
     {"requests_over_limit", &WorkerCell::requests_over_limit},
+    {"forged_cookies", &WorkerCell::forged_cookies},
+    {"old_cookies", &WorkerCell::old_cookies},
 };
 
 struct alignas(64) BackendCell {
@@ -92,6 +98,13 @@ struct alignas(64) PoolCell {
   WorkerPlaces pending;                  // of these, without a connection yet
 };
 
+// A pool of a route that has several: see arms.h.
+struct alignas(64) ArmCell {
+  std::atomic<std::uint64_t> key;        // arm_key(); 0: free
+  std::atomic<std::uint64_t> adjusted;   // the weight that was set at run time; 0: none was
+  std::atomic<std::uint64_t> requests;
+};
+
 // Milliseconds of a clock that all processes of the node share.
 inline std::int64_t board_time(EventLoop::Clock::time_point now) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
@@ -113,10 +126,16 @@ class Board {
   // The cell of `key`; taken into use (healthy until told otherwise) when it is new; nullptr when the board is full.
   BackendCell* backend(std::uint64_t key);
   PoolCell* pool(std::uint64_t key);  // the same for pools
+  ArmCell* arm(std::uint64_t key);    // the same for pools of a route
+  std::span<ArmCell> arms();
+  // Grows with every change that was made at run time: what follows from cells is to be looked at again.
+  std::uint64_t version() const;
+  void bump_version();
   void clear_worker(std::uint32_t index);
   // Free the cells whose key is not in `keys`. Supervisor only, once no worker uses them.
   void keep_only(const std::vector<std::uint64_t>& keys);
   void keep_only_pools(const std::vector<std::uint64_t>& keys);
+  void keep_only_arms(const std::vector<std::uint64_t>& keys);
 
  private:
   struct Layout;

@@ -58,6 +58,7 @@ void Exchange::begin(ClientSide& client) {
   request_bytes_ = response_bytes_ = 0;
   status_ = 0;
   is_response_begun_ = is_response_done_ = is_upgrade_ = is_tunnel_ = is_grpc_ = false;
+  sets_sticky_ = false;
   expires_ = try_expires_ = EventLoop::Clock::time_point::max();
   own_id_ = context_.request_ids.next();
   error_.clear();
@@ -142,7 +143,7 @@ Exchange::Next Exchange::match_route() {
   }
   const RoutePlan& plan = runtime_->plan_of(route_);
   if (plan.is_answer()) return answer_by_route(plan);
-  pool_ = &runtime_->pool_of(route_);
+  if (!choose_pool(plan)) return answer(503, "no pool of this route takes requests");
   is_upgrade_ = !request.upgrade.empty();
   if (is_upgrade_ && pool_->speaks_h2()) return answer(501, "WebSocket is not served by this route");
   if (request.framing == http::Framing::kLength && request.content_length > listener_->config.max_body.bytes) {

@@ -65,6 +65,9 @@ class Exchange {
   RouteFacts facts() const;
   RouteFacts request_facts() const;
   Next write_backend_head();
+  bool choose_pool(const RoutePlan& plan);
+  std::uint64_t find_place(const OwnCookie& cookie, Arms& arms);
+  const http::FieldEdits* response_edits() const;
   std::size_t rewrite(const RoutePlan& plan, http::Forwarding& forwarding);
   Next go(Step step) {
     step_ = step;
@@ -131,6 +134,8 @@ class Exchange {
   const Runtime::Listener* listener_ = nullptr;
   std::size_t route_ = Router::kNoRoute;
   Pool* pool_ = nullptr;
+  std::uint64_t place_ = 0;   // of the client, among the pools of its route
+  bool sets_sticky_ = false;  // the client is to keep it
   BackendSide* backend_ = nullptr;  // leased
   Backend* chosen_ = nullptr;
   Backend* next_ = nullptr;    // of a retry that has been decided

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "common/daemon.h"
+#include "common/daemon_flags.h"
 #include "common/log.h"
 #include "l7/supervisor/supervisor.h"
 #include "l7/worker_main.h"
@@ -11,13 +12,23 @@ namespace {
 
 using namespace gatehouse;
 
-constexpr const char* kUsage =
-    "usage: gatehouse-l7 --config FILE [--node NAME] [--state-dir DIR] [--bpf-dir DIR] [--detach]\n"
-    "  --config FILE    the site's config\n"
-    "  --node NAME      which [[node]] this host is; without it: no L4 tier, only listeners with addresses\n"
-    "  --state-dir DIR  sockets and shared memory (/run/gatehouse-l7)\n"
-    "  --bpf-dir DIR    where BPF programs are pinned (/sys/fs/bpf/gatehouse-l7)\n"
-    "  --detach         take the BPF programs off this host and end\n";
+constexpr DaemonFlag kFlags[] = {
+    {"config", "FILE", "the site's config", true},
+    {"node", "NAME", "which [[node]] this host is; without it: no L4 tier, only listeners with addresses"},
+    {"state-dir", "DIR", "sockets and shared memory (/run/gatehouse-l7)"},
+    {"bpf-dir", "DIR", "where BPF programs are pinned (/sys/fs/bpf/gatehouse-l7)"},
+    {"detach", "", "take the BPF programs off this host and end"},
+    {"help", "", "this text"},
+    {"manual", "", ""},
+    {"worker", "INDEX", ""},
+    {"user", "NAME", ""},
+};
+constexpr DaemonProgram kProgram = {
+    "gatehouse-l7", "node of a Gatehouse site",
+    "Supervises worker processes that terminate TLS, parse HTTP/1.1 and HTTP/2 and route requests to pools of backends. Workers are an "
+    "unprivileged user; they serve on when the supervisor dies, and the next one takes them over. At SIGTERM they finish what is in "
+    "flight first.",
+    kFlags};
 
 int supervise(const std::map<std::string, std::string>& flags) {
   const auto value = [&flags](const char* name, const char* otherwise) {
@@ -31,11 +42,10 @@ int supervise(const std::map<std::string, std::string>& flags) {
     return 0;
   }
   if (options.config_file.empty()) {
-    std::fputs(kUsage, stderr);
+    std::fputs(usage_of(kProgram).c_str(), stderr);
     return 2;
   }
   start_log("l7");
-  raise_descriptor_limit();  // workers inherit it
   EventLoop loop;
   l7::Supervisor supervisor(loop, options);
   DaemonSignals signals(loop, [&] { supervisor.stop([&] { loop.stop(); }); }, [&] { supervisor.reload_by_signal(); },
@@ -51,13 +61,13 @@ int supervise(const std::map<std::string, std::string>& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto flags = parse_daemon_flags(argc, argv, {"config", "node", "state-dir", "bpf-dir", "worker", "user"}, {"detach", "help"});
+  const auto flags = parse_daemon_flags(argc, argv, kFlags);
   if (!flags) {
     std::fprintf(stderr, "gatehouse-l7: %s\n", flags.error().message.c_str());
     return 2;
   }
-  if (flags->contains("help")) {
-    std::fputs(kUsage, stdout);
+  if (flags->contains("help") || flags->contains("manual")) {
+    std::fputs((flags->contains("help") ? usage_of(kProgram) : manual_of(kProgram)).c_str(), stdout);
     return 0;
   }
   const auto worker = flags->find("worker");

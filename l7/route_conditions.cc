@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/check.h"
+#include "l7/http/cookie.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -17,17 +18,6 @@ int hex_value(char c) {
 }
 
 bool is_encoded(std::string_view text) { return text.find_first_of("%+") != std::string_view::npos; }
-
-// Calls visit(piece) for the pieces between separators until one returns true.
-template <typename Visit>
-bool any_piece(std::string_view text, char separator, Visit visit) {
-  for (;;) {
-    const std::size_t end = text.find(separator);
-    if (visit(text.substr(0, end))) return true;
-    if (end == std::string_view::npos) return false;
-    text.remove_prefix(end + 1);
-  }
-}
 
 re2::StringPiece piece_of(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -102,22 +92,13 @@ bool ValueTest::any_header(const RouteAsk& ask) const {
   });
 }
 
-// RFC 6265 §5.4; HTTP/2 may have split the field (RFC 9113 §8.2.3).
 bool ValueTest::any_cookie(const RouteAsk& ask) const {
-  if (!ask.fields) return false;
-  const auto all = ask.fields->all();
-  return std::any_of(all.begin(), all.end(), [this](const http::Field& field) {
-    return http::equals_ignoring_case(field.name, "cookie") && any_piece(field.value, ';', [this](std::string_view cookie) {
-      while (cookie.starts_with(' ') || cookie.starts_with('\t')) cookie.remove_prefix(1);
-      const bool is_named = cookie.starts_with(name_) && cookie.size() > name_.size() && cookie[name_.size()] == '=';
-      return is_named && fits(cookie.substr(name_.size() + 1));
-    });
-  });
+  return ask.fields && http::any_cookie(*ask.fields, name_, [this](std::string_view value) { return fits(value); });
 }
 
 // Takes memory only for what is encoded.
 bool ValueTest::any_parameter(const RouteAsk& ask) const {
-  return any_piece(ask.query, '&', [this](std::string_view parameter) {
+  return http::any_piece(ask.query, '&', [this](std::string_view parameter) {
     if (parameter.empty()) return false;
     const std::size_t equals = std::min(parameter.find('='), parameter.size());
     const std::string_view name = parameter.substr(0, equals);

@@ -81,6 +81,18 @@ const http::FieldEdits& FieldScratch::expand(const HeaderPlan& plan, const Route
   return edits_;
 }
 
+void FieldScratch::clear() {
+  fields_.clear();
+  edits_ = {};
+}
+
+const http::FieldEdits& FieldScratch::add(http::Field field) {
+  fields_.push_back(field);
+  edits_.written = fields_;
+  edits_.size += field.name.size() + field.value.size() + kAroundField;
+  return edits_;
+}
+
 RoutePlan::RoutePlan(const config::Route& route)
     : prefix_(route.path_prefix),
       request_fields_(route.request_headers),
@@ -91,6 +103,7 @@ RoutePlan::RoutePlan(const config::Route& route)
       rewrite_(route.rewrite.value_or(config::Rewrite())) {
   if (prefix_.ends_with('/')) prefix_.pop_back();
   if (redirect_ && !redirect_->target.empty()) target_.emplace(redirect_->target);
+  if (route.sticky) sticky_.emplace(*route.sticky, "sticky");
 }
 
 // The whole request is said again, host included: a path that begins with "//" alone would name another host

@@ -12,6 +12,7 @@
 #include "common/config/template.h"
 #include "l7/http/field_edits.h"
 #include "l7/http/message.h"
+#include "l7/own_cookie.h"
 
 namespace gatehouse::l7 {
 
@@ -54,6 +55,10 @@ class HeaderPlan {
 class FieldScratch {
  public:
   const http::FieldEdits& expand(const HeaderPlan& plan, const RouteFacts& facts);
+  // Those of no plan, for add().
+  void clear();
+  // One more field behind those of the plan; its texts live on until the message is written.
+  const http::FieldEdits& add(http::Field field);
 
  private:
   std::string text_;
@@ -65,6 +70,7 @@ struct RouteScratch {
   FieldScratch edits;   // of the head that is being written
   FieldScratch answer;  // fields of an answer of the route's own
   std::string target;   // a rewritten path, a Location
+  std::string sticky_cookie;   // values of Set-Cookie
 };
 
 class RoutePlan {
@@ -82,6 +88,9 @@ class RoutePlan {
   const HeaderPlan& answer_fields() const { return answer_fields_; }
   std::string_view body() const { return response_->body; }
 
+  // nullptr: clients do not stay with a pool.
+  const OwnCookie* sticky() const { return sticky_ ? &*sticky_ : nullptr; }
+
   // Host for the backend; empty: the client's.
   std::string_view host() const { return rewrite_.host; }
   bool rewrites_path() const { return !rewrite_.path.empty() || !rewrite_.replace_prefix.empty() || rewrite_.strip_prefix; }
@@ -98,6 +107,7 @@ class RoutePlan {
   std::optional<Template> target_;
   std::optional<config::DirectResponse> response_;
   config::Rewrite rewrite_;
+  std::optional<OwnCookie> sticky_;
 };
 
 }  // namespace gatehouse::l7

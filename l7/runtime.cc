@@ -44,12 +44,21 @@ Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, con
   config::Listener probe;
   probe.name = kProbeListener;
   if (const Status added = runtime->add_listener(probe, files, context); !added) return added.error();
-  for (const config::Route& route : own.routes) {
-    runtime->pool_of_route_.push_back(route.pool.empty() ? nullptr : runtime->find_pool(route.pool));
-    runtime->plans_.emplace_back(route);
-  }
+  for (const config::Route& route : own.routes) runtime->add_route(route, context);
   for (const config::TlsRoute& route : own.tls_routes) runtime->pool_of_tls_route_.push_back(runtime->find_pool(route.pool));
   return std::shared_ptr<const Runtime>(std::move(runtime));
+}
+
+void Runtime::add_route(const config::Route& route, WorkerContext& context) {
+  pool_of_route_.push_back(route.pool.empty() ? nullptr : find_pool(route.pool));
+  plans_.emplace_back(route);
+  arms_of_route_.emplace_back();
+  if (route.pools.empty()) return;
+  std::vector<Arms::Arm> arms;
+  for (const config::RoutePool& pool : route.pools) {
+    arms.push_back({find_pool(pool.name), pool.weight, context.board.arm(arm_key(route.name, pool.name))});
+  }
+  arms_of_route_.back() = std::make_unique<Arms>(std::move(arms), context.board, context.request_ids.next_word());
 }
 
 Status Runtime::add_pool(const config::Pool& pool, const TlsFiles& files, WorkerContext& context) {

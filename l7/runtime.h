@@ -9,6 +9,7 @@
 
 #include "common/config/model.h"
 #include "common/result.h"
+#include "l7/arms.h"
 #include "l7/http/h1_parser.h"
 #include "l7/route_plan.h"
 #include "l7/router.h"
@@ -44,13 +45,16 @@ class Runtime {
   const Listener* find_listener(std::string_view name) const;
   const RoutePlan& plan_of(std::size_t route) const { return plans_[route]; }
   // The pool of a route that does not answer by itself. Its choices have state: pools belong to the worker, not to the snapshot's readers.
-  Pool& pool_of(std::size_t route) const { return *pool_of_route_[route]; }
+  // nullptr: it has several.
+  Pool* pool_of(std::size_t route) const { return pool_of_route_[route]; }
+  Arms* arms_of(std::size_t route) const { return arms_of_route_[route].get(); }
   // Where a passthrough connection goes; nullptr: nowhere.
   Pool* pool_for(const Listener& listener, std::string_view server_name) const;
 
  private:
   explicit Runtime(config::Config config);
   Status add_listener(const config::Listener& listener, const TlsFiles& files, WorkerContext& context);
+  void add_route(const config::Route& route, WorkerContext& context);
   Status add_pool(const config::Pool& pool, const TlsFiles& files, WorkerContext& context);
 
   Pool* find_pool(std::string_view name) const;
@@ -60,7 +64,8 @@ class Runtime {
   Router tls_router_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<std::unique_ptr<Pool>> pools_;
-  std::vector<Pool*> pool_of_route_;  // nullptr: it answers by itself
+  std::vector<Pool*> pool_of_route_;  // nullptr: it answers by itself, or has arms
+  std::vector<std::unique_ptr<Arms>> arms_of_route_;
   std::vector<RoutePlan> plans_;
   std::vector<Pool*> pool_of_tls_route_;
 };

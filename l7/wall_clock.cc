@@ -20,6 +20,12 @@ void WallClock::refresh() {
   stamp_[22] = static_cast<char>('0' + milliseconds % 10);
 }
 
+std::int64_t WallClock::seconds() const {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return now.tv_sec;
+}
+
 std::string_view WallClock::http_date() {
   refresh();
   return date_;

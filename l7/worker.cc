@@ -191,6 +191,8 @@ void Worker::set_listeners(std::vector<ListenerSocket> sockets) {
 
 void Worker::set_ticket_keys(const TicketWindow& keys) { impl_->context.tls.tickets.set(keys); }
 
+void Worker::set_cookie_keys(const CookieKeys& keys) { impl_->context.cookies.set(keys); }
+
 void Worker::set_access_log(Fd file) { impl_->context.access_log.set_file(std::move(file)); }
 
 void Worker::drain(Duration timeout, std::function<void()> on_drained) { impl_->drain(timeout, std::move(on_drained)); }

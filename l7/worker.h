@@ -11,6 +11,7 @@
 #include "common/event_loop.h"
 #include "common/fd.h"
 #include "l7/board.h"
+#include "l7/cookie_seal.h"
 #include "l7/runtime.h"
 #include "l7/tls/ticket_keys.h"
 
@@ -38,6 +39,8 @@ class Worker {
   Result<std::uint64_t> set_config(config::Config config, const TlsFiles& files);
   // Before the first, sessions are not resumed.
   void set_ticket_keys(const TicketWindow& keys);
+  // Before the first, cookies of ours are neither read nor set.
+  void set_cookie_keys(const CookieKeys& keys);
   // Adds the sockets whose key is new (closing others passed in) and closes those whose key is absent.
   void set_listeners(std::vector<ListenerSocket> sockets);
   void set_access_log(Fd file);  // append mode; lines are written once per turn

@@ -10,6 +10,7 @@
 #include "l7/admission.h"
 #include "l7/backend/backend.h"
 #include "l7/board.h"
+#include "l7/cookie_seal.h"
 #include "l7/buffer.h"
 #include "l7/handshake_queue.h"
 #include "l7/http/message.h"
@@ -62,6 +63,7 @@ struct WorkerContext {
   RequestIds request_ids;
   AccessLog access_log;
   TlsResources tls;
+  CookieSeal cookies;
   HandshakeQueue handshakes;
   BackendSet backends;
   std::shared_ptr<const Runtime> runtime;

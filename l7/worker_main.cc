@@ -17,6 +17,7 @@
 #include "l7/tls/files.h"
 #include "l7/tls/key_schedule.h"
 #include "l7/worker.h"
+#include "l7/worker_sandbox.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -59,6 +60,7 @@ class WorkerLink {
       if (method == "tls_files" && !descriptors.empty()) files_ = TlsFiles::from_memory(descriptors.front());
       if (method == "access_log" && !descriptors.empty()) worker_.set_access_log(std::move(descriptors.front()));
       if (method == "ticket_keys") on_ticket_keys(params, descriptors);
+      if (method == "cookie_keys") on_cookie_keys(params);
       if (method == "config") on_config(channel, params, descriptors);
       if (method == "drain") drain(Duration(params.value("timeout_ms", 0)));
     };
@@ -74,6 +76,12 @@ class WorkerLink {
     GH_CHECK(keys.has_value());
     worker_.set_ticket_keys(*keys);
     if (!descriptors.empty()) ticket_secret_ = std::move(descriptors.front());
+  }
+
+  void on_cookie_keys(const Json& params) {
+    const auto keys = cookie_keys_from_hex(params.at("keys").get<std::string>());
+    GH_CHECK(keys.has_value());
+    worker_.set_cookie_keys(*keys);
   }
 
   void on_config(control::Channel& channel, const Json& params, std::vector<Fd>& descriptors) {
@@ -153,6 +161,7 @@ int worker_main(const WorkerMainOptions& options) {
   const Fd signals(signalfd(-1, &terminate, SFD_CLOEXEC | SFD_NONBLOCK));
 
   EventLoop loop;
+  if (const Status entered = enter_sandbox(); !entered) log_warn("running without a part of the sandbox: {}", entered.error().message);
   Worker worker(loop, **board, {options.index, options.node});
   WorkerLink link(loop, worker, options);
   Watch watch;

@@ -9,7 +9,6 @@
 namespace gatehouse::cli {
 namespace {
 
-// Understood before and after the command.
 constexpr Flag kGlobalFlags[] = {
     {"--socket", "PATH",
      "the daemon's control socket; default: that of gatehouse-l4 here, else of gatehouse-l7"},
@@ -165,6 +164,8 @@ Result<Invocation> parse_command_line(std::span<const Command> commands,
                                       const std::vector<std::string>& words) {
   return Parser(commands, words).parse();
 }
+
+std::span<const Flag> global_flags() { return kGlobalFlags; }
 
 std::string help_text(std::span<const Command> commands) {
   TextTable table;

@@ -44,6 +44,9 @@ struct Invocation {
 Result<Invocation> parse_command_line(std::span<const Command> commands,
                                       const std::vector<std::string>& words);
 
+// Understood before and after every command.
+std::span<const Flag> global_flags();
+
 std::string help_text(std::span<const Command> commands);
 std::string help_text(const Command& command);
 

@@ -12,8 +12,11 @@
 #include <utility>
 
 #include "common/address.h"
+#include "common/cli/adjust_command.h"
 #include "common/cli/bgp_command.h"
 #include "common/cli/capture_file.h"
+#include "common/cli/doctor.h"
+#include "common/cli/documentation.h"
 #include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
 #include "common/config/check_certificates.h"
@@ -233,8 +236,36 @@ int bgp(const Invocation& invocation) {
   return 0;
 }
 
+int weight(const Invocation& invocation) {
+  Result<Json> request = weight_request(invocation.arguments);
+  if (!request) return complain(request.error().message, 2);
+  const Result<Json> answer = ask(invocation, "weight", std::move(*request));
+  if (!answer) return complain(answer.error().message);
+  print(arms_report(*answer));
+  return 0;
+}
+
 int reference(const Invocation&) {
   print(config::reference_page());
+  return 0;
+}
+
+int examine(const Invocation& invocation) {
+  const auto last = [&](const char* flag, const char* otherwise) {
+    const auto values = invocation.values(flag);
+    return values.empty() ? std::string(otherwise) : values.back();
+  };
+  if (invocation.has("--host") && invocation.has("--node")) return complain("--host or --node, not both", 2);
+  return doctor({last("--config", kConfigFile), last("--host", ""), last("--node", ""), last("--state-dir", ""), last("--bpf-dir", ""), last("--bird-socket", "")});
+}
+
+int manual(const Invocation&) {
+  print(manual_page(commands()));
+  return 0;
+}
+
+int completion(const Invocation&) {
+  print(bash_completion(commands()));
   return 0;
 }
 
@@ -275,6 +306,11 @@ const Command kCommands[] = {
      "Prefix lists of an L4 host at run time: add LIST PREFIX..., remove LIST PREFIX..., load LIST FILE, list LIST, find ADDRESS.",
      {},
      prefix},
+    {"weight",
+     "ROUTE POOL WEIGHT",
+     "Sets the weight of a route's pool on this node, at once; 0: none, \"config\": what the config says.",
+     {},
+     weight},
     {"capture",
      "FILE",
      "Writes packets as they came and as they left to FILE (pcapng); forwarding goes on.",
@@ -284,6 +320,16 @@ const Command kCommands[] = {
       {"--count", "N", "at most N packets; default: 1000"},
       {"--seconds", "N", "no longer than that; default: 10"}},
      capture},
+    {"doctor",
+     "",
+     "What is wrong with this host, each with its cure: kernel, network, files, limits. Changes nothing.",
+     {{"--config", "FILE", "default: /etc/gatehouse/site.toml"},
+      {"--host", "NAME", "which [[l4_host]] this is; default: the one, or the node, whose address is here"},
+      {"--node", "NAME", "which [[node]] this is"},
+      {"--state-dir", "DIR", "as given to the daemon"},
+      {"--bpf-dir", "DIR", "as given to the daemon"},
+      {"--bird-socket", "PATH", "BIRD's control socket; default: /run/bird/bird.ctl"}},
+     examine},
     {"bgp",
      "DAEMON",
      "Prints the config of an L4 host's BGP daemon: bird, or frr.",
@@ -292,6 +338,8 @@ const Command kCommands[] = {
       {"--part", "", "of bird: to be included by another bird.conf"}},
      bgp},
     {"reference", "", "Every option of the config, with default and bounds.", {}, reference},
+    {"manual", "", "The manual page, for man -l -.", {}, manual},
+    {"completion", "", "Completion for bash: source <(gatehouse completion).", {}, completion},
     {"version", "", "The version of this program.", {}, version},
 };
 

@@ -39,11 +39,23 @@ std::string why_table(const Json& reasons) {
 
 std::string backend_table(const Json& backends) {
   TextTable table;
-  for (const char* heading : {"BACKEND", "HEALTH", "REASON"}) table.add_column(heading);
+  for (const char* heading : {"POOL", "BACKEND", "HEALTH", "REASON"}) table.add_column(heading);
   for (const Json& backend : backends) {
-    table.add_row({text_of(member(backend, "address")),
+    table.add_row({text_of(member(backend, "pool")), text_of(member(backend, "address")),
                    flag_text(member(backend, "is_healthy"), "ok", "FAILED"),
                    text_of(member(backend, "reason"))});
+  }
+  return table.is_empty() ? "" : "\n" + table.text();
+}
+
+// Of a route that has several.
+std::string pool_table(const Json& pools) {
+  TextTable table;
+  for (const char* heading : {"POOL", "WEIGHT", "SHARE"}) table.add_column(heading);
+  for (const Json& pool : pools) {
+    const Json& share = member(pool, "share");
+    table.add_row({text_of(member(pool, "name")), text_of(member(pool, "weight_now")),
+                   share.is_number() ? format_share(share.get<double>(), 2) : ""});
   }
   return table.is_empty() ? "" : "\n" + table.text();
 }
@@ -56,13 +68,14 @@ std::string explain_report(const Json& result) {
   Facts facts;
   facts.add("route", text_of(member(result, "route")));
   facts.add("pool", text_of(member(result, "pool")));
+  facts.add("sticky", text_of(member(result, "sticky")));
   facts.add("status", status);
   facts.add("action", text_of(member(result, "action")));
   facts.add("node", text_of(member(result, "node")));
   std::string text = is_routed ? facts.text() : (status.empty() ? "404" : status) + ": no route matches\n";
   const Json& why = member(result, "why");
   if (why.is_string()) text += "\n" + text_of(why) + "\n";
-  return text + why_table(list_member(result, "why")) + backend_table(list_member(result, "backends"));
+  return text + pool_table(list_member(result, "pools")) + why_table(list_member(result, "why")) + backend_table(list_member(result, "backends"));
 }
 
 std::string explain_packet_report(const Json& result) {
@@ -72,6 +85,7 @@ std::string explain_packet_report(const Json& result) {
   facts.add("slot", text_of(member(result, "slot")));
   facts.add("epoch", text_of(member(result, "epoch")));
   facts.add("node", text_of(member(result, "node")));
+  if (const std::string guard = text_of(member(result, "guard")); !guard.empty()) facts.add("protection", guard);
   facts.add("why", text_of(member(result, "why")));
   TextTable hops;
   for (const char* heading : {"HOP", "ID", "NODE", "ADDRESS"}) hops.add_column(heading);
@@ -88,6 +102,7 @@ ReloadReport reload_report(const Json& result) {
   if (const std::string digest = digest_of(member(result, "digest")); !digest.empty()) {
     report.text = "config " + digest + " is in use\n";
   }
+  for (const Json& note : list_member(result, "notes")) report.text += text_of(note) + "\n";
   const Json& nodes = member(result, "nodes");
   if (!nodes.is_object()) return report;
   for (const auto& [name, answer] : nodes.items()) {

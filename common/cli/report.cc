@@ -15,7 +15,7 @@ namespace gatehouse::cli {
 namespace {
 
 // kRate, kByteRate: what the daemon says of the last second or two; not shown beside counters that are rates themselves.
-enum class Kind { kText, kNumber, kCounter, kByteCounter, kRate, kByteRate, kShare, kYesNo, kHealth, kDigest };
+enum class Kind { kText, kNumber, kCounter, kByteCounter, kRate, kByteRate, kShare, kFineShare, kYesNo, kHealth, kDigest };
 
 struct Column {
   const char* heading;
@@ -109,6 +109,13 @@ constexpr Column kAnnouncementColumns[] = {{"ANNOUNCED ADDRESS", "address", Kind
                                            {"HEALTHY", "healthy", Kind::kNumber},
                                            {"OF", "members", Kind::kNumber},
                                            {"REASON", "reason"}};
+constexpr Column kArmColumns[] = {{"ROUTE", "route", Kind::kText, true},
+                                  {"POOL", "name", Kind::kText, true},
+                                  {"WEIGHT", "weight", Kind::kNumber},
+                                  {"NOW", "weight_now", Kind::kNumber},
+                                  {"SHARE", "share", Kind::kFineShare},
+                                  {"REQUESTS", "requests", Kind::kCounter},
+                                  {"REQUESTS/S", "requests_per_second", Kind::kRate}};
 constexpr Column kPrefixListColumns[] = {{"PREFIX LIST", "name", Kind::kText, true}, {"ACTION", "action"}, {"RULES", "rules", Kind::kNumber}};
 constexpr Column kVerdictColumns[] = {{"VERDICT", "name", Kind::kText, true},
                                       {"PACKETS", "packets", Kind::kCounter}};
@@ -138,6 +145,8 @@ std::string cell(Kind kind, const Json& value) {
       return number ? format_bytes(*number) : text_of(value);
     case Kind::kShare:
       return number ? format_share(*number) : text_of(value);
+    case Kind::kFineShare:
+      return number ? format_share(*number, 2) : text_of(value);
     case Kind::kYesNo:
       return yes_no(value, "yes", "no");
     case Kind::kHealth:
@@ -181,7 +190,7 @@ std::string cell_of(const Column& column, const Section& section, const Json& ro
   return column.kind == Kind::kByteCounter ? format_bytes(rate) : format_rate(rate);
 }
 
-bool is_number(Kind kind) { return is_counter(kind) || is_rate(kind) || kind == Kind::kNumber || kind == Kind::kShare; }
+bool is_number(Kind kind) { return is_counter(kind) || is_rate(kind) || kind == Kind::kNumber || kind == Kind::kShare || kind == Kind::kFineShare; }
 
 std::string table_of(std::span<const Column> columns, const Section& section) {
   TextTable table;
@@ -242,6 +251,7 @@ std::vector<Json> workers_of(const Json& status) {
 }
 std::vector<Json> servers_of(const Json& status) { return inner_rows(status, "services", "servers", "service"); }
 std::vector<Json> certificates_of(const Json& status) { return inner_rows(status, "nodes", "certificates", "node"); }
+std::vector<Json> arms_of(const Json& status) { return inner_rows(status, "routes", "pools", "route"); }
 std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
 
 // Counts by name, of what happened.
@@ -295,6 +305,7 @@ const StatusTable kStatusTables[] = {
     {kWorkerColumns, workers_of},
     {kCertificateColumns, certificates_of},
     {kHandshakeColumns, handshake_failures_of},
+    {kArmColumns, arms_of},
     {kBackendColumns, backends_of},
     {kServiceColumns, [](const Json& status) { return rows_of(status, "services"); }},
     {kServerColumns, servers_of},
@@ -312,9 +323,15 @@ std::string status_report(const Json& status, const Json& earlier, double second
   return text;
 }
 
-std::string format_share(double share) {
+std::string arms_report(const Json& route) {
+  const Json status = {{"routes", Json::array({route})}};
+  const std::string text = table_of(kArmColumns, {arms_of(status), {}, 0});
+  return text.empty() ? "" : text.substr(1);
+}
+
+std::string format_share(double share, int digits) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f %%", share * 100);
+  std::snprintf(text, sizeof text, "%.*f %%", digits, share * 100);
   return text;
 }
 

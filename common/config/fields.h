@@ -2,6 +2,7 @@
 // reference page all walk these tables; the default is the member's initialiser in model.h.
 #pragma once
 
+#include "common/config/fields_affinity.h"
 #include "common/config/fields_bgp.h"
 #include "common/config/fields_http.h"
 #include "common/config/fields_protection.h"
@@ -29,6 +30,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("prefix_list", &Config::prefix_lists, "Prefixes of sources whose packets are dropped, or are not."),
     field("source_limit", &Config::source_limits, "How many packets and SYNs a source may send."),
     field("tls", &Config::tls, "TLS of a node as a whole."),
+    field("cookies", &Config::cookies, "The cookies that we set ourselves: route.sticky, pool.affinity."),
     field("listener", &Config::listeners, "Where requests enter."),
     field("route", &Config::routes, "What a request matches. Most specific first, never by file order."),
     field("tls_route", &Config::tls_routes, "Where a TLS connection goes undecrypted, by its server name (SNI). Most specific first."),

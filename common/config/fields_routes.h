@@ -61,11 +61,11 @@ inline constexpr auto kFields<Rewrite> = std::tuple{
 
 template <>
 inline constexpr auto kFields<Route> = std::tuple{
-    field("name", &Route::name, "Name of the route; default: that of its pool. Without a pool it must have one."),
+    field("name", &Route::name, "Name of the route; default: that of its pool. Without one pool it must have a name."),
     field("hosts", &Route::hosts, "Host names, exact or \"*.suffix\"; none: any."),
     field("path", &Route::path, "Exact path."),
     field("path_prefix", &Route::path_prefix, "Whole leading segments of the path: \"/api\" takes \"/api/x\", not \"/apix\"."),
-    field("pool", &Route::pool, "Pool that answers; or one of redirect, response."),
+    field("pool", &Route::pool, "Pool that answers; or one of pools, redirect, response."),
     field("priority", &Route::priority, "Higher ones are tried first, before specificity.", kOptional, -1000, 1000),
     field("hsts", &Route::hsts, "Value of Strict-Transport-Security, in place of the listener's."),
     field("early_data", &Route::early_data, "Requests may be replayed safely: they are taken as TLS 1.3 early data (0-RTT), with Early-Data: 1."),
@@ -80,6 +80,9 @@ inline constexpr auto kFields<Route> = std::tuple{
     field("rewrite", &Route::rewrite, "What the backend is asked for in place of what the client asked for."),
     field("request_headers", &Route::request_headers, "Changes of the header that the backend gets."),
     field("response_headers", &Route::response_headers, "Changes of the header that the client gets, of our own answers too."),
+    field("pools", &Route::pools, "Pools that each answer a share of the requests: tables with name and weight, or names."),
+    field("sticky", &Route::sticky,
+          "With pools: a cookie keeps the client's place in [0, 1), so that it stays in its pool, and other weights move no more clients than they must."),
 };
 
 template <>

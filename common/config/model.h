@@ -5,6 +5,7 @@
 // A Config is immutable once loaded. References between sections are by name and have been checked by validate().
 #pragma once
 
+#include "common/config/model_affinity.h"
 #include "common/config/model_bgp.h"
 #include "common/config/model_http.h"
 #include "common/config/model_protection.h"
@@ -30,6 +31,7 @@ struct Config {
   std::vector<PrefixList> prefix_lists;
   std::vector<SourceLimit> source_limits;
   Tls tls;
+  Cookies cookies;
   std::vector<Listener> listeners;
   std::vector<Route> routes;
   std::vector<TlsRoute> tls_routes;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/address.h"
+#include "common/config/model_affinity.h"
 #include "common/units.h"
 
 namespace gatehouse::config {
@@ -80,6 +81,8 @@ struct Route {
   std::optional<Rewrite> rewrite;
   HeaderChanges request_headers;
   HeaderChanges response_headers;
+  std::vector<RoutePool> pools;         // in place of a pool: each gets its share
+  std::optional<OwnCookie> sticky;      // clients stay with the pool that they got
 };
 
 // Where a connection of a passthrough listener goes, by the server name of its ClientHello.

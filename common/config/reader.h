@@ -166,6 +166,12 @@ class Reader {
     read_parsed(node, out.address, label, "address:port, or a table with address and weight", Endpoint::parse);
     return true;
   }
+  // A route's pool may be just its name, for one part of the whole.
+  bool read_short_form(const toml::node& node, RoutePool& out, const std::string&) {
+    if (!node.is_string()) return false;
+    out.name = *node.value<std::string>();
+    return true;
+  }
   // A VIP's node may be just its name.
   bool read_short_form(const toml::node& node, VipNode& out, const std::string&) {
     if (!node.is_string()) return false;

@@ -71,6 +71,7 @@ void validate(const Config& config, Findings& findings) {
   validate_resilience(config, findings);
   validate_routes(config, findings);
   validate_actions(config, findings);
+  validate_affinity(config, findings);
   validate_service(config, findings);
   validate_tls(config, findings);
   shared.check_limits();

@@ -74,7 +74,7 @@ class ActionValidator : Validator {
     check_changes(at("route", i, "response_headers"), "[[route]].response_headers", route.response_headers, false);
     const HeaderChanges& asked = route.request_headers;
     const bool changes_request = !asked.set.empty() || !asked.add.empty() || !asked.remove.empty();
-    if (route.pool.empty() && changes_request) {
+    if (route.pool.empty() && route.pools.empty() && changes_request) {
       error(at("route", i, "request_headers"), "[[route]] " + quoted(route.name) + " has request_headers and no backend: expected a pool");
     }
   }
@@ -85,12 +85,12 @@ class ActionValidator : Validator {
       if (is_given) given += (given.empty() ? "" : " and ") + std::string(name);
       return is_given ? 1 : 0;
     };
-    const int actions = count(!route.pool.empty(), "pool") + count(route.redirect.has_value(), "redirect") + count(route.response.has_value(), "response");
+    const int actions = count(!route.pool.empty(), "pool") + count(!route.pools.empty(), "pools") + count(route.redirect.has_value(), "redirect") + count(route.response.has_value(), "response");
     if (actions != 1) {
       error(at("route", i), "[[route]] " + quoted(route.name) + " has " + (given.empty() ? "neither" : given) +
-                                ": expected exactly one of pool, redirect and response");
+                                ": expected exactly one of pool, pools, redirect and response");
     } else if (route.name.empty()) {
-      error(at("route", i), "[[route]] without a pool needs a name");
+      error(at("route", i), "[[route]] without one pool needs a name");
     }
   }
 
@@ -174,7 +174,7 @@ class ActionValidator : Validator {
   void check_rewrite(std::size_t i, const Route& route) {
     const Rewrite& rewrite = *route.rewrite;
     const std::string where = at("route", i, "rewrite"), label = "[[route]].rewrite ";
-    if (route.pool.empty()) error(where, "[[route]] " + quoted(route.name) + " has rewrite and no backend: expected a pool");
+    if (route.pool.empty() && route.pools.empty()) error(where, "[[route]] " + quoted(route.name) + " has rewrite and no backend: expected a pool");
     expect(rewrite.host.empty() || is_authority(rewrite.host), where + ".host", label + "host",
            "a host such as \"www.shop.example\" or \"shop.example:8443\"", rewrite.host);
     check_new_path(where, label, route, rewrite.path, rewrite.replace_prefix, rewrite.strip_prefix);

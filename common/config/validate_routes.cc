@@ -155,7 +155,10 @@ class RouteValidator : Validator {
   }
   void check_pools_are_used() {
     std::set<std::string> used;
-    for (const Route& route : config_.routes) used.insert(route.pool);
+    for (const Route& route : config_.routes) {
+      used.insert(route.pool);
+      for (const RoutePool& pool : route.pools) used.insert(pool.name);
+    }
     for (const TlsRoute& route : config_.tls_routes) used.insert(route.pool);
     for (const Listener& listener : config_.listeners) used.insert(listener.pool);
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include "l7/http/message.h"
 #include "l7/router.h"
+#include "l7/supervisor/explain_pools.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -68,6 +69,10 @@ std::string host_of(const Pairs& headers) {
 std::string text_param(const Json& params, const char* name) {
   const auto value = params.find(name);
   return value != params.end() && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+bool has_pool(const config::Route& route, const std::string& name) {
+  return std::any_of(route.pools.begin(), route.pools.end(), [&name](const auto& pool) { return pool.name == name; });
 }
 
 // What the route does in place of asking a pool, or with the request on its way; empty: nothing.
@@ -138,7 +143,7 @@ Json node_status(const config::Config& config, const config::Node& node, const c
           {"pools", pools_of(config, report, name)}};
 }
 
-Result<Json> explain_request(const config::Config& config, const Json& params, const control::NodeReport& report) {
+Result<Json> explain_request(const config::Config& config, const Json& params, const ExplainFacts& facts) {
   const auto url = params.find("url");
   if (url == params.end() || !url->is_string()) return Error{"explain: expected a URL"};
   const Pairs headers = pairs_of(params.value("headers", Json::array()));
@@ -166,9 +171,14 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   if (chosen.redirect) answer["status"] = chosen.redirect->status;
   if (chosen.response) answer["status"] = chosen.response->status;
   if (const std::string action = action_of(chosen); !action.empty()) answer["action"] = action;
-  for (const control::BackendReport& backend : report.backends) {
-    if (backend.pool != chosen.pool) continue;
-    answer["backends"].push_back({{"address", gatehouse::to_string(backend.address)}, {"is_healthy", backend.is_healthy}, {"reason", backend.reason}});
+  if (facts.adjustments && !chosen.pools.empty())
+    explain_pools(answer, chosen, fields, facts.adjustments->arms_of(chosen), facts.cookie_keys);
+  for (const control::BackendReport& backend : facts.report.backends) {
+    const bool is_of_it = backend.pool == chosen.pool || has_pool(chosen, backend.pool);
+    if (!is_of_it) continue;
+    Json& added = answer["backends"].emplace_back(
+        Json{{"address", gatehouse::to_string(backend.address)}, {"is_healthy", backend.is_healthy}, {"reason", backend.reason}});
+    if (!chosen.pools.empty()) added["pool"] = backend.pool;
   }
   return answer;
 }

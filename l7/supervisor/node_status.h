@@ -2,11 +2,14 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "common/config/model.h"
 #include "common/control/messages.h"
 #include "common/result.h"
+#include "l7/cookie_seal.h"
+#include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/steering.h"
 
 namespace gatehouse::l7 {
@@ -15,8 +18,15 @@ namespace gatehouse::l7 {
 nlohmann::json node_status(const config::Config& config, const config::Node& node, const control::NodeReport& report,
                            const std::vector<Steering::Count>& verdicts);
 
-// {method, url, headers} → {route, pool, status, why: [{route, is_match, why}], backends}. url: "https://host/path", or a
-// path with a Host header.
-Result<nlohmann::json> explain_request(const config::Config& config, const nlohmann::json& params, const control::NodeReport& report);
+// What a node knows beside its config.
+struct ExplainFacts {
+  const control::NodeReport& report;
+  const Adjustments* adjustments = nullptr;
+  std::optional<CookieKeys> cookie_keys;
+};
+
+// {method, url, headers} → {route, pool, pools, sticky, status, why: [{route, is_match, why}], backends}. url:
+// "https://host/path", or a path with a Host header.
+Result<nlohmann::json> explain_request(const config::Config& config, const nlohmann::json& params, const ExplainFacts& facts);
 
 }  // namespace gatehouse::l7

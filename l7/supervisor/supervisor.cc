@@ -10,6 +10,7 @@
 #include "common/config/findings.h"
 #include "common/config/load.h"
 #include "common/daemon.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/metrics/metrics.h"
 #include "l7/supervisor/node_status.h"
@@ -23,6 +24,17 @@ using control::Json;
 constexpr Duration kFarewell{500};
 // Beside that and the workers' drain, until all of them are gone, by force if need be.
 constexpr Duration kPatience{5'000};
+
+// A client's and a backend's for each connection; what is worth a word where nothing bounds them.
+std::uint64_t descriptors_for(const config::Config& config) {
+  constexpr std::uint64_t kOwn = 512, kMany = 65'536;
+  std::uint64_t sum = kOwn;
+  for (const config::Listener& listener : config.listeners) {
+    if (listener.max_connections == 0) return kMany;
+    sum += 2 * std::uint64_t{listener.max_connections};
+  }
+  return sum;
+}
 
 }  // namespace
 
@@ -38,6 +50,9 @@ Status Supervisor::start() {
   config::Loaded loaded = config::load_file(options_.config_file);
   if (!loaded.is_valid()) return Error{loaded.errors()};
   for (const config::Finding& finding : loaded.findings) log_warn("{}", finding.text);
+  // Workers inherit it.
+  const std::string few = raise_descriptor_limit(descriptors_for(loaded.config), "a worker's connections");
+  if (!few.empty()) log_warn("{}", few);
   auto prepared = prepare(std::move(loaded.config));
   if (!prepared) return prepared.error();
   config_ = std::move(prepared->config);
@@ -53,6 +68,7 @@ Status Supervisor::start() {
   prober_ = std::make_unique<Prober>(loop_, *board_, [this] { report_soon(); });
   prober_->set_config(config_, prepared->files);
   tls_->use(config_, std::move(prepared->files));
+  tickets_->set_cookie_secrets(std::move(prepared->cookie_secrets));
   tickets_->set_config(config_.tls, std::move(prepared->ticket_secret));
   workers_ = std::make_unique<WorkerProcesses>(
       loop_, *board_, WorkerProcesses::Options{options_.state_folder, options_.node, steering_.get(), *tls_, *tickets_},
@@ -91,11 +107,24 @@ Status Supervisor::open_board_and_steering(const config::Config& config) {
   auto board = Board::open(options_.state_folder + "/board");
   if (!board) return board.error();
   board_ = std::move(*board);
+  adjustments_ = std::make_unique<Adjustments>(*board_);
+  settle();
   if (node_.id == 0) return {};
   auto steering = Steering::open({options_.pin_folder, node_});
   if (!steering) return steering.error();
   steering_ = std::move(*steering);
   return steering_->set_config(config, WorkerProcesses::count_of(config.workers));
+}
+
+// What was set at run time, and what the config of now makes of it.
+Json Supervisor::settle() {
+  Json notes = Json::array();
+  is_forgetting_due_ = true;
+  for (const std::string& note : adjustments_->settle(config_)) {
+    log_warn("{}", note);
+    notes.push_back(note);
+  }
+  return notes;
 }
 
 Status Supervisor::listen() {
@@ -143,7 +172,11 @@ void Supervisor::on_request(std::string_view method, const Json& params, control
   }
   if (method == "drain") return set_drain(params, std::move(reply));
   if (method == "reload") return reload_file(reloading(std::move(reply)));
-  if (method == "explain") return reply(explain_request(config_, params, report()));
+  if (method == "explain") {
+    const control::NodeReport now = report();
+    return reply(explain_request(config_, params, {now, adjustments_.get(), tickets_->cookie_keys()}));
+  }
+  if (method == "weight") return reply(adjustments_->set_weight(config_, params));
   if (method != "config") return reply(Error{"unknown request \"" + std::string(method) + "\""});
   const auto text = params.find("text");
   if (text == params.end() || !text->is_string()) return reply(Error{"config: expected text"});
@@ -197,7 +230,9 @@ Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
   auto secret = TicketKeeper::read_secret(config.tls);
   if (!secret) return secret.error();
   if (const Status checked = check_addresses(config); !checked) return checked.error();
-  return Prepared{std::move(config), std::move(*files), std::move(*secret)};
+  auto cookie_secrets = TicketKeeper::read_cookie_secrets(config.cookies);
+  if (!cookie_secrets) return cookie_secrets.error();
+  return Prepared{std::move(config), std::move(*files), std::move(*secret), std::move(*cookie_secrets)};
 }
 
 void Supervisor::apply(Prepared prepared, control::Reply reply) {
@@ -209,13 +244,14 @@ void Supervisor::apply(Prepared prepared, control::Reply reply) {
   config_ = std::move(prepared.config);
   prober_->set_config(config_, prepared.files);
   tls_->use(config_, std::move(prepared.files));
+  tickets_->set_cookie_secrets(std::move(prepared.cookie_secrets));
   tickets_->set_config(config_.tls, std::move(prepared.ticket_secret));
   connect_site();
   workers_->reload(config_, count, [this, reply = std::move(reply), digest = config_.digest](const Status& done) {
     if (!done) return reply(done.error());
     log_info("config {:016x} is in use", digest);
     report_soon();
-    reply(Json{{"digest", digest}, {"nodes", Json::object()}});
+    reply(Json{{"digest", digest}, {"nodes", Json::object()}, {"notes", settle()}});
   });
 }
 
@@ -298,6 +334,7 @@ control::NodeReport Supervisor::report() const {
 
 Json Supervisor::status() const {
   Json answer = node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
+  answer["routes"] = adjustments_->report(config_);
   answer["handshake_failures"] = handshake_failures();
   return answer;
 }
@@ -321,6 +358,10 @@ void Supervisor::on_second() {
   cpu_meter_.measure(workers, loop_.now());
   rates_.remember(status(), loop_.now());
   tell_manager();
+  if (is_forgetting_due_ && workers_->all_serve_config()) {
+    is_forgetting_due_ = false;
+    adjustments_->forget_others(config_);
+  }
 }
 
 void Supervisor::stop(std::function<void()> on_stopped) {

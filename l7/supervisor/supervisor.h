@@ -13,6 +13,7 @@
 #include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
 #include "l7/board.h"
+#include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/cpu_meter.h"
 #include "l7/supervisor/prober.h"
 #include "l7/supervisor/site_link.h"
@@ -52,9 +53,11 @@ class Supervisor {
     config::Config config;
     TlsFiles files;
     std::string ticket_secret;
+    TicketKeeper::CookieSecrets cookie_secrets;
   };
   Result<Prepared> prepare(config::Config config);
   void apply(Prepared prepared, control::Reply reply);
+  control::Json settle();
   void on_files_replaced();
   control::Reply reloading(control::Reply reply);
   void tell_manager();
@@ -73,6 +76,7 @@ class Supervisor {
   config::Config config_;
   config::Node node_;  // this one; id 0 without an L4 tier
   std::unique_ptr<Board> board_;
+  std::unique_ptr<Adjustments> adjustments_;  // of the board
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<WorkerProcesses> workers_;
   std::unique_ptr<TlsStore> tls_;
@@ -84,6 +88,7 @@ class Supervisor {
   std::vector<std::unique_ptr<SiteLink>> links_;
   bool is_draining_ = false;
   bool is_report_due_ = false;
+  bool is_forgetting_due_ = false;  // Adjustments::forget_others()
   Timer leave_;
   std::function<void()> on_stopped_;
   control::StatusRates rates_;

@@ -29,15 +29,27 @@ bool is_ours(const Fd& memory) {
          info.st_size == static_cast<off_t>(kOwnBytes) && fcntl(memory.get(), F_GET_SEALS) == kSeals;
 }
 
+Result<std::string> read(const char* label, const std::string& file) {
+  if (file.empty()) return std::string();
+  auto secret = read_file(file);
+  if (!secret) return Error{std::string(label) + ": " + secret.error().message};
+  if (secret->size() < kLeastBytes)
+    return Error{std::string(label) + ": expected 32 bytes or more in " + file};
+  return secret;
+}
+
 }  // namespace
 
 Result<std::string> TicketKeeper::read_secret(const config::Tls& tls) {
-  if (tls.ticket_secret_file.empty()) return std::string();
-  auto secret = read_file(tls.ticket_secret_file);
-  if (!secret) return Error{"[tls] ticket_secret_file: " + secret.error().message};
-  if (secret->size() < kLeastBytes)
-    return Error{"[tls] ticket_secret_file: expected 32 bytes or more in " + tls.ticket_secret_file};
-  return secret;
+  return read("[tls] ticket_secret_file", tls.ticket_secret_file);
+}
+
+Result<TicketKeeper::CookieSecrets> TicketKeeper::read_cookie_secrets(const config::Cookies& cookies) {
+  auto present = read("[cookies] secret_file", cookies.secret_file);
+  if (!present) return present.error();
+  auto earlier = read("[cookies] earlier_secret_file", cookies.earlier_secret_file);
+  if (!earlier) return earlier.error();
+  return CookieSecrets{std::move(*present), std::move(*earlier)};
 }
 
 void TicketKeeper::set_config(const config::Tls& tls, std::string secret) {
@@ -82,16 +94,26 @@ void TicketKeeper::take(std::string secret, Fd descriptor) {
 
 void TicketKeeper::refresh() {
   const std::string& secret = site_secret_.empty() ? own_secret_ : site_secret_;
-  if (secret.empty()) return;
+  bool is_changed = refresh_cookie_keys(cookie_secrets_.present.empty() ? secret : cookie_secrets_.present);
+  if (!secret.empty()) is_changed |= refresh_ticket_keys(secret);
+  if (is_changed) on_change_();
+}
+
+bool TicketKeeper::refresh_cookie_keys(const std::string& secret) {
+  if (secret.empty()) return false;
+  CookieKeys keys{derive_cookie_key(secret), std::nullopt};
+  if (!cookie_secrets_.earlier.empty()) keys.earlier = derive_cookie_key(cookie_secrets_.earlier);
+  return std::exchange(cookie_keys_, keys) != keys;
+}
+
+bool TicketKeeper::refresh_ticket_keys(const std::string& secret) {
   const auto now = std::chrono::system_clock::now();
   const std::uint64_t epoch = ticket_epoch(now, config_.ticket_lifetime);
   const auto next = std::chrono::system_clock::time_point(config_.ticket_lifetime * (epoch + 1));
   refresh_.arm<&TicketKeeper::refresh>(loop_, std::min(std::chrono::ceil<Duration>(next - now), kLongestWait),
                                        this);
   const TicketWindow keys = derive_ticket_keys(secret, epoch);
-  if (keys_ == keys) return;
-  keys_ = keys;
-  on_change_();
+  return std::exchange(keys_, keys) != keys;
 }
 
 }  // namespace gatehouse::l7

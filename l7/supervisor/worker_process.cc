@@ -29,6 +29,7 @@ constexpr Duration kLongestBackoff{10'000};
 constexpr auto kHealthyLife = std::chrono::seconds(10);  // a worker that lived so long is restarted at once
 
 std::string signal_name(int number) {
+  if (number == SIGSYS) return "SIGSYS: it asked for a system call that no worker makes; the kernel's audit log has its number";
   const char* name = sigabbrev_np(number);
   return name ? std::string("SIG") + name : "signal " + std::to_string(number);
 }
@@ -272,6 +273,8 @@ void WorkerProcesses::send_access_log() {
 
 // Over a socket of this host, to memory: keys of tickets are in no file.
 void WorkerProcesses::send_ticket_keys(Place& place) {
+  if (options_.tickets.cookie_keys())
+    place.channel->notify("cookie_keys", {{"keys", to_hex(*options_.tickets.cookie_keys())}});
   if (!options_.tickets.keys()) return;
   std::vector<int> descriptors;
   if (options_.tickets.descriptor() >= 0) descriptors.push_back(options_.tickets.descriptor());
@@ -351,6 +354,12 @@ void WorkerProcesses::check_reload() {
   reload_limit_.cancel();
   auto done = std::exchange(on_reloaded_, nullptr);
   done(is_waiting ? Status(Error{"a worker did not take the config: see the log of the node"}) : Status());
+}
+
+bool WorkerProcesses::all_serve_config() const {
+  return std::none_of(places_.begin(), places_.end(), [this](const auto& place) {
+    return place->is_alive() && !place->is_leaving && place->digest != config_.digest;
+  });
 }
 
 void WorkerProcesses::drain(Place& place, Duration timeout) {

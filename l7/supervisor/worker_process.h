@@ -51,6 +51,7 @@ class WorkerProcesses {
     std::uint32_t now, expected;
   };
   Serving serving() const;
+  bool all_serve_config() const;  // that of the last reload
   static std::uint32_t count_of(const config::Workers& workers);  // resolves "auto"
 
  private:

@@ -198,15 +198,29 @@ int start(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** f
   return 1;
 }
 
+class LoadedProvider {
+ public:
+  explicit LoadedProvider(const char* name) : provider_(OSSL_PROVIDER_load(nullptr, name)) {}
+  ~LoadedProvider() {
+    if (provider_) OSSL_PROVIDER_unload(provider_);
+  }
+  LoadedProvider(const LoadedProvider&) = delete;
+  bool is_there() const { return provider_ != nullptr; }
+
+ private:
+  OSSL_PROVIDER* provider_;
+};
+
 }  // namespace
 
 bool use_own_key_schedule() {
   // Where an administrator has chosen other providers (FIPS), theirs is taken.
   if (OSSL_PROVIDER_available(nullptr, "default") != 1) return false;
-  // Naming one provider takes the default from those who name none.
-  return OSSL_PROVIDER_load(nullptr, "default") &&
-         OSSL_PROVIDER_add_builtin(nullptr, "gatehouse", start) == 1 &&
-         OSSL_PROVIDER_load(nullptr, "gatehouse");
+  // Naming one provider takes the default from those who name none. Both are held until the process ends.
+  static const LoadedProvider standard("default");
+  if (!standard.is_there() || OSSL_PROVIDER_add_builtin(nullptr, "gatehouse", start) != 1) return false;
+  static const LoadedProvider own("gatehouse");
+  return own.is_there();
 }
 
 }  // namespace gatehouse::l7

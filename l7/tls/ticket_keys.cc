@@ -1,7 +1,6 @@
 #include "l7/tls/ticket_keys.h"
 
 #include <openssl/core_names.h>
-#include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
@@ -9,6 +8,7 @@
 #include <cstring>
 
 #include "common/check.h"
+#include "l7/tls/hkdf.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -18,20 +18,11 @@ constexpr std::size_t kPresent = 1;
 // What a ticket callback may say.
 constexpr int kNone = 0, kUsed = 1, kUsedAndRenew = 2, kFailed = -1;
 
-// HKDF (RFC 5869) with SHA-256.
 std::array<unsigned char, kKeyBytes> derive(std::string_view secret, std::uint64_t epoch) {
-  const std::unique_ptr<EVP_KDF, OpensslFree<EVP_KDF_free>> hkdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr));
-  const std::unique_ptr<EVP_KDF_CTX, OpensslFree<EVP_KDF_CTX_free>> context(EVP_KDF_CTX_new(hkdf.get()));
   std::string purpose = "gatehouse session tickets ";
   for (int shift = 56; shift >= 0; shift -= 8) purpose += static_cast<char>(epoch >> shift);
-  char digest[] = "SHA256";
-  const OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, const_cast<char*>(secret.data()), secret.size()),
-      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, purpose.data(), purpose.size()),
-      OSSL_PARAM_construct_end()};
   std::array<unsigned char, kKeyBytes> key;
-  GH_CHECK(EVP_KDF_derive(context.get(), key.data(), key.size(), parameters) == 1);
+  hkdf_sha256(secret, purpose, key);
   return key;
 }
 

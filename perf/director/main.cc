@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "common/daemon.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "perf/director/site.h"
 #include "perf/measurement.h"
@@ -93,7 +93,7 @@ Status measure_site(const Settings& settings, std::uint16_t rosters, double floo
 Status run(const Settings& settings) {
   setenv("GATEHOUSE_LOG", "error", 0);
   start_log("perf");
-  raise_descriptor_limit();
+  raise_descriptor_limit(65'536, "the site");
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)) - 1, &set);

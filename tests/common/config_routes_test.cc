@@ -30,8 +30,8 @@ std::string of_pool(const std::string& rest) { return "pool = \"p\"\n" + rest; }
 std::string redirect(const std::string& parts) { return "path_prefix = \"/a\"\nredirect = { " + parts + " }\n"; }  // line 7
 
 const Row kActions[] = {
-    {"None", "", "f:4: [[route]] \"r\" has neither: expected exactly one of pool, redirect and response"},
-    {"Two", of_pool("redirect = { path = \"/x\" }\n"), "f:4: [[route]] \"r\" has pool and redirect: expected exactly one of pool, redirect and response"},
+    {"None", "", "f:4: [[route]] \"r\" has neither: expected exactly one of pool, pools, redirect and response"},
+    {"Two", of_pool("redirect = { path = \"/x\" }\n"), "f:4: [[route]] \"r\" has pool and redirect: expected exactly one of pool, pools, redirect and response"},
     {"GoodRedirect", redirect("status = 308, scheme = \"https\", host = \"b:81\", replace_prefix = \"/b\", query = \"\""), ""},
     {"GoodTarget", redirect("target = \"https://{host}:8443{path}{query}\""), ""},
     {"RedirectStatus", redirect("status = 300, path = \"/x\""), "f:7: [[route]].redirect status: expected 301, 302, 303, 307 or 308, found 300"},

@@ -1,4 +1,4 @@
-// Flags and signals of both daemons.
+// What both daemons' main() share.
 #include "common/daemon.h"
 
 #include <gtest/gtest.h>
@@ -10,59 +10,6 @@
 
 namespace gatehouse {
 namespace {
-
-using Flags = std::map<std::string, std::string>;
-
-Result<Flags> parse(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), "gatehouse-l4");
-  std::vector<char*> pointers;
-  for (std::string& argument : arguments) pointers.push_back(argument.data());
-  return parse_daemon_flags(static_cast<int>(pointers.size()), pointers.data(), {"config", "host"},
-                            {"detach", "generic"});
-}
-
-TEST(DaemonFlags, TakeValuesAndSwitches) {
-  const struct {
-    std::vector<std::string> arguments;
-    Flags flags;
-  } rows[] = {
-      {{}, {}},
-      {{"--config", "a.toml"}, {{"config", "a.toml"}}},
-      {{"--detach"}, {{"detach", "true"}}},
-      {{"--host", "l4a", "--generic", "--config", "b"},
-       {{"config", "b"}, {"generic", "true"}, {"host", "l4a"}}},
-      {{"--config", "a", "--config", "b"}, {{"config", "b"}}},
-      {{"--config", ""}, {{"config", ""}}},
-      {{"--config", "--detach"}, {{"config", "--detach"}}},
-  };
-  for (const auto& row : rows) {
-    const auto flags = parse(row.arguments);
-    ASSERT_TRUE(flags) << flags.error().message;
-    EXPECT_EQ(*flags, row.flags) << testing::PrintToString(row.arguments);
-  }
-}
-
-TEST(DaemonFlags, SayWhichThereAre) {
-  const std::string known = "; known: --config, --host, --detach, --generic";
-  const struct {
-    std::vector<std::string> arguments;
-    std::string error;
-  } rows[] = {
-      {{"--confg", "a"}, "unknown flag \"--confg\"; did you mean \"--config\"?"},
-      {{"a.toml"}, "unknown flag \"a.toml\"" + known},
-      {{"-config", "a"}, "unknown flag \"-config\"; did you mean \"--config\"?"},
-      {{"--config=a"}, "unknown flag \"--config=a\"; did you mean \"--config\"?"},
-      {{"--"}, "unknown flag \"--\"" + known},
-      {{""}, "unknown flag \"\"" + known},
-      {{"--detach", "true"}, "unknown flag \"true\"" + known},
-      {{"--detach", "--config"}, "--config needs a value"},
-  };
-  for (const auto& row : rows) {
-    const auto flags = parse(row.arguments);
-    ASSERT_FALSE(flags) << testing::PrintToString(row.arguments);
-    EXPECT_EQ(flags.error().message, row.error);
-  }
-}
 
 TEST(StateFolder, IsMadeAndHeldByOneAtATime) {
   std::string folder = testing::TempDir() + "gatehouse-state-XXXXXX";

@@ -78,6 +78,18 @@ TEST_F(ManagedHost, ASupervisorThatIsStartedAgainIsReadyWithTheWorkersThatLived)
   for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(after[i]["pid"], before[i]["pid"]);
 }
 
+// The host grants 400 descriptors where a worker might use 2,512.
+TEST_F(ManagedHost, NamesALimitThatIsNotGrantedAndGoesOnWithinIt) {
+  host.write("site.toml", replaced(config(), "[[listener]]", "[[listener]]\nmax_connections = 1000"));
+  host.start({"setpriv", "--bounding-set=-sys_resource", "prlimit", "--nofile=300:400"});
+  ASSERT_NE(manager.wait_for("READY=1"), "");
+  EXPECT_EQ(get("/healthz"), "ok\n");
+  EXPECT_NE(host.log().find("open files: the host grants 400 to a process, a worker's connections may need "
+                            "2512: LimitNOFILE=2512 in the unit"),
+            std::string::npos)
+      << host.log();
+}
+
 using ManagedSite = SiteTest;
 
 TEST_F(ManagedSite, AnL4HostIsReadyWhenItForwards) {

@@ -77,7 +77,8 @@ TEST(MetricsOfANode, MoveWithAReload) {
   };
   write("9102");
   host.start();
-  ASSERT_TRUE(lab::wait_until([&] { return answers("9102"); }, std::chrono::seconds(30))) << host.log();
+  // The worker's port too: else it is free for the metrics that are to be refused.
+  ASSERT_TRUE(lab::wait_until([&] { return answers("9102") && answers("8080"); }, std::chrono::seconds(30))) << host.log();
   write("8080");
   const lab::Output refused = host.cli({"reload"});
   EXPECT_NE(refused.exit_code, 0);

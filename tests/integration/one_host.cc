@@ -54,10 +54,11 @@ void OneHost::write(const std::string& name, const std::string& text, int mode) 
   fs::rename(temporary, file(name));
 }
 
-void OneHost::start() {
-  const auto started =
-      lab::start({}, {binary("gatehouse-l7"), "--config", file("site.toml"), "--state-dir", file("state")},
-                 file("gatehouse.log"));
+void OneHost::start(const lab::Arguments& prefix) {
+  lab::Arguments argv = prefix;
+  const lab::Arguments daemon = {binary("gatehouse-l7"), "--config", file("site.toml"), "--state-dir", file("state")};
+  argv.insert(argv.end(), daemon.begin(), daemon.end());
+  const auto started = lab::start({}, argv, file("gatehouse.log"));
   GH_CHECK(started.has_value());
   supervisor_ = *started;
 }

@@ -24,8 +24,8 @@ class OneHost {
   // As careful programs do: never half a file. Keys are for root alone.
   void write(const std::string& name, const std::string& text, int mode = 0600) const;
 
-  // The config is `folder()`/site.toml.
-  void start();
+  // The config is `folder()`/site.toml. `prefix`: words of a command that becomes the daemon.
+  void start(const lab::Arguments& prefix = {});
   void kill_supervisor();  // SIGKILL; workers stay
   void stop();             // SIGTERM, and waits for all to end
   void start_backend(int port);

@@ -29,8 +29,15 @@ TEST_F(PrivilegeTest, WorkersAreNobodyWithoutCapabilities) {
     EXPECT_TRUE(status["Uid"].starts_with("65534\t65534\t65534")) << status["Uid"];
     for (const char* set : {"CapPrm", "CapEff", "CapInh", "CapAmb"}) EXPECT_EQ(status[set], "0000000000000000") << set;
     EXPECT_EQ(status["NoNewPrivs"], "1");
+#ifndef __SANITIZE_ADDRESS__
+    EXPECT_EQ(status["Seccomp"], "2") << "a filter";
+#endif
     EXPECT_EQ(status["Groups"].find_first_not_of(" "), std::string::npos) << status["Groups"];
   }
+}
+
+TEST_F(PrivilegeTest, ANodeFindsNoPartOfTheSandboxMissing) {
+  EXPECT_EQ(site_->log("n1").find("running without a part of the sandbox"), std::string::npos) << site_->log("n1");
 }
 
 TEST_F(PrivilegeTest, TheFrontDoorKeepsThreeCapabilities) {

@@ -70,6 +70,8 @@ TEST_F(StopTest, ABadStartSaysWhyAndChangesNothing) {
   const lab::Output l4 = site_->lab().run("l4a", {binary("gatehouse-l4"), "--config", site_->config_file("l4a"), "--host", "l4z"});
   EXPECT_EQ(l4.exit_code, 1);
   EXPECT_NE(l4.errors.find("there is no [[l4_host]] \"l4z\"; did you mean \"l4a\"?"), std::string::npos) << l4.errors;
+  const lab::Output nobody = site_->lab().run("l4a", {binary("gatehouse-l4"), "--config", site_->config_file("l4a"), "--host", ""});
+  EXPECT_EQ(nobody.exit_code, 2) << "units do not start that again";
   // A second front door with another config touches no table of the first.
   site_->write_config(replaced(quickstart_config(), "name = \"clear\"\naddress = \"198.51.100.10\"", "name = \"clear\"\naddress = \"198.51.100.11\""), "l4a");
   const lab::Output twin = site_->lab().run("l4a", {binary("gatehouse-l4"), "--config", site_->config_file("l4a"), "--host", "l4a",

@@ -27,7 +27,8 @@ config::Config site() {
 }
 
 Json explain(const char* method, const char* url, const char* client = "") {
-  const auto answer = explain_request(site(), {{"method", method}, {"url", url}, {"headers", Json::array()}, {"client", client}}, {});
+  const control::NodeReport report;
+  const auto answer = explain_request(site(), {{"method", method}, {"url", url}, {"headers", Json::array()}, {"client", client}}, {report});
   return answer ? *answer : Json(answer.error().message);
 }
 

@@ -1,0 +1,33 @@
+// The part of the config model that is about who gets which requests: shares of a route's pools, and clients
+// that stay where they are. See model.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/units.h"
+
+namespace gatehouse::config {
+
+// A pool of a route that has several (the Gateway API's backendRefs).
+struct RoutePool {
+  std::string name;
+  std::uint32_t weight = 1;  // of the sum of all; 0: none
+};
+
+// A cookie of ours: what it says is signed, and only we can read it.
+struct OwnCookie {
+  std::string cookie;  // its name
+  Duration ttl{24 * 3'600'000};
+  std::string path = "/";
+  std::string same_site = "lax";  // lax | strict | none
+  std::string secure = "auto";    // auto: over TLS | always
+};
+
+// Of the whole node.
+struct Cookies {
+  std::string secret_file;          // the same on all nodes
+  std::string earlier_secret_file;  // what it was before: cookies of then are still believed
+};
+
+}  // namespace gatehouse::config

@@ -1,0 +1,58 @@
+// `gatehouse weight`: what the words ask a node for, and how its answer looks.
+#include <gtest/gtest.h>
+
+#include "common/cli/adjust_command.h"
+#include "common/cli/report.h"
+
+namespace gatehouse::cli {
+namespace {
+
+TEST(WeightCommand, BecomesARequest) {
+  EXPECT_EQ(*weight_request({"shop", "v2", "0"}), (Json{{"route", "shop"}, {"pool", "v2"}, {"weight", 0}}));
+  EXPECT_EQ(*weight_request({"shop", "v2", "config"}),
+            (Json{{"route", "shop"}, {"pool", "v2"}, {"weight", nullptr}}));
+  for (const char* wrong : {"", "5%", "-1", "0x5", " 5", "99999999999"}) {
+    const auto refused = weight_request({"shop", "v2", wrong});
+    ASSERT_FALSE(refused.has_value()) << wrong;
+    EXPECT_EQ(refused.error().message,
+              "\"" + std::string(wrong) +
+                  "\" is no weight: expected a number such as 5, or \"config\" for the config's");
+  }
+}
+
+const Json kRoute = Json::parse(
+    R"({"name": "shop", "pools": [{"name": "v1", "weight": 9999, "weight_now": 9999, "share": 0.9999, "requests": 12},
+  {"name": "v2", "weight": 5, "weight_now": 1, "share": 0.0001, "requests": 0}]})");
+
+TEST(WeightCommand, ShowsTheRouteAsItIsNow) {
+  EXPECT_EQ(arms_report(kRoute),
+            "ROUTE  POOL  WEIGHT   NOW    SHARE  REQUESTS\n"
+            "shop   v1      9999  9999  99.99 %        12\n"
+            "shop   v2         5     1   0.01 %         0\n");
+  EXPECT_EQ(arms_report(Json()), "");
+  EXPECT_NE(status_report({{"routes", Json::array({kRoute})}}).find("shop   v2         5     1   0.01 %"),
+            std::string::npos);
+}
+
+TEST(ExplainReport, ShowsSharesAndWhoseBackendsTheyAre) {
+  const Json answer = {
+      {"route", "shop"},
+      {"pool", "v2"},
+      {"sticky", "cookie c says 0.97 of 1"},
+      {"pools", kRoute["pools"]},
+      {"backends", Json::array({{{"pool", "v1"}, {"address", "192.0.2.7:80"}, {"is_healthy", true}}})}};
+  EXPECT_EQ(explain_report(answer),
+            "route   shop\npool    v2\nsticky  cookie c says 0.97 of 1\n\n"
+            "POOL  WEIGHT  SHARE\nv1    9999    99.99 %\nv2    1       0.01 %\n\n"
+            "POOL  BACKEND       HEALTH\nv1    192.0.2.7:80  ok\n");
+}
+
+TEST(ReloadReport, SaysWhatBecameOfWeightsOfTheRunTime) {
+  EXPECT_EQ(reload_report(
+                {{"digest", "1f"}, {"notes", {"route shop: pool v2 has weight 0, set at run time over 5"}}})
+                .text,
+            "config 1f is in use\nroute shop: pool v2 has weight 0, set at run time over 5\n");
+}
+
+}  // namespace
+}  // namespace gatehouse::cli
