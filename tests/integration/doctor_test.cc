@@ -129,7 +129,7 @@ class DoctorOfAnnouncements : public DoctorTest {
 };
 
 TEST_F(DoctorOfAnnouncements, FindsABirdThatIsAwayHasNoSessionOrAnotherConfig) {
-  if (const std::string reason = why_no_bird(); !reason.empty()) GTEST_SKIP() << reason;
+  if (const std::string reason = why_not("bird"); !reason.empty()) GTEST_SKIP() << reason;
   EXPECT_EQ(faults(examine("l4a")), Names{"bird"}) << "not started yet";
   BgpSite bgp(*site_);
   const Status up = bgp.up();

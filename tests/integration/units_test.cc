@@ -143,7 +143,7 @@ class UnitPrivilegesOfAnnouncing : public UnitPrivileges {
 };
 
 TEST_F(UnitPrivilegesOfAnnouncing, AreEnoughToAnnounce) {
-  if (const std::string reason = why_no_bird(); !reason.empty()) GTEST_SKIP() << reason;
+  if (const std::string reason = why_not("bird"); !reason.empty()) GTEST_SKIP() << reason;
   for (const char* host : {"l4a", "l4b"})
     restart(host, "gatehouse-l4.service", {binary("gatehouse-l4"), "--host", host});
   ASSERT_TRUE(site_->wait_until_ready(std::chrono::seconds(60))) << site_->why_not_ready();
