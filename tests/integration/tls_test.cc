@@ -141,7 +141,8 @@ TEST_F(TlsHost, SessionsResumeOnEveryWorkerAndAfterRestarts) {
     ASSERT_TRUE(lab::wait_until([&] { return host.status().contains("nodes"); }, std::chrono::seconds(20)));
     EXPECT_TRUE(is_resumed(resume(host, version)));
     // Workers that it starts have the same keys.
-    for (const Json& worker : host.status()["nodes"][0]["workers"]) kill(worker.value("pid", 0), SIGKILL);
+    const Json status = host.status();
+    for (const Json& worker : status["nodes"][0]["workers"]) kill(worker.value("pid", 0), SIGKILL);
     ASSERT_TRUE(host.wait_until_serving());
     for (int i = 0; i < 10; ++i) EXPECT_TRUE(is_resumed(resume(host, version))) << version;
   }
