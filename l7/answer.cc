@@ -137,6 +137,16 @@ std::string_view Exchange::hsts() const {
 
 void Exchange::count_answer() {
   if (status_ >= 500) context_.board.worker(context_.index).responses_5xx.fetch_add(1, std::memory_order_relaxed);
+  // Streams last as long as they like.
+  if (status_ == 0 || is_tunnel_ || route_ == Router::kNoRoute) return;
+  const std::uint64_t duration = duration_us();
+  if (LatencyCell* cell = runtime_->latency_of(route_)) cell->add(duration, status_);
+  if (pool_ && pool_->latency()) pool_->latency()->add(duration, status_);
+}
+
+std::uint64_t Exchange::duration_us() const {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Clock::now() - started_).count());
 }
 
 void Exchange::write_log() {
@@ -160,8 +170,7 @@ void Exchange::write_log() {
   record.status = status_;
   record.attempts = attempts_;
   record.bytes = response_bytes_;
-  record.duration_us = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Clock::now() - started_).count());
+  record.duration_us = duration_us();
   context_.access_log.add(record);
 }
 

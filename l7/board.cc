@@ -11,7 +11,7 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6406;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6407;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   alignas(64) std::atomic<std::uint64_t> version;
@@ -19,6 +19,12 @@ struct Board::Layout {
   std::array<BackendCell, kMaxBackends> backends;
   std::array<PoolCell, kMaxPools> pools;
   std::array<ArmCell, kMaxArms> arms;
+  // Apart from the cells, which are large: all keys are looked through.
+  struct LatencyKey {
+    std::atomic<std::uint64_t> key;
+  };
+  std::array<LatencyKey, kMaxLatencies> latency_keys;
+  std::array<LatencyCell, kMaxLatencies> latencies;
 };
 
 std::uint64_t backend_key(std::string_view pool, const Endpoint& backend) {
@@ -33,6 +39,9 @@ std::uint64_t backend_key(std::string_view pool, const Endpoint& backend) {
 }
 
 std::uint64_t pool_key(std::string_view pool) { return backend_key(pool, {}); }
+std::uint64_t latency_key(LatencyKind kind, std::string_view name) {
+  return backend_key(name, {.address = {}, .port = static_cast<std::uint16_t>(kind)});
+}
 
 namespace {
 
@@ -119,6 +128,12 @@ ArmCell* Board::arm(std::uint64_t key) {
 }
 
 std::span<BackendCell> Board::backends() { return layout_->backends; }
+LatencyCell* Board::latency(LatencyKind kind, std::string_view name) {
+  bool is_new = false;
+  const auto* key = find_or_take(layout_->latency_keys, latency_key(kind, name), is_new);
+  return key ? &layout_->latencies[static_cast<std::size_t>(key - layout_->latency_keys.data())] : nullptr;
+}
+
 std::span<ArmCell> Board::arms() { return layout_->arms; }
 
 std::uint64_t Board::version() const { return layout_->version.load(std::memory_order_acquire); }
@@ -159,6 +174,14 @@ void Board::keep_only_pools(const std::vector<std::uint64_t>& keys) {
     cell.is_in_panic.store(0, std::memory_order_relaxed);
     clear(cell.requests);
     clear(cell.pending);
+  });
+}
+
+void Board::keep_only_latencies(const std::vector<std::uint64_t>& keys) {
+  free_others(layout_->latency_keys, keys, [this](Layout::LatencyKey& key) {
+    LatencyCell& cell = layout_->latencies[static_cast<std::size_t>(&key - layout_->latency_keys.data())];
+    for (auto& count : cell.counts) count.store(0, std::memory_order_relaxed);
+    for (auto* count : {&cell.sum_us, &cell.responses_4xx, &cell.responses_5xx}) count->store(0, std::memory_order_relaxed);
   });
 }
 

@@ -18,6 +18,7 @@
 #include "common/address.h"
 #include "common/event_loop.h"
 #include "common/fd.h"
+#include "common/histogram.h"
 #include "common/result.h"
 #include "l7/http/h2_guard.h"
 #include "l7/tls/handshake_counters.h"
@@ -27,6 +28,7 @@ namespace gatehouse::l7 {
 
 inline constexpr std::uint32_t kMaxBackends = 4096;
 inline constexpr std::uint32_t kMaxPools = 1024;
+inline constexpr std::uint32_t kMaxLatencies = 2048;  // routes and pools by name; further ones are not timed
 inline constexpr std::uint32_t kMaxArms = 4096;
 
 struct alignas(64) WorkerCell {
@@ -121,6 +123,25 @@ struct alignas(64) ArmCell {
   std::atomic<std::uint64_t> requests;
 };
 
+// How long the exchanges of a route, or of a pool, took: from the first byte of the request to the last of the response.
+enum class LatencyKind : std::uint8_t { kRoute, kPool };
+struct alignas(64) LatencyCell {
+  std::array<std::atomic<std::uint64_t>, Histogram::kBuckets> counts;  // by microseconds
+  std::atomic<std::uint64_t> sum_us;
+  std::atomic<std::uint64_t> responses_4xx;
+  std::atomic<std::uint64_t> responses_5xx;
+
+  void add(std::uint64_t microseconds, unsigned status) {
+    counts[Histogram::bucket_of(microseconds)].fetch_add(1, std::memory_order_relaxed);
+    sum_us.fetch_add(microseconds, std::memory_order_relaxed);
+    if (status >= 500) {
+      responses_5xx.fetch_add(1, std::memory_order_relaxed);
+    } else if (status >= 400) {
+      responses_4xx.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+};
+
 // Milliseconds of a clock that all processes of the node share.
 inline std::int64_t board_time(EventLoop::Clock::time_point now) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
@@ -129,6 +150,7 @@ inline std::int64_t board_time(EventLoop::Clock::time_point now) {
 // Identifies a backend of a pool across reloads: what stays in the config keeps its cell. Never 0.
 std::uint64_t backend_key(std::string_view pool, const Endpoint& backend);
 std::uint64_t pool_key(std::string_view pool);
+std::uint64_t latency_key(LatencyKind kind, std::string_view name);
 
 class Board {
  public:
@@ -144,6 +166,7 @@ class Board {
   PoolCell* pool(std::uint64_t key);  // the same for pools
   ArmCell* arm(std::uint64_t key);    // the same for pools of a route
   std::span<ArmCell> arms();
+  LatencyCell* latency(LatencyKind kind, std::string_view name);
   std::span<BackendCell> backends();
   // Grows with every change that was made at run time: what follows from cells is to be looked at again.
   std::uint64_t version() const;
@@ -153,6 +176,7 @@ class Board {
   void keep_only(const std::vector<std::uint64_t>& keys);
   void keep_only_pools(const std::vector<std::uint64_t>& keys);
   void keep_only_arms(const std::vector<std::uint64_t>& keys);
+  void keep_only_latencies(const std::vector<std::uint64_t>& keys);
 
  private:
   struct Layout;

@@ -116,6 +116,7 @@ class Exchange {
   bool is_expired() const;
   void set_wait_limit();
   Next end_tunnel();
+  std::uint64_t duration_us() const;
   void on_deadline();
   http::ResponseStyle style() const;
   std::string_view hsts() const;

@@ -51,6 +51,7 @@ Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, con
 
 void Runtime::add_route(const config::Route& route, WorkerContext& context) {
   pool_of_route_.push_back(route.pool.empty() ? nullptr : find_pool(route.pool));
+  latency_of_route_.push_back(context.board.latency(LatencyKind::kRoute, route.name));
   plans_.emplace_back(route);
   arms_of_route_.emplace_back();
   if (route.pools.empty()) return;

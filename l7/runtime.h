@@ -48,6 +48,7 @@ class Runtime {
   // nullptr: it has several.
   Pool* pool_of(std::size_t route) const { return pool_of_route_[route]; }
   Arms* arms_of(std::size_t route) const { return arms_of_route_[route].get(); }
+  LatencyCell* latency_of(std::size_t route) const { return latency_of_route_[route]; }  // nullptr: not timed
   // Where a passthrough connection goes; nullptr: nowhere.
   Pool* pool_for(const Listener& listener, std::string_view server_name) const;
 
@@ -66,6 +67,7 @@ class Runtime {
   std::vector<std::unique_ptr<Pool>> pools_;
   std::vector<Pool*> pool_of_route_;  // nullptr: it answers by itself, or has arms
   std::vector<std::unique_ptr<Arms>> arms_of_route_;
+  std::vector<LatencyCell*> latency_of_route_;
   std::vector<RoutePlan> plans_;
   std::vector<Pool*> pool_of_tls_route_;
 };

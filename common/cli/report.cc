@@ -15,7 +15,7 @@ namespace gatehouse::cli {
 namespace {
 
 // kRate, kByteRate: what the daemon says of the last second or two; not shown beside counters that are rates themselves.
-enum class Kind { kText, kNumber, kCounter, kByteCounter, kRate, kByteRate, kShare, kFineShare, kYesNo, kHealth, kDigest };
+enum class Kind { kText, kNumber, kCounter, kByteCounter, kRate, kByteRate, kShare, kFineShare, kTime, kYesNo, kHealth, kDigest };
 
 struct Column {
   const char* heading;
@@ -117,6 +117,15 @@ constexpr Column kArmColumns[] = {{"ROUTE", "route", Kind::kText, true},
                                   {"SHARE", "share", Kind::kFineShare},
                                   {"REQUESTS", "requests", Kind::kCounter},
                                   {"REQUESTS/S", "requests_per_second", Kind::kRate}};
+constexpr Column kLatencyColumns[] = {{"ROUTE OR POOL", "name", Kind::kText, true},
+                                       {"KIND", "kind", Kind::kText, true},
+                                       {"REQUESTS", "requests", Kind::kCounter},
+                                       {"REQUESTS/S", "requests_per_second", Kind::kRate},
+                                       {"4XX", "responses_4xx", Kind::kCounter},
+                                       {"5XX", "responses_5xx", Kind::kCounter},
+                                       {"P50 MS", "p50_ms", Kind::kTime},
+                                       {"P95 MS", "p95_ms", Kind::kTime},
+                                       {"P99 MS", "p99_ms", Kind::kTime}};
 constexpr Column kPrefixListColumns[] = {{"PREFIX LIST", "name", Kind::kText, true}, {"ACTION", "action"}, {"RULES", "rules", Kind::kNumber}};
 constexpr Column kVerdictColumns[] = {{"VERDICT", "name", Kind::kText, true},
                                       {"PACKETS", "packets", Kind::kCounter}};
@@ -148,6 +157,8 @@ std::string cell(Kind kind, const Json& value) {
       return number ? format_share(*number) : text_of(value);
     case Kind::kFineShare:
       return number ? format_share(*number, 2) : text_of(value);
+    case Kind::kTime:
+      return number ? format_milliseconds(*number) : text_of(value);
     case Kind::kYesNo:
       return yes_no(value, "yes", "no");
     case Kind::kHealth:
@@ -191,7 +202,10 @@ std::string cell_of(const Column& column, const Section& section, const Json& ro
   return column.kind == Kind::kByteCounter ? format_bytes(rate) : format_rate(rate);
 }
 
-bool is_number(Kind kind) { return is_counter(kind) || is_rate(kind) || kind == Kind::kNumber || kind == Kind::kShare || kind == Kind::kFineShare; }
+bool is_number(Kind kind) {
+  return is_counter(kind) || is_rate(kind) || kind == Kind::kNumber || kind == Kind::kShare || kind == Kind::kFineShare ||
+         kind == Kind::kTime;
+}
 
 std::string table_of(std::span<const Column> columns, const Section& section) {
   TextTable table;
@@ -307,6 +321,7 @@ const StatusTable kStatusTables[] = {
     {kCertificateColumns, certificates_of},
     {kHandshakeColumns, handshake_failures_of},
     {kArmColumns, arms_of},
+    {kLatencyColumns, [](const Json& status) { return rows_of(status, "latencies"); }},
     {kBackendColumns, backends_of},
     {kServiceColumns, [](const Json& status) { return rows_of(status, "services"); }},
     {kServerColumns, servers_of},
@@ -333,6 +348,12 @@ std::string arms_report(const Json& route) {
 std::string format_share(double share, int digits) {
   char text[32];
   std::snprintf(text, sizeof text, "%.*f %%", digits, share * 100);
+  return text;
+}
+
+std::string format_milliseconds(double milliseconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, milliseconds < 100 ? "%.2f" : "%.0f", milliseconds);
   return text;
 }
 

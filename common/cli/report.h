@@ -27,6 +27,7 @@ ReloadReport reload_report(const Json& result);
 std::string arms_report(const Json& route);
 
 std::string format_share(double share, int digits = 1);  // 0.333 is "33.3 %"
+std::string format_milliseconds(double milliseconds);      // 3.25 is "3.25", 123.4 is "123"
 std::string format_bytes(double bytes);       // 1536 is "1.5 KiB"
 std::string format_rate(double each_second);  // 3.25 is "3.2", 1234.5 is "1234"
 

@@ -8,7 +8,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kCounters[] = {"packets", "bytes", "requests"};
-constexpr const char* kIdentities[] = {"name", "index", "pid", "address", "node"};
+constexpr const char* kIdentities[] = {"name", "kind", "index", "pid", "address", "node"};
 constexpr const char* kInnerLists[] = {"workers", "backends", "servers", "pools"};
 
 const Json& member(const Json& object, const char* key) {
@@ -58,7 +58,7 @@ void StatusRates::add_to(Json& status, EventLoop::Clock::time_point now) const {
   const Moment& before = older_.status.is_object() ? older_ : newer_;
   const double seconds = std::chrono::duration<double>(now - before.time).count();
   if (!before.status.is_object() || seconds < 0.2) return;
-  for (const char* list : {"vips", "nodes", "pools", "services", "routes"}) {
+  for (const char* list : {"vips", "nodes", "pools", "services", "routes", "latencies"}) {
     if (status.contains(list)) add_to_rows(status[list], member(before.status, list), seconds);
   }
 }

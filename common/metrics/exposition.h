@@ -12,7 +12,7 @@
 
 namespace gatehouse::metrics {
 
-enum class Kind { kCounter, kGauge };
+enum class Kind { kCounter, kGauge, kHistogram };
 using Labels = std::vector<std::pair<std::string_view, std::string>>;
 
 struct Family {
@@ -27,10 +27,18 @@ class Exposition {
     add_text(family, labels, std::to_string(value));
   }
   void add(const Family& family, const Labels& labels, double value);
+  // A sample of a histogram: how many values were below each limit, in order, of `count` in all.
+  struct Bucket {
+    double limit;
+    std::uint64_t below;
+  };
+  void add(const Family& family, const Labels& labels, const std::vector<Bucket>& buckets,
+           std::uint64_t count, double sum);
   std::string text() const;  // families in the order of their first samples
 
  private:
-  void add_text(const Family& family, const Labels& labels, std::string_view value);
+  void add_text(const Family& family, const Labels& labels, std::string_view value,
+                std::string_view suffix = "");
   std::vector<std::string> families_;
   std::unordered_map<std::string_view, std::size_t> places_;
 };

@@ -93,7 +93,8 @@ constexpr Column kWorker[] = {
 };
 constexpr Column kAnnouncement[] = {
     {"is_announced",
-     {"gatehouse_address_is_announced", kGauge, "Whether this host has routers send it packets to the address."}},
+     {"gatehouse_address_is_announced", kGauge,
+      "Whether this host has routers send it packets to the address."}},
     {"healthy",
      {"gatehouse_address_healthy", kGauge, "Nodes or servers of the address's best VIP that answer probes."}},
     {"members", {"gatehouse_address_members", kGauge, "How many of these there are."}},
@@ -126,6 +127,11 @@ constexpr Family kWorkerEvents{"gatehouse_worker_events_total", kCounter,
                                "Rarer events in the worker, by their names in gatehouse status."};
 constexpr Family kHandshakeFailures{"gatehouse_handshake_failures_total", kCounter,
                                     "TLS handshakes with clients that failed, by reason."};
+constexpr Family kRouteDurations{
+    "gatehouse_route_duration_seconds", kHistogram,
+    "From the first byte of a request of the route to the last of its response."};
+constexpr Family kPoolDurations{"gatehouse_pool_duration_seconds", kHistogram,
+                                "The same of the requests of the pool."};
 constexpr Family kNodeState{"gatehouse_node_state", kGauge, "1 for the state that the node is in."};
 constexpr Family kBuild{"gatehouse_build_info", kGauge, "Version of the daemon, and what it runs as."};
 constexpr Family kConfig{"gatehouse_config_info", kGauge,
@@ -190,6 +196,15 @@ void add_named(Exposition& out, const Family& family, const char* label, const J
   }
 }
 
+void add_latency(Exposition& out, const Json& row) {
+  const std::string kind = text_of(row, "kind");
+  std::vector<Exposition::Bucket> buckets;
+  for (const Json& bucket : rows_of(row, "buckets"))
+    buckets.push_back({bucket[0].get<double>() / 1e6, bucket[1].get<std::uint64_t>()});
+  out.add(kind == "route" ? kRouteDurations : kPoolDurations, {{kind, text_of(row, "name")}}, buckets,
+          row.value("requests", std::uint64_t{0}), row.value("sum_us", 0.0) / 1e6);
+}
+
 void add_l4(Exposition& out, const Json& status) {
   add_rows(out, kVip, {}, {{"vip", "name"}}, rows_of(status, "vips"));
   if (const auto ring = status.find("ring"); ring != status.end()) add_row(out, kRing, {}, *ring);
@@ -217,6 +232,7 @@ void add_l7(Exposition& out, const Json& status) {
   for (const Json& pool : rows_of(status, "pools"))
     add_rows(out, kBackend, {{"pool", text_of(pool, "name")}}, {{"backend", "address"}},
              rows_of(pool, "backends"));
+  for (const Json& row : rows_of(status, "latencies")) add_latency(out, row);
   add_named(out, kHandshakeFailures, "reason", status, "handshake_failures");
 }
 

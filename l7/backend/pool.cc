@@ -17,7 +17,8 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
       speaks_h2_(config.protocol == "h2"),
       counts_requests_(config.limits.max_requests > 0 || (config.hash && config.hash->max_load > 0)),
       proxy_version_(parse_proxy_version(config.proxy_protocol)),
-      cell_(context_.board.pool(pool_key(config.name))) {
+      cell_(context_.board.pool(pool_key(config.name))),
+      latency_(context_.board.latency(LatencyKind::kPool, config.name)) {
   if (!cell_) cell_ = (own_cell_ = std::make_unique<PoolCell>()).get();
   if (config.affinity) affinity_.emplace(*config.affinity, "affinity");
   members_.reserve(config.backends.size());

@@ -59,6 +59,7 @@ class Pool {
   // Of the limits; each true one is to be followed by its leave.
   bool enter();  // one more request
   void leave();
+  LatencyCell* latency() const { return latency_; }  // nullptr: not timed
   bool begin_waiting();  // for a connection
   void end_waiting();
   // Whether a retry may be made; it is paid for.
@@ -96,6 +97,7 @@ class Pool {
   std::optional<OwnCookie> affinity_;
   std::unique_ptr<PoolCell> own_cell_;  // when the board is full: then for this worker alone
   PoolCell* cell_;
+  LatencyCell* latency_;
   std::vector<Member> members_;
   std::optional<HashPolicy> hash_;
   std::vector<HashedMember> hashed_;  // that hash_ was built of

@@ -108,6 +108,7 @@ Status Supervisor::open_board_and_steering(const config::Config& config) {
   if (!board) return board.error();
   board_ = std::move(*board);
   adjustments_ = std::make_unique<Adjustments>(*board_);
+  latencies_ = std::make_unique<Latencies>(*board_);
   settle();
   if (node_.id == 0) return {};
   auto steering = Steering::open({options_.pin_folder, node_});
@@ -120,6 +121,7 @@ Status Supervisor::open_board_and_steering(const config::Config& config) {
 Json Supervisor::settle() {
   Json notes = Json::array();
   is_forgetting_due_ = true;
+  latencies_->make_room(config_);
   for (const std::string& note : adjustments_->settle(config_)) {
     log_warn("{}", note);
     notes.push_back(note);
@@ -341,6 +343,7 @@ control::NodeReport Supervisor::report() const {
 Json Supervisor::status() const {
   Json answer = node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
   answer["routes"] = adjustments_->report(config_);
+  answer["latencies"] = latencies_->report(config_);
   answer["handshake_failures"] = handshake_failures();
   return answer;
 }
@@ -362,6 +365,7 @@ void Supervisor::on_second() {
     if (const pid_t pid = board_->worker(index).pid.load()) workers.push_back(pid);
   }
   cpu_meter_.measure(workers, loop_.now());
+  latencies_->remember(config_, loop_.now());
   rates_.remember(status(), loop_.now());
   tell_manager();
   if (is_forgetting_due_ && workers_->all_serve_config()) {

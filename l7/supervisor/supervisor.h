@@ -15,6 +15,7 @@
 #include "l7/board.h"
 #include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/cpu_meter.h"
+#include "l7/supervisor/latencies.h"
 #include "l7/supervisor/prober.h"
 #include "l7/supervisor/site_link.h"
 #include "l7/supervisor/steering.h"
@@ -77,6 +78,7 @@ class Supervisor {
   config::Node node_;  // this one; id 0 without an L4 tier
   std::unique_ptr<Board> board_;
   std::unique_ptr<Adjustments> adjustments_;  // of the board
+  std::unique_ptr<Latencies> latencies_;      // so are these
   std::unique_ptr<Steering> steering_;
   std::unique_ptr<WorkerProcesses> workers_;
   std::unique_ptr<TlsStore> tls_;

@@ -32,6 +32,16 @@ TEST(Exposition, KeepsAFamilyTogetherAndQuotesWhatLabelsSay) {
       "# HELP depth Depth.\n# TYPE depth gauge\ndepth 0.25\n");
 }
 
+TEST(Exposition, WritesHistogramsCumulatively) {
+  Exposition out;
+  out.add(Family{"took_seconds", Kind::kHistogram, "Took."}, {{"route", "a"}}, {{0.25, 3}, {0.5, 4}}, 6, 2.5);
+  EXPECT_EQ(out.text(),
+            "# HELP took_seconds Took.\n# TYPE took_seconds histogram\n"
+            "took_seconds_bucket{route=\"a\",le=\"0.25\"} 3\ntook_seconds_bucket{route=\"a\",le=\"0.5\"} 4\n"
+            "took_seconds_bucket{route=\"a\",le=\"+Inf\"} 6\ntook_seconds_sum{route=\"a\"} "
+            "2.5\ntook_seconds_count{route=\"a\"} 6\n");
+}
+
 TEST(Metrics, OfAnL4HostNameVipsNodesAndVerdicts) {
   const Json vip = {{"name", "web"}, {"packets", 12}, {"bytes", 3400}, {"opened", 2}, {"icmp_errors", 0}};
   const Json list = {{"name", "bad"}, {"action", "deny"}, {"rules", 9}};

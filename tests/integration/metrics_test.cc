@@ -59,7 +59,13 @@ TEST(MetricsOfANode, AreWhatItsStatusSaysAndCleanToPromtool) {
       << text;
   EXPECT_EQ(value_of(text, "gatehouse_backend_is_healthy{pool=\"p\",backend=\"" + address + ":9001\"}"), "1")
       << text;
+  const std::string timed = value_of(text, "gatehouse_route_duration_seconds_count{route=\"p\"}");
+  EXPECT_GE(std::atoi(timed.c_str()), 5) << text;
+  EXPECT_EQ(value_of(text, "gatehouse_pool_duration_seconds_count{pool=\"p\"}"), timed) << text;
+  EXPECT_EQ(value_of(text, "gatehouse_pool_duration_seconds_bucket{pool=\"p\",le=\"+Inf\"}"), timed) << text;
   EXPECT_EQ(judged(host, text), "");
+  // People get quantiles of them.
+  EXPECT_NE(host.cli({"status"}).text.find("P99 MS"), std::string::npos);
 }
 
 TEST(MetricsOfANode, MoveWithAReload) {
@@ -78,7 +84,8 @@ TEST(MetricsOfANode, MoveWithAReload) {
   write("9102");
   host.start();
   // The worker's port too: else it is free for the metrics that are to be refused.
-  ASSERT_TRUE(lab::wait_until([&] { return answers("9102") && answers("8080"); }, std::chrono::seconds(30))) << host.log();
+  ASSERT_TRUE(lab::wait_until([&] { return answers("9102") && answers("8080"); }, std::chrono::seconds(30)))
+      << host.log();
   write("8080");
   const lab::Output refused = host.cli({"reload"});
   EXPECT_NE(refused.exit_code, 0);
