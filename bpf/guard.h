@@ -76,6 +76,20 @@ GH_INLINE enum gh_verdict gh_limit(struct gh_tables *tables, const struct gh_gua
   return GH_UNDECIDED;
 }
 
+/* What the rules say of a source. GH_UNDECIDED: it may come, and `is_exempt` says whether without limits. */
+GH_INLINE enum gh_verdict gh_judge_source(struct gh_tables *tables, const struct gh_guard *guard, const struct gh_policy *policy,
+                                          const struct gh_wide *source, int is_v4, int *is_exempt) {
+  const __u32 wanted = policy->deny | policy->allow | policy->exempt;
+  __u32 lists;
+  *is_exempt = 0;
+  if (!gh_is_concerned(guard, source, is_v4)) return GH_UNDECIDED;
+  if (is_v4 && gh_is_bogus_v4(source)) return GH_GUARD_SOURCE;
+  lists = wanted ? gh_find_lists(tables, source, is_v4, wanted) : 0;
+  if (lists & policy->deny) return GH_GUARD_DENIED;
+  *is_exempt = (lists & policy->exempt) != 0;
+  return GH_UNDECIDED;
+}
+
 /* A verdict, or GH_UNDECIDED for a packet that may go on. `transport`: gh_transport_size() readable bytes of its header; NULL: it
  * has none, or it is not the flow's. */
 GH_INLINE enum gh_verdict gh_guard(struct gh_tables *tables, const struct gh_state *state, const struct gh_vip *vip,
@@ -84,16 +98,11 @@ GH_INLINE enum gh_verdict gh_guard(struct gh_tables *tables, const struct gh_sta
   const struct gh_policy *policy = gh_same(&guard->policies[gh_within(gh_policy_number(vip->flags), GH_MAX_POLICIES)]);
   const struct gh_wide source = gh_widen(&parsed->source);
   enum gh_verdict verdict;
+  int is_exempt;
   if (!parsed->is_v4 && gh_is_bogus_v6(&source)) return GH_GUARD_SOURCE;
   verdict = gh_find_bogus(parsed, transport);
   if (verdict != GH_UNDECIDED) return verdict;
-  if (gh_is_concerned(guard, &source, parsed->is_v4)) {
-    const __u32 wanted = policy->deny | policy->allow | policy->exempt;
-    __u32 lists;
-    if (parsed->is_v4 && gh_is_bogus_v4(&source)) return GH_GUARD_SOURCE;
-    lists = wanted ? gh_find_lists(tables, &source, parsed->is_v4, wanted) : 0;
-    if (lists & policy->deny) return GH_GUARD_DENIED;
-    if (lists & policy->exempt) return GH_UNDECIDED;
-  }
+  verdict = gh_judge_source(tables, guard, policy, &source, parsed->is_v4, &is_exempt);
+  if (verdict != GH_UNDECIDED || is_exempt) return verdict;
   return gh_limit(tables, guard, policy, &source, parsed);
 }

@@ -76,12 +76,12 @@ Result<Fd> lock_state_folder(const std::string& folder) {
   return Error{"the state folder " + folder + " is served by another process (pid " + pid + ")"};
 }
 
-DaemonSignals::DaemonSignals(EventLoop& loop, std::function<void()> on_end, std::function<void()> on_reload)
-    : on_end_(std::move(on_end)), on_reload_(std::move(on_reload)) {
+DaemonSignals::DaemonSignals(EventLoop& loop, std::function<void()> on_end, std::function<void()> on_reload, std::function<void()> on_rotated)
+    : on_end_(std::move(on_end)), on_reload_(std::move(on_reload)), on_rotated_(std::move(on_rotated)) {
   signal(SIGPIPE, SIG_IGN);
   sigset_t wanted;
   sigemptyset(&wanted);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&wanted, number);
   sigprocmask(SIG_BLOCK, &wanted, nullptr);
   fd_ = Fd(signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   GH_CHECK(fd_.is_open());
@@ -90,7 +90,9 @@ DaemonSignals::DaemonSignals(EventLoop& loop, std::function<void()> on_end, std:
 
 void DaemonSignals::on_ready(std::uint32_t) {
   signalfd_siginfo info;
-  while (read(fd_.get(), &info, sizeof info) == sizeof info) info.ssi_signo == SIGHUP ? on_reload_() : on_end_();
+  while (read(fd_.get(), &info, sizeof info) == sizeof info) {
+    info.ssi_signo == SIGHUP ? on_reload_() : info.ssi_signo == SIGUSR1 ? on_rotated_() : on_end_();
+  }
 }
 
 }  // namespace gatehouse

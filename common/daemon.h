@@ -26,10 +26,11 @@ void raise_descriptor_limit();
 // anything that two daemons must not both write.
 Result<Fd> lock_state_folder(const std::string& folder);
 
-// SIGTERM and SIGINT end, SIGHUP reloads; SIGPIPE is ignored. Made before any other thread or child.
+// SIGTERM and SIGINT end, SIGHUP reloads, SIGUSR1 says that log files were moved away; SIGPIPE is ignored. Made before any
+// other thread or child.
 class DaemonSignals {
  public:
-  DaemonSignals(EventLoop& loop, std::function<void()> on_end, std::function<void()> on_reload);
+  DaemonSignals(EventLoop& loop, std::function<void()> on_end, std::function<void()> on_reload, std::function<void()> on_rotated = [] {});
 
  private:
   void on_ready(std::uint32_t events);
@@ -37,6 +38,7 @@ class DaemonSignals {
   Watch watch_;
   std::function<void()> on_end_;
   std::function<void()> on_reload_;
+  std::function<void()> on_rotated_;
 };
 
 }  // namespace gatehouse

@@ -23,6 +23,7 @@ Status ControlServer::start() {
   director_.weights().on_say([this](const control::Weights& weights) { say_weights(weights); });
 
   const config::Config& config = director_.config();
+  if (const Status listening = metrics_.listen(config.metrics.l4); !listening) return listening;
   const auto self = std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
   GH_CHECK(self != config.l4_hosts.end());
   if (!self->control) return {};
@@ -51,6 +52,7 @@ Json ControlServer::status() {
   std::vector<std::uint16_t> connected;
   for (const auto& [id, channel] : connected_) connected.push_back(id);
   Json status = site_status(director_, options_.host, connected);
+  if (announcer_) status["announcements"] = announcer_->status();
   for (const Port& port : director_.plane().ports()) {
     status["interfaces"].push_back({{"name", port.name}, {"mode", port.mode.empty() ? "gone" : port.mode}});
   }
@@ -60,6 +62,15 @@ Json ControlServer::status() {
 void ControlServer::on_second() {
   second_.arm<&ControlServer::on_second>(loop_, Duration(1'000), this);
   rates_.remember(status(), loop_.now());
+  manager_.set_status(summary());
+}
+
+std::string ControlServer::summary() {
+  std::string text = "forwarding on";
+  for (const Port& port : director_.plane().ports()) text += " " + port.name + " (" + (port.mode.empty() ? "gone" : port.mode) + ")";
+  const auto& nodes = director_.nodes();
+  const auto active = std::count_if(nodes.begin(), nodes.end(), [this](const auto& each) { return director_.state_of(each.second) == MemberState::kActive; });
+  return text + ", " + std::to_string(active) + " of " + std::to_string(nodes.size()) + " nodes active";
 }
 
 void ControlServer::on_operator_request(std::string_view method, const Json& params, control::Reply reply) {
@@ -141,12 +152,14 @@ void ControlServer::relay_drain(const Json& params, control::Reply reply) {
   const auto name = params.find("node");
   if (name == params.end() || !name->is_string()) return reply(Error{"drain: expected node and on"});
   const std::string node = name->get<std::string>();
+  if (node == options_.host && director_.config().bgp) return drain_host(params, std::move(reply));
   if (director_.services().has_server(node)) return drain_server(node, params, std::move(reply));
   std::vector<std::string> names;
   for (const auto& [id, each] : director_.nodes()) names.push_back(each.config.name);
   for (const config::Service& service : director_.config().services) {
     for (const config::Server& server : service.servers) names.push_back(server.name);
   }
+  if (director_.config().bgp) names.push_back(options_.host);
   const bool is_known = std::find(names.begin(), names.end(), node) != names.end();
   if (!is_known) return reply(Error{"there is no node \"" + node + "\"" + config::suggest(node, names)});
   control::Channel* channel = channel_of(node);
@@ -159,6 +172,15 @@ void ControlServer::drain_server(const std::string& server, const Json& params, 
   const auto is_on = params.find("on");
   if (is_on == params.end() || !is_on->is_boolean()) return reply(Error{"drain: expected node and on"});
   if (const Status drained = director_.services().drain(server, is_on->get<bool>()); !drained) return reply(drained.error());
+  reply(Json::object());
+}
+
+// Its own announcements alone: packets that come all the same are forwarded as ever.
+void ControlServer::drain_host(const Json& params, control::Reply reply) {
+  const auto is_on = params.find("on");
+  if (is_on == params.end() || !is_on->is_boolean()) return reply(Error{"drain: expected node and on"});
+  if (!announcer_) return reply(Error{"this host begins: try again"});
+  if (const Status drained = announcer_->drain(is_on->get<bool>()); !drained) return reply(drained.error());
   reply(Json::object());
 }
 
@@ -181,6 +203,14 @@ void ControlServer::capture(const Json& params, control::Reply reply) {
 }
 
 void ControlServer::reload(control::Reply reply) {
+  manager_.begin_reload();
+  take_file([this, reply = std::move(reply)](Result<Json> result) {
+    manager_.end_reload();
+    reply(std::move(result));
+  });
+}
+
+void ControlServer::take_file(control::Reply reply) {
   config::Loaded loaded = config::load_file(options_.config_file);
   if (!loaded.is_valid()) return reply(Error{loaded.errors()});
   const config::Config& old = director_.config();
@@ -196,7 +226,9 @@ void ControlServer::reload(control::Reply reply) {
   if (is_moved || is_resized) {
     return reply(Error{loaded.config.file + ": ring.slots, flow_cache.flows, protection.prefixes and sources, and address, interface and control of this L4 host change only with a restart"});
   }
+  if (const Status listening = metrics_.listen(loaded.config.metrics.l4); !listening) return reply(listening.error());
   if (const Status set = director_.set_config(loaded.config); !set) return reply(set.error());
+  if (announcer_) announcer_->set_config(loaded.config);
   log_info("config {:016x} is in use", loaded.config.digest);
   std::vector<control::Channel*> gone;
   for (const auto& [id, channel] : connected_) {

@@ -119,13 +119,17 @@ Result<Json> GuardControl::find(const Json& params) const {
   const auto address = IpAddress::parse(text_of(params, "address"));
   if (!address) return Error{"address: expected one such as 192.0.2.1 or 2001:db8::1"};
   Json rules = Json::array();
-  for (int length = 128; length >= (address->is_v4() ? 96 : 0); --length) {
-    const IpPrefix prefix = cut(*address, static_cast<unsigned>(length));
-    const std::uint32_t lists = lists_.table().lists_of(prefix);
-    for (const std::string& name : lists_.names_in(lists))
-      rules.push_back({{"prefix", to_string(prefix)}, {"list", name}});
-  }
+  for (const auto& [prefix, list] : rules_of(*address)) rules.push_back({{"prefix", to_string(prefix)}, {"list", list}});
   return Json{{"rules", std::move(rules)}};
+}
+
+std::vector<std::pair<IpPrefix, std::string>> GuardControl::rules_of(const IpAddress& source) const {
+  std::vector<std::pair<IpPrefix, std::string>> rules;
+  for (int length = 128; length >= (source.is_v4() ? 96 : 0); --length) {
+    const IpPrefix prefix = cut(source, static_cast<unsigned>(length));
+    for (std::string& name : lists_.names_in(lists_.table().lists_of(prefix))) rules.emplace_back(prefix, std::move(name));
+  }
+  return rules;
 }
 
 Json GuardControl::status(const config::Config& config) const {

@@ -30,6 +30,8 @@ class GuardControl {
   void finish();
   std::uint16_t vip_flags(std::size_t vip) const { return vip_flags_[vip]; }  // of config.vips[vip]
 
+  // The rules that concern a source, the longest prefix first, each with the name of a list that has it.
+  std::vector<std::pair<IpPrefix, std::string>> rules_of(const IpAddress& source) const;
   // A request of `gatehouse prefix`.
   Result<Json> request(const Json& params);
   Json status(const config::Config& config) const;

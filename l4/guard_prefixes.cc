@@ -72,9 +72,14 @@ std::size_t PrefixTable::find_free(std::size_t home) {
     if (freed == kNowhere) freed = place;
   }
   if (freed == kNowhere) return kNowhere;
+  pass_grace_period();
+  return freed;
+}
+
+void PrefixTable::pass_grace_period() {
   wait_for_readers_();
   freed_.assign(freed_.size(), false);
-  return freed;
+  has_unseen_ = false;
 }
 
 // Every line that a reader passes on its way from a rule's own line tells it to go on.
@@ -94,6 +99,7 @@ void PrefixTable::set_lists(std::size_t place, std::uint32_t lists) {
 std::size_t PrefixTable::add(const IpPrefix& prefix, std::uint32_t lists) {
   const gh_prefix_key key = key_of(prefix);
   if (const std::size_t place = find(key); place != kNowhere) {
+    if (lists & ~lists_at(place)) has_unseen_ = true;
     set_lists(place, lists_at(place) | lists);
     return place;
   }
@@ -106,12 +112,14 @@ std::size_t PrefixTable::add(const IpPrefix& prefix, std::uint32_t lists) {
   set_lists(place, lists);
   store<__u64>(tables_.prefix_lines[place / 2].key[place % 2].length, key.length);
   ++size_;
+  has_unseen_ = true;
   return place;
 }
 
 // A free place is all zero: on a machine that orders loads loosely, a reader that sees the next rule's length
 // before the rest finds a rule that is on no list.
 void PrefixTable::remove_at(std::size_t place, std::uint32_t lists) {
+  if (has_unseen_) pass_grace_period();
   gh_prefix_key& key = tables_.prefix_lines[place / 2].key[place % 2];
   set_lists(place, lists_at(place) & ~lists);
   if (lists_at(place) != 0) return;

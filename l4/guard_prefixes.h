@@ -1,7 +1,9 @@
 // Writes prefix rules into a plane's tables while packets go by them: every change of a rule is one store
-// (bpf/abi_guard.h), and a rule that stays is never away for a moment. The tables are all the state that
-// counts; beside them stand only the places that were freed since the last grace period, which must not be
-// used again before the next.
+// (bpf/abi_guard.h), and a rule that stays is never away for a moment. A source that one rule took over from
+// another is never without both either: a packet that was on its way before a rule came may have passed its
+// place already, so that rules go only when no such packet is left.
+//
+// The tables are all the state that counts; beside them stands only what changed since the last grace period.
 //
 // One writer per plane; not thread-safe.
 #pragma once
@@ -65,11 +67,15 @@ class PrefixTable {
   std::size_t find_free(std::size_t home);
   void count_overflow(std::size_t home, std::size_t place, std::int32_t change);
   void set_lists(std::size_t place, std::uint32_t lists);
+  void pass_grace_period();
   void remove_at(std::size_t place, std::uint32_t lists);
 
   GuardTables tables_;
   std::function<void()> wait_for_readers_;
-  std::vector<bool> freed_;  // by place, since the last grace period
+  // Since the last grace period: the places that were freed, which must not be used again before the next; and
+  // whether a rule came that packets on their way may not have seen.
+  std::vector<bool> freed_;
+  bool has_unseen_ = false;
   std::size_t size_ = 0;
   std::array<std::size_t, GH_PREFIX_LISTS> sizes_{};
   bool is_loose_ = true;

@@ -5,8 +5,11 @@
 #include "common/config/findings.h"
 #include "common/config/load.h"
 #include "common/daemon.h"
+#include "common/inherited.h"
 #include "common/link_watch.h"
 #include "common/log.h"
+#include "common/service_manager.h"
+#include "l4/announcer.h"
 #include "l4/control_server.h"
 #include "l4/data_plane.h"
 #include "l4/director.h"
@@ -62,14 +65,21 @@ Status run(const Options& options) {
   const auto lock = lock_state_folder(options.state_folder);
   if (!lock) return lock.error();
 
+  auto inherited = take_inherited_descriptors();
   raise_descriptor_limit();  // a probe and a link for each node
   auto plane = l4::open_data_plane(*host, loaded.config, options.pin_folder);
   if (!plane) return plane.error();
   EventLoop loop;
   l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
-  l4::ControlServer server(loop, director, {options.config_file, options.state_folder + "/control.sock", host->name});
+  ServiceManager manager(loop);
+  l4::Announcer announcer(loop, director, {options.state_folder + "/host_drain", std::move(inherited)});
+  l4::ControlServer server(loop, director, manager, {options.config_file, options.state_folder + "/control.sock", host->name});
   DaemonSignals signals(
-      loop, [&loop] { loop.stop(); },
+      loop,
+      [&] {
+        manager.stopping(Duration(0));
+        loop.stop();
+      },
       [&server] {
         server.reload([](Result<control::Json> result) {
           if (!result) log_error("reload refused:\n{}", result.error().message);
@@ -78,6 +88,8 @@ Status run(const Options& options) {
   if (const Status started = director.start(loaded.config); !started) return started;
   if (const Status started = server.start(); !started) return started;
   if (const Status attached = (*plane)->attach(); !attached) return attached;
+  server.serve(announcer);
+  announcer.set_config(loaded.config);
   LinkWatch links(loop, [&](const std::string& interface, bool is_there) { follow(**plane, host->interfaces, interface, is_there); });
   if (const Status watched = links.start(); !watched) return watched;
   // Tables and programs; marks on probes, tc and XDP; the verifier's pointer arithmetic.
@@ -85,6 +97,7 @@ Status run(const Options& options) {
   for (const l4::Port& port : (*plane)->ports()) {
     log_info("forwarding on {} ({}{}){}", port.name, port.mode, port.mode == "DPDK" ? "" : " XDP", (*plane)->was_adopted() ? ", with the tables that were there" : "");
   }
+  manager.ready(server.summary());
   loop.run();
   log_info("ending; {}", (*plane)->outlives_process() ? "packets are forwarded on (--detach stops that)" : "forwarding stops");
   return {};
@@ -98,12 +111,12 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "gatehouse-l4: %s\n", flags.error().message.c_str());
     return 2;
   }
-  const bool is_complete = flags->contains("config") && flags->contains("host");
+  const auto value = [&flags](const char* name, const char* otherwise) { return flags->contains(name) ? flags->at(name) : otherwise; };
+  const bool is_complete = flags->contains("config") && !std::string_view(value("host", "")).empty();
   if (flags->contains("help") || !is_complete) {
     std::fputs(kUsage, flags->contains("help") ? stdout : stderr);
     return flags->contains("help") ? 0 : 2;
   }
-  const auto value = [&flags](const char* name, const char* otherwise) { return flags->contains(name) ? flags->at(name) : otherwise; };
   start_log("l4");
   const Status done = run({flags->at("config"), flags->at("host"), value("state-dir", "/run/gatehouse-l4"),
                            value("bpf-dir", "/sys/fs/bpf/gatehouse-l4"), flags->contains("detach")});

@@ -13,16 +13,17 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json verdicts_of(const Tables& tables) {
-  static constexpr const char* kNames[] = {
+constexpr const char* kVerdictNames[] = {
 #define GH_NAME(name, action, text, help) text,
-      GH_VERDICTS(GH_NAME)
+    GH_VERDICTS(GH_NAME)
 #undef GH_NAME
-  };
+};
+
+Json verdicts_of(const Tables& tables) {
   const VerdictCounts counts = verdict_counts(tables);
   Json verdicts = Json::object();
   for (std::size_t verdict = 0; verdict < counts.size(); ++verdict) {
-    if (counts[verdict]) verdicts[kNames[verdict]] = counts[verdict];
+    if (counts[verdict]) verdicts[kVerdictNames[verdict]] = counts[verdict];
   }
   return verdicts;
 }
@@ -107,6 +108,15 @@ Result<Endpoint> endpoint_of(const Json& params, const char* name) {
   return *endpoint;
 }
 
+// What protection does with packets of the source: empty when it is nothing.
+std::string guard_of(Director& director, const Explanation& explained, const IpAddress& source) {
+  if (explained.guard == GH_UNDECIDED) return explained.is_limited ? "passes, unless it sends more than its limit" : "";
+  std::string text = std::string("dropped: ") + kVerdictNames[explained.guard];
+  if (explained.guard != GH_GUARD_DENIED) return text;
+  for (const auto& [prefix, list] : director.guard().rules_of(source)) text += ", " + to_string(prefix) + " of " + list;
+  return text;
+}
+
 }  // namespace
 
 Json site_status(Director& director, const std::string& host, const std::vector<std::uint16_t>& connected) {
@@ -160,7 +170,8 @@ Result<Json> explain_flow(Director& director, const Json& params) {
     if (hops.size() > 1) why += "; packets of connections that it does not know go on to the owners before it";
   }
   if (explained->is_remembered) why = "the flow cache remembers " + hops[0]["name"].get<std::string>() + " for this flow";
-  return Json{{"vip", name}, {"group", explained->group}, {"slot", explained->slot}, {"epoch", explained->epoch},
+  const std::string guard = guard_of(director, *explained, source->address);
+  return Json{{"vip", name}, {"guard", guard}, {"group", explained->group}, {"slot", explained->slot}, {"epoch", explained->epoch},
               {"node", hops.empty() ? Json() : hops[0]["name"]}, {"hops", std::move(hops)}, {"why", why}};
 }
 

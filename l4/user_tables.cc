@@ -210,6 +210,23 @@ std::uint16_t recall(gh_tables& hooks, const gh_vip& entry, const gh_parsed& par
   return gh_is_usable(&hooks, entry.service, server) ? server : 0;
 }
 
+// As gh_guard() for a packet that is sound in itself. No limit is charged.
+void explain_guard(gh_tables& hooks, const gh_vip& entry, const gh_parsed& parsed, Explanation& explanation) {
+  if (!(entry.flags & GH_VIP_GUARDED)) return;
+  const struct gh_guard& guard = hooks.in.state->guard;
+  const gh_policy& policy = guard.policies[gh_within(gh_policy_number(entry.flags), GH_MAX_POLICIES)];
+  const gh_wide source = gh_widen(&parsed.source);
+  int is_exempt = 0;
+  if (!parsed.is_v4 && gh_is_bogus_v6(&source)) {
+    explanation.guard = GH_GUARD_SOURCE;
+    return;
+  }
+  explanation.guard = gh_find_bogus(&parsed, nullptr);
+  if (explanation.guard != GH_UNDECIDED) return;
+  explanation.guard = gh_judge_source(&hooks, &guard, &policy, &source, parsed.is_v4, &is_exempt);
+  explanation.is_limited = !is_exempt && (policy.packets.cost || policy.syns.cost);
+}
+
 }  // namespace
 
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,
@@ -229,6 +246,7 @@ std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source
   const bool is_routed = gh_route(&hooks, tables.state, gh_get_identity(tables.state), &entry, &parsed, &routed) == 0;
   explanation.has_ring = is_routed && gh_slot_hop(routed.slot, 0) != 0;
   explanation.slot = routed.slot_index;
+  explain_guard(hooks, entry, parsed, explanation);
   explanation.epoch = routed.epoch;
   if (const std::uint16_t server = recall(hooks, entry, parsed)) {
     explanation.is_remembered = true;

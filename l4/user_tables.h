@@ -73,6 +73,8 @@ struct Explanation {
   std::uint16_t epoch = 0;
   std::vector<std::uint16_t> hops;  // ids of nodes or servers, the owner first
   bool is_remembered = false;       // by the flow cache: the slot may belong to another one by now
+  gh_verdict guard = GH_UNDECIDED;  // what protection says of its addresses; GH_UNDECIDED: it may come
+  bool is_limited = false;          // if it does not come too fast, that is
 };
 // nullopt: not a VIP.
 std::optional<Explanation> explain_packet(Tables& tables, const Endpoint& source, const Endpoint& vip,

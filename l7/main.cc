@@ -38,7 +38,8 @@ int supervise(const std::map<std::string, std::string>& flags) {
   raise_descriptor_limit();  // workers inherit it
   EventLoop loop;
   l7::Supervisor supervisor(loop, options);
-  DaemonSignals signals(loop, [&] { supervisor.stop([&] { loop.stop(); }); }, [&] { supervisor.reload_by_signal(); });
+  DaemonSignals signals(loop, [&] { supervisor.stop([&] { loop.stop(); }); }, [&] { supervisor.reload_by_signal(); },
+                        [&] { supervisor.reopen_access_log(); });
   if (const Status started = supervisor.start(); !started) {
     std::fprintf(stderr, "gatehouse-l7: cannot start:\n%s\n", started.error().message.c_str());
     return 1;

@@ -57,6 +57,7 @@ class WorkerLink {
     };
     handlers.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>& descriptors) {
       if (method == "tls_files" && !descriptors.empty()) files_ = TlsFiles::from_memory(descriptors.front());
+      if (method == "access_log" && !descriptors.empty()) worker_.set_access_log(std::move(descriptors.front()));
       if (method == "ticket_keys") on_ticket_keys(params, descriptors);
       if (method == "cookie_keys") on_cookie_keys(params);
       if (method == "config") on_config(channel, params, descriptors);

@@ -13,6 +13,7 @@
 
 #include "common/address.h"
 #include "common/cli/adjust_command.h"
+#include "common/cli/bgp_command.h"
 #include "common/cli/capture_file.h"
 #include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
@@ -26,6 +27,7 @@ namespace gatehouse::cli {
 namespace {
 
 constexpr const char* kSockets[] = {"/run/gatehouse-l4/control.sock", "/run/gatehouse-l7/control.sock"};
+constexpr const char* kConfigFile = "/etc/gatehouse/site.toml";
 constexpr Duration kPatience{10'000};
 constexpr Duration kReloadPatience{60'000};  // an L4 host waits for its nodes
 
@@ -220,6 +222,18 @@ int prefix(const Invocation& invocation) {
   }
 }
 
+int bgp(const Invocation& invocation) {
+  const auto last = [&](const char* flag, const char* otherwise) {
+    const auto values = invocation.values(flag);
+    return values.empty() ? std::string(otherwise) : values.back();
+  };
+  const Result<std::string> text = bgp_text(
+      {invocation.arguments[0], last("--config", kConfigFile), last("--host", ""), invocation.has("--part")});
+  if (!text) return complain(text.error().message);
+  print(*text);
+  return 0;
+}
+
 int weight(const Invocation& invocation) {
   Result<Json> request = weight_request(invocation.arguments);
   if (!request) return complain(request.error().message, 2);
@@ -256,8 +270,12 @@ const Command kCommands[] = {
      {{"--json", "", "one line of JSON, for programs"},
       {"--watch", "", "once a second, with rates, until Ctrl-C"}},
      status},
-    {"drain", "NODE", "Sends new connections to other nodes; those that NODE has go on.", {}, drain},
-    {"undrain", "NODE", "Ends a drain.", {}, undrain},
+    {"drain",
+     "NAME",
+     "Of a node, a server, or this L4 host: new connections go elsewhere, those that it has go on.",
+     {},
+     drain},
+    {"undrain", "NAME", "Ends a drain.", {}, undrain},
     {"reload",
      "",
      "Reads the config anew; an L4 host hands it to its nodes. Errors change nothing.",
@@ -295,6 +313,13 @@ const Command kCommands[] = {
       {"--count", "N", "at most N packets; default: 1000"},
       {"--seconds", "N", "no longer than that; default: 10"}},
      capture},
+    {"bgp",
+     "DAEMON",
+     "Prints the config of an L4 host's BGP daemon: bird, or frr.",
+     {{"--config", "FILE", "the site's config; default: /etc/gatehouse/site.toml"},
+      {"--host", "NAME", "which [[l4_host]]; needed when there are several"},
+      {"--part", "", "of bird: to be included by another bird.conf"}},
+     bgp},
     {"reference", "", "Every option of the config, with default and bounds.", {}, reference},
     {"version", "", "The version of this program.", {}, version},
 };

@@ -85,6 +85,7 @@ std::string explain_packet_report(const Json& result) {
   facts.add("slot", text_of(member(result, "slot")));
   facts.add("epoch", text_of(member(result, "epoch")));
   facts.add("node", text_of(member(result, "node")));
+  if (const std::string guard = text_of(member(result, "guard")); !guard.empty()) facts.add("protection", guard);
   facts.add("why", text_of(member(result, "why")));
   TextTable hops;
   for (const char* heading : {"HOP", "ID", "NODE", "ADDRESS"}) hops.add_column(heading);

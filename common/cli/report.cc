@@ -104,6 +104,12 @@ constexpr Column kBackendColumns[] = {
     {"REQUESTS", "requests", Kind::kCounter},  {"REQUESTS/S", "requests_per_second", Kind::kRate},
     {"FAILURES", "failures", Kind::kCounter}, {"EJECTIONS", "ejections", Kind::kNumber},
     {"IN FLIGHT", "in_flight", Kind::kNumber}, {"REASON", "reason"}};
+constexpr Column kAnnouncementColumns[] = {{"ANNOUNCED ADDRESS", "address", Kind::kText, true},
+                                           {"INTERFACE", "interface"},
+                                           {"STATE", "state"},
+                                           {"HEALTHY", "healthy", Kind::kNumber},
+                                           {"OF", "members", Kind::kNumber},
+                                           {"REASON", "reason"}};
 constexpr Column kArmColumns[] = {{"ROUTE", "route", Kind::kText, true},
                                   {"POOL", "name", Kind::kText, true},
                                   {"WEIGHT", "weight", Kind::kNumber},
@@ -295,6 +301,7 @@ const StatusTable kStatusTables[] = {
     {kVipColumns, vips_of},
     {kHostColumns, [](const Json& status) { return rows_of(status, "l4_hosts"); }},
     {kInterfaceColumns, [](const Json& status) { return rows_of(status, "interfaces"); }},
+    {kAnnouncementColumns, [](const Json& status) { return rows_of(status, "announcements"); }},
     {kNodeColumns, [](const Json& status) { return rows_of(status, "nodes"); }},
     {kWorkerColumns, workers_of},
     {kCertificateColumns, certificates_of},

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/config/fields_affinity.h"
+#include "common/config/fields_bgp.h"
 #include "common/config/fields_http.h"
 #include "common/config/fields_protection.h"
 #include "common/config/fields_resilience.h"
@@ -23,6 +24,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("balance", &Config::balance, "Weights that follow the load of the nodes."),
     field("probe", &Config::probe, "Probes of the nodes through the tunnel."),
     field("control", &Config::control, "Mutual TLS of the control protocol between hosts."),
+    field("metrics", &Config::metrics, "Where Prometheus finds the metrics of the daemons."),
     field("workers", &Config::workers, "Worker processes of a node."),
     field("protection", &Config::protection, "What keeps floods and forgeries from VIPs and nodes."),
     field("prefix_list", &Config::prefix_lists, "Prefixes of sources whose packets are dropped, or are not."),
@@ -36,6 +38,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("access_log", &Config::access_log, "One line per exchange."),
     field("service", &Config::services, "VIPs whose servers run nothing of ours: DNS, databases, mail."),
     field("flow_cache", &Config::flow_cache, "The memory of flows that services share."),
+    field("bgp", &Config::bgp, "L4 hosts announce the VIPs, by way of BIRD or FRR. Without this section they do not."),
 };
 
 // Calls visit(field) for each option of T.

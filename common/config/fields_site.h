@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/config/field.h"
+#include "common/config/fields_bgp.h"
 
 namespace gatehouse::config {
 
@@ -53,6 +54,7 @@ inline constexpr auto kFields<L4Host> = std::tuple{
     field("next_program", &L4Host::next_program,
           "Pinned XDP program (a path on a BPF file system) that gets the packets that are not a VIP's."),
     field("control", &L4Host::control, "address:port where nodes dial in (mutual TLS, [control])."),
+    field("bgp", &L4Host::bgp, "What this L4 host's BGP has of its own."),
 };
 
 template <>
@@ -89,6 +91,12 @@ inline constexpr auto kFields<Probe> = std::tuple{
     field("timeout", &Probe::timeout, "A probe without an answer by then has failed.", kOptional, 10, kDay),
     field("rise", &Probe::rise, "Successes in a row that bring a node up.", kOptional, 1, 100),
     field("fall", &Probe::fall, "Failures in a row that take it down.", kOptional, 1, 100),
+};
+
+template <>
+inline constexpr auto kFields<Metrics> = std::tuple{
+    field("l4", &Metrics::l4, "Loopback address:port where gatehouse-l4 answers GET /metrics."),
+    field("l7", &Metrics::l7, "The same of gatehouse-l7."),
 };
 
 template <>

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/config/model_affinity.h"
+#include "common/config/model_bgp.h"
 #include "common/config/model_http.h"
 #include "common/config/model_protection.h"
 #include "common/config/model_routes.h"
@@ -24,6 +25,7 @@ struct Config {
   Balance balance;
   Probe probe;
   Control control;
+  Metrics metrics;
   Workers workers;
   Protection protection;
   std::vector<PrefixList> prefix_lists;
@@ -37,6 +39,7 @@ struct Config {
   AccessLog access_log;
   std::vector<Service> services;
   FlowCache flow_cache;
+  std::optional<Bgp> bgp;  // none: somebody else announces the VIPs
 
   std::string text;      // the file as it was read: what is sent to other hosts
   std::string file;      // for messages only

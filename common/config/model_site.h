@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/address.h"
+#include "common/config/model_bgp.h"
 #include "common/units.h"
 
 namespace gatehouse::config {
@@ -50,6 +51,7 @@ struct L4Host {
   std::vector<std::string> dpdk;        // arguments of DPDK's environment, for gatehouse-l4-dpdk
   std::string next_program;             // pinned XDP program that gets what is not a VIP's; empty: none
   std::optional<Endpoint> control;  // where nodes dial in over TCP with mutual TLS; none: Unix socket only
+  HostBgp bgp;
 };
 
 struct Node {
@@ -90,6 +92,12 @@ struct Control {
   std::string certificate;
   std::string key;
   std::string ca;
+};
+
+// Where the daemons answer a Prometheus server, on loopback; none: nowhere.
+struct Metrics {
+  std::optional<Endpoint> l4;
+  std::optional<Endpoint> l7;
 };
 
 // How a node runs its workers.

@@ -65,6 +65,7 @@ void validate(const Config& config, Findings& findings) {
   SharedValidator shared(config, findings);
   shared.check_names();
   validate_site(config, findings);
+  validate_bgp(config, findings);
   validate_protection(config, findings);
   validate_http(config, findings);
   validate_resilience(config, findings);

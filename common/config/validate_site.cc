@@ -19,6 +19,8 @@ class SiteValidator : Validator {
     check_ring_and_probe();
     check_nodes();
     check_vips();
+    check_metrics("metrics.l4", config_.metrics.l4);
+    check_metrics("metrics.l7", config_.metrics.l7);
   }
 
  private:
@@ -64,6 +66,15 @@ class SiteValidator : Validator {
     }
     if (config_.probe.timeout > config_.probe.interval) {
       warn("probe.timeout", "probe.timeout is longer than probe.interval: a probe is cut off when the next one starts");
+    }
+  }
+
+  // It is neither encrypted nor asks who is there.
+  void check_metrics(const std::string& option, const std::optional<Endpoint>& address) {
+    const bool is_local = !address || IpPrefix::parse("127.0.0.0/8")->contains(address->address) || address->address == *IpAddress::parse("::1");
+    if (!is_local) {
+      error(option, option + ": expected a loopback address such as \"127.0.0.1:9101\", found " + quoted(to_string(*address)) +
+                        "; a [[listener]] with TLS can lead there");
     }
   }
 

@@ -11,6 +11,7 @@
 #include "common/config/load.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/metrics/metrics.h"
 #include "l7/supervisor/node_status.h"
 
 namespace gatehouse::l7 {
@@ -20,10 +21,13 @@ using control::Json;
 
 // For the L4 hosts to take a node out of its rings, once it has said that it is leaving.
 constexpr Duration kFarewell{500};
+// Beside that and the workers' drain, until all of them are gone, by force if need be.
+constexpr Duration kPatience{5'000};
 
 }  // namespace
 
-Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)) {
+Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)), manager_(loop),
+      metrics_(loop, [this] { return metrics::metrics_of(status()); }) {
   tls_ = std::make_unique<TlsStore>(loop_, [this] { on_files_replaced(); });
   tickets_ = std::make_unique<TicketKeeper>(loop_, [this] {
     if (workers_) workers_->send_ticket_keys();
@@ -43,6 +47,7 @@ Status Supervisor::start() {
   // Workers reach their socket in it as another user; everything in it has its own mode.
   chmod(options_.state_folder.c_str(), 0711);
   if (const Status listening = listen(); !listening) return listening;
+  if (const Status listening = metrics_.listen(config_.metrics.l7); !listening) return listening;
   if (const Status opened = open_board_and_steering(config_); !opened) return opened;
   is_draining_ = access(drain_file().c_str(), F_OK) == 0;
   prober_ = std::make_unique<Prober>(loop_, *board_, [this] { report_soon(); });
@@ -151,7 +156,7 @@ void Supervisor::on_request(std::string_view method, const Json& params, control
     return reply(std::move(answer));
   }
   if (method == "drain") return set_drain(params, std::move(reply));
-  if (method == "reload") return reload_file(std::move(reply));
+  if (method == "reload") return reload_file(reloading(std::move(reply)));
   if (method == "explain") {
     const control::NodeReport now = report();
     return reply(explain_request(config_, params, {now, adjustments_.get(), tickets_->cookie_keys()}));
@@ -166,13 +171,33 @@ void Supervisor::on_request(std::string_view method, const Json& params, control
   if (method != "config") return reply(Error{"unknown request \"" + std::string(method) + "\""});
   const auto text = params.find("text");
   if (text == params.end() || !text->is_string()) return reply(Error{"config: expected text"});
-  reload(text->get<std::string>(), std::move(reply));
+  reload(text->get<std::string>(), reloading(std::move(reply)));
 }
 
 void Supervisor::reload_by_signal() {
-  reload_file([](Result<Json> result) {
+  reload_file(reloading([](Result<Json> result) {
     if (!result) log_error("reload refused:\n{}", result.error().message);
-  });
+  }));
+}
+
+void Supervisor::reopen_access_log() { workers_->send_access_log(); }
+
+control::Reply Supervisor::reloading(control::Reply reply) {
+  manager_.begin_reload();
+  return [this, reply = std::move(reply)](Result<Json> result) {
+    manager_.end_reload();
+    reply(std::move(result));
+  };
+}
+
+// Ready is who has a worker for its listeners, and nobody who is about to have them.
+void Supervisor::tell_manager() {
+  if (on_stopped_) return;
+  const auto [serving, expected] = workers_->serving();
+  const std::string text = std::to_string(serving) + " of " + std::to_string(workers_->count()) + " workers serve " +
+                           config_.file + (is_draining_ ? ", draining" : "");
+  if (serving > 0 && serving == expected) return manager_.ready(text);
+  manager_.set_status(text);
 }
 
 void Supervisor::reload_file(control::Reply reply) {
@@ -202,6 +227,7 @@ Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
 }
 
 void Supervisor::apply(Prepared prepared, control::Reply reply) {
+  if (const Status listening = metrics_.listen(prepared.config.metrics.l7); !listening) return reply(listening.error());
   const std::uint32_t count = WorkerProcesses::count_of(prepared.config.workers);
   if (steering_) {
     if (const Status steered = steering_->set_config(prepared.config, count); !steered) return reply(steered.error());
@@ -247,6 +273,7 @@ void Supervisor::report_soon() {
   if (std::exchange(is_report_due_, true)) return;
   loop_.defer([this] {
     is_report_due_ = false;
+    if (workers_) tell_manager();
     for (const auto& link : links_) link->report_now();
   });
 }
@@ -321,6 +348,7 @@ void Supervisor::on_second() {
   }
   cpu_meter_.measure(workers, loop_.now());
   rates_.remember(status(), loop_.now());
+  tell_manager();
   if (is_forgetting_due_ && workers_->all_serve_config()) {
     is_forgetting_due_ = false;
     adjustments_->forget_others(config_);
@@ -331,6 +359,7 @@ void Supervisor::stop(std::function<void()> on_stopped) {
   if (on_stopped_) return;
   on_stopped_ = std::move(on_stopped);
   log_info("stopping: finishing what is in flight");
+  manager_.stopping(kFarewell + config_.workers.drain_timeout + kPatience);
   is_draining_ = true;
   const bool has_site = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->is_welcome(); });
   for (const auto& link : links_) link->report_now();

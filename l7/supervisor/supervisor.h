@@ -10,6 +10,8 @@
 #include "common/control/channel.h"
 #include "common/control/messages.h"
 #include "common/control/rates.h"
+#include "common/metrics/metrics_server.h"
+#include "common/service_manager.h"
 #include "l7/board.h"
 #include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/cpu_meter.h"
@@ -34,6 +36,7 @@ class Supervisor {
 
   Status start();
   void reload_by_signal();
+  void reopen_access_log();  // its file was moved away
   // Drains and takes the node out of the path; `on_stopped` when nothing is left.
   void stop(std::function<void()> on_stopped);
 
@@ -56,6 +59,8 @@ class Supervisor {
   void apply(Prepared prepared, control::Reply reply);
   control::Json settle();
   void on_files_replaced();
+  control::Reply reloading(control::Reply reply);
+  void tell_manager();
   void set_drain(const control::Json& params, control::Reply reply);
   control::Json status() const;
   control::Json handshake_failures() const;
@@ -66,6 +71,7 @@ class Supervisor {
 
   EventLoop& loop_;
   Options options_;
+  ServiceManager manager_;
   Fd lock_;  // of the state folder
   config::Config config_;
   config::Node node_;  // this one; id 0 without an L4 tier
@@ -86,6 +92,7 @@ class Supervisor {
   Timer leave_;
   std::function<void()> on_stopped_;
   control::StatusRates rates_;
+  metrics::MetricsServer metrics_;
   Timer second_;
   void on_second();
   void leave();

@@ -262,6 +262,14 @@ void WorkerProcesses::send_files() {
   }
 }
 
+void WorkerProcesses::send_access_log() {
+  for (const auto& place : places_) {
+    if (!place->channel) continue;
+    const Fd log = open_access_log();
+    if (log.is_open()) place->channel->notify("access_log", Json::object(), {log.get()});
+  }
+}
+
 // Over a socket of this host, to memory: keys of tickets are in no file.
 void WorkerProcesses::send_ticket_keys(Place& place) {
   if (options_.tickets.cookie_keys())
@@ -356,6 +364,16 @@ bool WorkerProcesses::all_serve_config() const {
 void WorkerProcesses::drain(Place& place, Duration timeout) {
   place.is_leaving = true;
   if (place.channel) place.channel->notify("drain", {{"timeout_ms", timeout.count()}});
+}
+
+WorkerProcesses::Serving WorkerProcesses::serving() const {
+  Serving result{0, 0};
+  for (const auto& place : places_) {
+    if (!place->is_alive() || place->is_leaving || place->index >= count_) continue;
+    ++result.expected;
+    if (place->channel && place->digest == config_.digest) ++result.now;
+  }
+  return result;
 }
 
 void WorkerProcesses::stop(Duration timeout, std::function<void()> on_gone) {

@@ -40,10 +40,17 @@ class WorkerProcesses {
   // Sends everybody what has changed in the ticket keeper; in the TLS store.
   void send_ticket_keys();
   void send_files();
+  // Opens the access log anew for everybody, those who leave too.
+  void send_access_log();
   // Tells all to finish and go; `on_gone` when they are.
   void stop(Duration timeout, std::function<void()> on_gone);
 
   std::uint32_t count() const { return count_; }
+  // Workers that serve the config in use, and those that do or are about to.
+  struct Serving {
+    std::uint32_t now, expected;
+  };
+  Serving serving() const;
   bool all_serve_config() const;  // that of the last reload
   static std::uint32_t count_of(const config::Workers& workers);  // resolves "auto"
 

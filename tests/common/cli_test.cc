@@ -200,10 +200,10 @@ TEST(Report, ExplainSaysWhichRouteAndWhy) {
 }
 
 TEST(Report, ExplainOfAPacketListsTheHops) {
-  const Json result = Json::parse(R"({"vip": "web", "slot": 12, "epoch": 3, "node": "n1",
+  const Json result = Json::parse(R"({"vip": "web", "slot": 12, "epoch": 3, "node": "n1", "guard": "dropped: guard_denied, 192.0.2.0/24 of bad",
     "hops": [{"id": 1, "name": "n1", "address": "192.0.2.21"}, {"id": 2, "name": "n2", "address": "192.0.2.23"}]})");
   expect_lines(explain_packet_report(result),
-               {"vip    web", "slot   12", "node   n1", "owner    1   n1    192.0.2.21",
+               {"protection  dropped: guard_denied, 192.0.2.0/24 of bad", "vip         web", "slot        12", "node        n1", "owner    1   n1    192.0.2.21",
                 "earlier  2   n2    192.0.2.23"});
 }
 

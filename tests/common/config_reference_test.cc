@@ -39,6 +39,7 @@ TEST(Reference, EveryOptionHasADoc) {
   expect_documented<Site>("site");
   expect_documented<Vip>("vip");
   expect_documented<L4Host>("l4_host");
+  expect_documented<HostBgp>("l4_host.bgp");
   expect_documented<Node>("node");
   expect_documented<Ring>("ring");
   expect_documented<Probe>("probe");
@@ -51,6 +52,9 @@ TEST(Reference, EveryOptionHasADoc) {
   expect_documented<Health>("health");
   expect_documented<Pool>("pool");
   expect_documented<AccessLog>("access_log");
+  expect_documented<Bgp>("bgp");
+  expect_documented<BgpAnchor>("bgp.anchor");
+  expect_documented<BgpNeighbour>("bgp.neighbours");
 }
 
 TEST(Reference, EverySectionHasADocAndAHeading) {
@@ -108,6 +112,7 @@ TEST(Reference, DefaultsAreWithinTheirBounds) {
   expect_defaults_in_bounds<Backend>();
   expect_defaults_in_bounds<Health>();
   expect_defaults_in_bounds<Pool>();
+  expect_defaults_in_bounds<Bgp>();
 }
 
 TEST(ShippedConfigs, LoadWithoutErrors) {

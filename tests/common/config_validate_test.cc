@@ -72,6 +72,9 @@ const Row kNames[] = {
 INSTANTIATE_TEST_SUITE_P(Names, ValidatedConfig, testing::ValuesIn(kNames), name_of);
 
 const Row kSites[] = {
+    {"MetricsForStrangers", "[metrics]\nl4 = \"[::1]:9101\"\nl7 = \"192.0.2.1:9102\"\n" + served(""),
+     "f:3: metrics.l7: expected a loopback address such as \"127.0.0.1:9101\", found \"192.0.2.1:9102\"; a [[listener]] with "
+     "TLS can lead there"},
     {"NoSecret", kControl + host("192.0.2.1"),
      "f:1: warning: site.secret_file is not set: clients who know Gatehouse can aim at one slot of a ring"},
     {"NoSecretInASection", "\n[site]\nname = \"s\"\n" + kControl + host("192.0.2.1"),

@@ -89,12 +89,12 @@ TEST(DaemonSignals, EndAndReloadFromTheLoop) {
   {
     EventLoop loop;
     std::string seen;
-    const DaemonSignals signals(loop, [&] { seen += "end "; }, [&] { seen += "reload "; });
-    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) kill(getpid(), number);
+    const DaemonSignals signals(loop, [&] { seen += "end "; }, [&] { seen += "reload "; }, [&] { seen += "rotated "; });
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGPIPE}) kill(getpid(), number);
     EXPECT_EQ(seen, "") << "only the loop calls";
     const auto deadline = EventLoop::Clock::now() + std::chrono::seconds(10);
-    while (seen.size() < 15 && EventLoop::Clock::now() < deadline) loop.turn(Duration(100));
-    EXPECT_EQ(seen, "reload end end ") << "in order of their numbers";
+    while (seen.size() < 23 && EventLoop::Clock::now() < deadline) loop.turn(Duration(100));
+    EXPECT_EQ(seen, "reload end rotated end ") << "in order of their numbers";
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
   signal(SIGPIPE, SIG_DFL);

@@ -162,6 +162,26 @@ TEST_F(GuardPrefixes, WhatFindsNoPlaceChangesNothing) {
   for (const auto& [rule, lists] : rules) EXPECT_EQ(find(rule.address), lists);
 }
 
+// What was on its way when a rule came may be past the rule's place: until it is through, nothing may go.
+TEST_F(GuardPrefixes, ARuleGoesOnlyWhenEveryPacketCanSeeThoseThatCameBefore) {
+  open(1024);
+  ASSERT_TRUE(add(prefix("192.0.2.0/24"), 1));
+  ASSERT_TRUE(add(prefix("198.51.100.0/24"), 1));
+  EXPECT_EQ(grace_periods_, 0);
+  EXPECT_TRUE(table_->remove(prefix("192.0.2.0/24"), 1));
+  EXPECT_EQ(grace_periods_, 1);
+  EXPECT_TRUE(table_->remove(prefix("198.51.100.0/24"), 1));
+  EXPECT_EQ(grace_periods_, 1) << "nothing came in between";
+
+  ASSERT_TRUE(add(prefix("203.0.113.0/24"), 1));
+  ASSERT_TRUE(add(prefix("203.0.113.0/24"), 2));  // on another list too
+  EXPECT_TRUE(table_->remove(prefix("203.0.113.0/24"), 1));
+  EXPECT_EQ(grace_periods_, 2);
+  ASSERT_TRUE(add(prefix("203.0.113.0/24"), 2));  // it is there: nobody can have missed it
+  EXPECT_TRUE(table_->remove(prefix("203.0.113.0/24"), 2));
+  EXPECT_EQ(grace_periods_, 2);
+}
+
 // A rule that stays must be seen by every packet, whatever is added and removed around it; one that is gone,
 // by none.
 TEST_F(GuardPrefixes, AReaderNeverSeesHalfOfAChange) {
