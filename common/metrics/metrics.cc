@@ -111,6 +111,14 @@ constexpr Column kBackend[] = {
      {"gatehouse_backend_is_ejected", kGauge,
       "Whether its failures keep requests away from it for a while."}},
     {"ejections", {"gatehouse_backend_ejections_total", kCounter, "How often that happened."}},
+    {"weight", {"gatehouse_backend_weight", kGauge, "Its weight, as it holds now."}},
+};
+constexpr RowLabel kBackendNames[] = {{"backend", "address"}, {"state", "state"}};
+constexpr Column kArm[] = {
+    {"requests",
+     {"gatehouse_route_requests_total", kCounter, "Requests of the route that went to the pool."}},
+    {"share",
+     {"gatehouse_route_share_ratio", kGauge, "Share of the route's requests that the pool gets now."}},
 };
 constexpr Column kCertificate[] = {
     {"days_left",
@@ -133,6 +141,8 @@ constexpr Family kRouteDurations{
 constexpr Family kPoolDurations{"gatehouse_pool_duration_seconds", kHistogram,
                                 "The same of the requests of the pool."};
 constexpr Family kNodeState{"gatehouse_node_state", kGauge, "1 for the state that the node is in."};
+constexpr Family kBackendState{"gatehouse_backend_state", kGauge,
+                               "1 for the state that was set at run time."};
 constexpr Family kBuild{"gatehouse_build_info", kGauge, "Version of the daemon, and what it runs as."};
 constexpr Family kConfig{"gatehouse_config_info", kGauge,
                          "Digest of the config in use: equal on hosts that run the same one."};
@@ -229,9 +239,14 @@ void add_l7(Exposition& out, const Json& status) {
     add_rows(out, kCertificate, {}, {{"listener", "listener"}, {"file", "file"}, {"name", "name"}},
              rows_of(node, "certificates"));
   }
-  for (const Json& pool : rows_of(status, "pools"))
-    add_rows(out, kBackend, {{"pool", text_of(pool, "name")}}, {{"backend", "address"}},
-             rows_of(pool, "backends"));
+  for (const Json& route : rows_of(status, "routes"))
+    add_rows(out, kArm, {{"route", text_of(route, "name")}}, {{"pool", "name"}}, rows_of(route, "pools"));
+  for (const Json& pool : rows_of(status, "pools")) {
+    const Labels labels = {{"pool", text_of(pool, "name")}};
+    add_rows(out, kBackend, labels, {{"backend", "address"}}, rows_of(pool, "backends"));
+    for (const Json& backend : rows_of(pool, "backends"))
+      out.add(kBackendState, labels_of(labels, kBackendNames, backend), std::uint64_t{1});
+  }
   for (const Json& row : rows_of(status, "latencies")) add_latency(out, row);
   add_named(out, kHandshakeFailures, "reason", status, "handshake_failures");
 }

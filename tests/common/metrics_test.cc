@@ -85,14 +85,16 @@ TEST(Metrics, OfAnL4HostNameVipsNodesAndVerdicts) {
 TEST(Metrics, OfANodeNameWorkersAndBackends) {
   const Json worker = {{"index", 1},    {"pid", 99},    {"requests", 40},
                        {"accepted", 4}, {"retries", 3}, {"paused_listeners", 0}};
-  const Json backend = {
-      {"address", "192.0.2.1:80"}, {"requests", 40}, {"is_healthy", false}, {"reason", "refused"}};
+  const Json backend = {{"address", "192.0.2.1:80"}, {"requests", 40}, {"is_healthy", false},
+                        {"reason", "refused"},       {"weight", 7},    {"state", "draining"}};
+  const Json arm = {{"name", "v2"}, {"requests", 5}, {"share", 0.25}, {"weight_now", 1}};
   const Json certificate = {{"listener", "web"}, {"file", "a.pem"}, {"name", "a"}, {"days_left", 2}};
   const Json node = {{"name", "n1"}, {"workers", one(worker)}, {"certificates", one(certificate)}};
   const Json status = {{"tier", "l7"},
                        {"host", "n1"},
                        {"handshake_failures", {{"no_cipher", 2}}},
                        {"nodes", one(node)},
+                       {"routes", one({{"name", "basket"}, {"pools", one(arm)}})},
                        {"pools", one({{"name", "shop"}, {"backends", one(backend)}})}};
   const std::string text = metrics_of(status);
   for (const char* line :
@@ -100,6 +102,10 @@ TEST(Metrics, OfANodeNameWorkersAndBackends) {
         "gatehouse_worker_events_total{worker=\"1\",event=\"retries\"} 3",
         "gatehouse_worker_paused_listeners{worker=\"1\"} 0",
         "gatehouse_backend_is_healthy{pool=\"shop\",backend=\"192.0.2.1:80\"} 0",
+        "gatehouse_backend_weight{pool=\"shop\",backend=\"192.0.2.1:80\"} 7",
+        "gatehouse_backend_state{pool=\"shop\",backend=\"192.0.2.1:80\",state=\"draining\"} 1",
+        "gatehouse_route_requests_total{route=\"basket\",pool=\"v2\"} 5",
+        "gatehouse_route_share_ratio{route=\"basket\",pool=\"v2\"} 0.25",
         "gatehouse_certificate_remaining_seconds{listener=\"web\",file=\"a.pem\",name=\"a\"} 172800",
         "gatehouse_handshake_failures_total{reason=\"no_cipher\"} 2"}) {
     EXPECT_TRUE(has_line(text, line)) << line << " is not in\n" << text;
