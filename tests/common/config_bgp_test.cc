@@ -2,24 +2,11 @@
 #include <gtest/gtest.h>
 
 #include "common/config/announcement.h"
-#include "common/config/load.h"
+#include "tests/common/config_findings.h"
 #include "tests/support/source_tree.h"
 
 namespace gatehouse::config {
 namespace {
-
-std::string text_of(const std::vector<Finding>& findings) {
-  std::string text;
-  for (const Finding& finding : findings) text += (text.empty() ? "" : "\n") + finding.text;
-  return text;
-}
-
-struct Row {
-  const char* name;
-  std::string toml;
-  std::string findings;
-};
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 
 class BgpConfig : public testing::TestWithParam<Row> {};
 

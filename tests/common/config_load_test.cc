@@ -1,11 +1,12 @@
 // TOML to Config: every kind of error that the reader reports, with file and line, and every kind of value.
-#include "common/config/load.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "tests/common/config_findings.h"
 
 namespace gatehouse::config {
 namespace {
@@ -22,13 +23,6 @@ IpAddress ip(std::string_view text) { return IpAddress::parse(text).value(); }
 IpPrefix prefix(std::string_view text) { return IpPrefix::parse(text).value(); }
 Endpoint endpoint(std::string_view text) { return Endpoint::parse(text).value(); }
 
-struct Row {
-  const char* name;
-  std::string toml;
-  std::string findings;
-};
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
-
 class RefusedConfig : public testing::TestWithParam<Row> {};
 
 TEST_P(RefusedConfig, SaysWhereAndWhatWasExpected) {
@@ -37,8 +31,6 @@ TEST_P(RefusedConfig, SaysWhereAndWhatWasExpected) {
   EXPECT_EQ(loaded.errors(), GetParam().findings);
   EXPECT_FALSE(loaded.is_valid());
 }
-
-std::string name_of(const testing::TestParamInfo<Row>& info) { return info.param.name; }
 
 const Row kKeys[] = {
     {"SectionMisspelled", "[sites]\nname = \"a\"\n",

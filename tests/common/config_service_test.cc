@@ -1,13 +1,13 @@
 // Rules about services: every error and every warning, with the line that it is about.
 #include <gtest/gtest.h>
 
-#include "common/config/load.h"
+#include "tests/common/config_findings.h"
 
 namespace gatehouse::config {
 namespace {
 
-// Without those about VIPs: not every row has use for all of them.
-std::string findings_of(const std::string& toml) {
+// Not every row has use for all VIPs.
+std::string findings_but_of_vips(const std::string& toml) {
   std::string text;
   for (const Finding& finding : load_text(toml, "f").findings) {
     if (finding.text.find("is served by no listener") != std::string::npos) continue;
@@ -35,13 +35,6 @@ std::string service(const std::string& rest, const std::string& vips = R"("dns")
   return site() + "[[service]]\nname = \"d\"\nvips = [" + vips + "]\nservers = [" + servers + "]\n" +
          rest;  // 4 lines
 }
-
-struct Row {
-  const char* name;
-  std::string toml;
-  std::string findings;
-};
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 
 const std::string kTwo = R"({ id = 11, name = "s1", address = "192.0.2.31", port = 5353 }, )"
                          R"({ id = 12, name = "s2", address = "192.0.2.32" })";
@@ -146,7 +139,7 @@ std::string replaced_vips(std::string toml) {
 class ServiceConfig : public testing::TestWithParam<Row> {};
 
 TEST_P(ServiceConfig, IsAnsweredWith) {
-  EXPECT_EQ(findings_of(GetParam().toml), GetParam().findings) << GetParam().toml;
+  EXPECT_EQ(findings_but_of_vips(GetParam().toml), GetParam().findings) << GetParam().toml;
 }
 
 INSTANTIATE_TEST_SUITE_P(, ServiceConfig, testing::ValuesIn(kRows),
@@ -155,13 +148,13 @@ INSTANTIATE_TEST_SUITE_P(, ServiceConfig, testing::ValuesIn(kRows),
 TEST(ServiceConfigs, AVipBelongsToAListenerOrAService) {
   const std::string toml = service("", R"("sql")") + "[[listener]]\nname = \"l\"\nvips = [\"sql\"]\n" +
                            "[[pool]]\nname = \"p\"\nbackends = [\"192.0.2.7:80\"]\n[[route]]\npool = \"p\"\n";
-  EXPECT_EQ(findings_of(toml),
+  EXPECT_EQ(findings_but_of_vips(toml),
             "f:12: [[service]] vips: \"sql\" is that of listener \"l\": nodes serve it, or servers do");
 }
 
 TEST(ServiceConfigs, OneAddressAndPortStandsBehindOneVip) {
   const std::string toml = replaced_vips(service("encapsulation = \"nat\"\n", R"("dns", "other")"));
-  EXPECT_EQ(findings_of(toml),
+  EXPECT_EQ(findings_but_of_vips(toml),
             "f:14: [[service]] servers: 192.0.2.31:53/udp stands behind VIP \"dns\" already: what it sends "
             "could not be told "
             "apart for VIP \"other\"");

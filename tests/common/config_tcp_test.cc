@@ -1,32 +1,16 @@
 // Rules about listeners that do not speak HTTP, about PROXY headers, and about routes by server name.
 #include <gtest/gtest.h>
 
-#include "common/config/load.h"
+#include "tests/common/config_findings.h"
 
 namespace gatehouse::config {
 namespace {
-
-std::string findings_of(const std::string& toml) {
-  std::string text;
-  for (const Finding& finding : load_text(toml, "f").findings)
-    text += (text.empty() ? "" : "\n") + finding.text;
-  return text;
-}
-
-struct Row {
-  const char* name;
-  std::string toml;
-  std::string findings;
-};
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 
 class TcpConfig : public testing::TestWithParam<Row> {};
 
 TEST_P(TcpConfig, IsAnsweredWith) {
   EXPECT_EQ(findings_of(GetParam().toml), GetParam().findings) << GetParam().toml;
 }
-
-std::string name_of(const testing::TestParamInfo<Row>& info) { return info.param.name; }
 
 std::string pool(const std::string& rest = "") {
   return "[[pool]]\nname = \"p\"\nbackends = [\"192.0.2.7:80\"]\n" + rest;  // 3 lines

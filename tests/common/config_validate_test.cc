@@ -2,32 +2,16 @@
 #include <gtest/gtest.h>
 
 #include "common/config/findings.h"
-#include "common/config/load.h"
+#include "tests/common/config_findings.h"
 
 namespace gatehouse::config {
 namespace {
-
-std::string findings_of(const std::string& toml) {
-  std::string text;
-  for (const Finding& finding : load_text(toml, "f").findings)
-    text += (text.empty() ? "" : "\n") + finding.text;
-  return text;
-}
-
-struct Row {
-  const char* name;
-  std::string toml;
-  std::string findings;
-};
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 
 class ValidatedConfig : public testing::TestWithParam<Row> {};
 
 TEST_P(ValidatedConfig, IsAnsweredWith) {
   EXPECT_EQ(findings_of(GetParam().toml), GetParam().findings) << GetParam().toml;
 }
-
-std::string name_of(const testing::TestParamInfo<Row>& info) { return info.param.name; }
 
 // Sections that are good by themselves; `rest` is what a row adds.
 std::string pool(const std::string& name = "p", const std::string& rest = "") {

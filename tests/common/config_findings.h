@@ -1,0 +1,29 @@
+// What tests of config rules share: rows of a name, a config, and what is found in it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "common/config/load.h"
+
+namespace gatehouse::config {
+
+inline std::string text_of(const std::vector<Finding>& findings) {
+  std::string text;
+  for (const Finding& finding : findings) text += (text.empty() ? "" : "\n") + finding.text;
+  return text;
+}
+inline std::string findings_of(const std::string& toml) { return text_of(load_text(toml, "f").findings); }
+
+struct Row {
+  const char* name;
+  std::string toml;
+  std::string findings;
+};
+inline void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+inline std::string name_of(const testing::TestParamInfo<Row>& info) { return info.param.name; }
+
+}  // namespace gatehouse::config
