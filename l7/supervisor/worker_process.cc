@@ -242,6 +242,7 @@ void WorkerProcesses::on_hello(control::Channel& channel, const Json& params, st
   Place& place = **found;
   place.channel = &channel;
   place.dial_limit.cancel();
+  log_info("worker {} (pid {}) has dialled in", place.index, pid);
   take_keys(place, params);
   if (!descriptors.empty()) options_.tickets.adopt(descriptors.front());
   place.is_leaving = params.value("is_draining", false);

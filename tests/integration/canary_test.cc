@@ -186,7 +186,7 @@ TEST_F(CanaryHost, TwoHundredReloadsThatChangeWeightsAndBackendsCostNoRequestAnd
       "%d reloads under %d requests: %d failed; %llu KiB after a fifth of them, %llu KiB at the end\n",
       kReloads, report.value("ok", 0), report.value("failed", -1), static_cast<unsigned long long>(warm),
       static_cast<unsigned long long>(end));
-  EXPECT_GT(report.value("ok", 0), 1'000);
+  EXPECT_GT(report.value("ok", 0), kReloads) << "the load must have gone on throughout";
   EXPECT_EQ(report.value("failed", -1), 0) << report["failures"].dump();
   EXPECT_EQ(report.value("connections_broken", -1), 0) << report.dump();
   EXPECT_GT(warm, 0u);

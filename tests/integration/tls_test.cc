@@ -140,8 +140,17 @@ TEST_F(TlsHost, SessionsResumeOnEveryWorkerAndAfterRestarts) {
     host.start();
     ASSERT_TRUE(lab::wait_until([&] { return host.status().contains("nodes"); }, std::chrono::seconds(20)));
     EXPECT_TRUE(is_resumed(resume(host, version)));
-    // Workers that it starts have the same keys.
+    // Workers that it starts have the same keys, once those of before have handed them over.
     const Json status = host.status();
+    const auto has_dialled_in = [this](const Json& worker) {
+      const std::string log = host.log(), line = "(pid " + std::to_string(worker.value("pid", 0)) + ") has dialled in";
+      return log.find(line) != log.rfind(line);  // to both supervisors
+    };
+    const auto have_all = [&] {
+      const Json& list = status["nodes"][0]["workers"];
+      return std::all_of(list.begin(), list.end(), has_dialled_in);
+    };
+    ASSERT_TRUE(lab::wait_until(have_all, std::chrono::seconds(30)));
     for (const Json& worker : status["nodes"][0]["workers"]) kill(worker.value("pid", 0), SIGKILL);
     ASSERT_TRUE(host.wait_until_serving());
     for (int i = 0; i < 10; ++i) EXPECT_TRUE(is_resumed(resume(host, version))) << version;
