@@ -286,6 +286,13 @@ enum gh_verdict {
 };
 enum { GH_VERDICT_STRIDE = 64 }; /* room for more */
 GH_STATIC_ASSERT((int)GH_VERDICT_COUNT <= (int)GH_VERDICT_STRIDE, "raise GH_VERDICT_STRIDE");
+#ifdef __cplusplus
+inline constexpr const char *gh_verdict_names[] = { /* by enum gh_verdict, as users read them */
+#define GH_NAME(name, action, text, help) text,
+    GH_VERDICTS(GH_NAME)
+#undef GH_NAME
+};
+#endif
 
 /* ---- What each CPU counts ----
  * The packets that were forwarded are those of all VIPs: GH_FORWARDED itself is counted by nobody, and what stands in its place

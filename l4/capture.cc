@@ -20,12 +20,6 @@ using control::Json;
 constexpr std::uint32_t kMostPackets = 10'000;  // what one answer of the control protocol has room for
 constexpr std::uint32_t kMostMilliseconds = 600'000;
 
-constexpr const char* kVerdictNames[] = {
-#define GH_NAME(name, action, text, help) text,
-    GH_VERDICTS(GH_NAME)
-#undef GH_NAME
-};
-
 Result<std::uint32_t> number_in(const Json& params, const char* name, std::uint32_t otherwise, std::uint32_t most) {
   const auto found = params.find(name);
   if (found == params.end()) return otherwise;
@@ -49,12 +43,12 @@ Status set_vip(gh_capture_filter& filter, const std::string& name, const Directo
 }
 
 Status set_verdict(gh_capture_filter& filter, const std::string& name) {
-  const auto found = std::find(std::begin(kVerdictNames), std::end(kVerdictNames), name);
-  if (found != std::end(kVerdictNames)) {
-    filter.verdicts |= std::uint64_t{1} << (found - std::begin(kVerdictNames));
+  const auto found = std::find(std::begin(gh_verdict_names), std::end(gh_verdict_names), name);
+  if (found != std::end(gh_verdict_names)) {
+    filter.verdicts |= std::uint64_t{1} << (found - std::begin(gh_verdict_names));
     return {};
   }
-  const std::vector<std::string> names(std::begin(kVerdictNames), std::end(kVerdictNames));
+  const std::vector<std::string> names(std::begin(gh_verdict_names), std::end(gh_verdict_names));
   return Error{"there is no verdict \"" + name + "\"" + config::suggest(name, names)};
 }
 
@@ -138,7 +132,7 @@ int Capture::on_record(void* self, void* data, std::size_t size) {
   if_indextoname(record.interface, name);
   capture.packets_.push_back({{"time", since_1970(record.time)},
                               {"interface", name},
-                              {"verdict", kVerdictNames[record.verdict]},
+                              {"verdict", gh_verdict_names[record.verdict]},
                               {"in", frame_of(record, 0)},
                               {"out", frame_of(record, 1)}});
   return 0;

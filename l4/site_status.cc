@@ -13,17 +13,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kVerdictNames[] = {
-#define GH_NAME(name, action, text, help) text,
-    GH_VERDICTS(GH_NAME)
-#undef GH_NAME
-};
-
 Json verdicts_of(const Tables& tables) {
   const VerdictCounts counts = verdict_counts(tables);
   Json verdicts = Json::object();
   for (std::size_t verdict = 0; verdict < counts.size(); ++verdict) {
-    if (counts[verdict]) verdicts[kVerdictNames[verdict]] = counts[verdict];
+    if (counts[verdict]) verdicts[gh_verdict_names[verdict]] = counts[verdict];
   }
   return verdicts;
 }
@@ -111,7 +105,7 @@ Result<Endpoint> endpoint_of(const Json& params, const char* name) {
 // What protection does with packets of the source: empty when it is nothing.
 std::string guard_of(Director& director, const Explanation& explained, const IpAddress& source) {
   if (explained.guard == GH_UNDECIDED) return explained.is_limited ? "passes, unless it sends more than its limit" : "";
-  std::string text = std::string("dropped: ") + kVerdictNames[explained.guard];
+  std::string text = std::string("dropped: ") + gh_verdict_names[explained.guard];
   if (explained.guard != GH_GUARD_DENIED) return text;
   for (const auto& [prefix, list] : director.guard().rules_of(source)) text += ", " + to_string(prefix) + " of " + list;
   return text;

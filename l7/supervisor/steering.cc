@@ -256,16 +256,11 @@ Status Steering::attach() {
 void Steering::detach(const std::string& pin_folder) { remove_pins(pin_folder); }
 
 std::vector<Steering::Count> Steering::verdicts() const {
-  static constexpr const char* kNames[] = {
-#define GH_NAME(name, action, text, help) text,
-      GH_VERDICTS(GH_NAME)
-#undef GH_NAME
-  };
   std::vector<Count> counts;
   for (std::size_t verdict = 0; verdict < GH_VERDICT_COUNT; ++verdict) {
     std::uint64_t sum = 0;
     for (std::size_t cpu = 0; cpu < cpus_; ++cpu) sum += counts_[cpu].verdicts[verdict];
-    if (sum) counts.push_back({kNames[verdict], sum});
+    if (sum) counts.push_back({gh_verdict_names[verdict], sum});
   }
   return counts;
 }
