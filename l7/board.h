@@ -46,6 +46,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> refused_clients;    // that had their share of connections
   std::atomic<std::uint64_t> refused_headers;    // PROXY headers: not trusted, malformed or late
   std::atomic<std::uint64_t> refused_hellos;     // ClientHellos: malformed, late, or of a name that no route has
+  std::atomic<std::uint64_t> refused_paths;      // see path_rules.h
   std::atomic<std::uint64_t> accept_pauses;
   std::atomic<std::uint64_t> paused_listeners;   // now
   std::atomic<std::uint64_t> retries;
@@ -68,6 +69,7 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"refused_clients", &WorkerCell::refused_clients},
     {"refused_headers", &WorkerCell::refused_headers},
     {"refused_hellos", &WorkerCell::refused_hellos},
+    {"refused_paths", &WorkerCell::refused_paths},
     {"accept_pauses", &WorkerCell::accept_pauses},
     {"paused_listeners", &WorkerCell::paused_listeners},
     {"retries", &WorkerCell::retries},
