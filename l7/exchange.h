@@ -69,6 +69,7 @@ class Exchange {
   void find_bound(const OwnCookie& cookie);
   std::optional<std::uint64_t> hash_by(const config::Hash& hash) const;
   IpAddress true_client_address() const;
+  TlsFacts tls_facts() const;
   Backend* choose();
   const http::FieldEdits* response_edits() const;
   std::size_t rewrite(const RoutePlan& plan, http::Forwarding& forwarding);

@@ -4,9 +4,12 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "common/check.h"
+#include "l7/folded_host.h"
 #include "l7/http/cookie.h"
+#include "l7/http/grpc.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -17,7 +20,18 @@ int hex_value(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
+bool is_in(const config::NumberRange& range, std::string_view value) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  return error == std::errc() && end == value.data() + value.size() && number >= range.least && number <= range.most;
+}
+
 re2::StringPiece piece_of(std::string_view text) { return {text.data(), text.size()}; }
+
+bool is_grpc(const RouteAsk& ask) {
+  const http::Field* type = ask.fields ? ask.fields->find("content-type") : nullptr;
+  return type && http::is_grpc(type->value);
+}
 
 }  // namespace
 
@@ -56,6 +70,10 @@ ValueTest::ValueTest(Source source, const config::ValueMatch& match) : source_(s
     set(Kind::kRegex, match.regex);
     regex_.emplace_back(match.regex);
   }
+  if (!match.range.empty()) {
+    set(Kind::kRange, match.range);
+    range_ = *config::NumberRange::parse(match.range);
+  }
   if (match.absent) kind_ = Kind::kAbsent;
 }
 
@@ -76,6 +94,7 @@ bool ValueTest::fits(std::string_view value) const {
     case Kind::kSuffix: return value.ends_with(text_);
     case Kind::kContains: return value.find(text_) != std::string_view::npos;
     case Kind::kRegex: return regex_[0].takes(value);
+    case Kind::kRange: return is_in(range_, value);
     case Kind::kPresent:
     case Kind::kAbsent: return true;
   }
@@ -100,20 +119,49 @@ bool ValueTest::any_parameter(const RouteAsk& ask) const {
 
 std::string ValueTest::text() const {
   static constexpr const char* kSources[] = {"header", "cookie", "query parameter"};
-  static constexpr const char* kKinds[] = {"exact", "prefix", "suffix", "contains", "regex", "present", "absent"};
+  static constexpr const char* kKinds[] = {"exact", "prefix", "suffix", "contains", "regex", "range", "present", "absent"};
   std::string text = std::string(kSources[static_cast<int>(source_)]) + " " + name_ + " " + kKinds[static_cast<int>(kind_)];
   if (kind_ < Kind::kPresent) text += " \"" + text_ + "\"";
   return text;
 }
 
-RouteConditions::RouteConditions(const config::Route& route) : methods_(route.methods), clients_(route.clients) {
+TlsTest::TlsTest(const config::TlsMatch& match) {
+  for (const std::string& version : match.versions) versions_.push_back("TLSv" + version);
+  for (const std::string& name : match.sni) names_.emplace_back(FoldedHost(name.starts_with("*.") ? name.substr(1) : name).view());
+  if (!match.client_subject.empty()) subject_.emplace(match.client_subject);
+}
+
+bool TlsTest::has_version(std::string_view version) const {
+  return versions_.empty() || std::find(versions_.begin(), versions_.end(), version) != versions_.end();
+}
+
+bool TlsTest::has_name(std::string_view sni) const {
+  const FoldedHost folded(sni);
+  const std::string_view asked = folded.view();
+  return names_.empty() || std::any_of(names_.begin(), names_.end(), [asked](const std::string& name) {
+    return asked == name || (name.starts_with('.') && asked.size() > name.size() && asked.ends_with(name));
+  });
+}
+
+const char* TlsTest::broken(const TlsFacts& facts) const {
+  if (facts.version.empty()) return "the client does not speak TLS";
+  if (!has_version(facts.version)) return "the TLS version is none of its versions";
+  if (!has_name(facts.sni)) return "the server name that the client asked for is none of its sni";
+  const bool has_subject = !subject_ || (!facts.client_subject.empty() && subject_->takes(facts.client_subject));
+  return has_subject ? nullptr : "no verified client certificate has its client_subject";
+}
+
+RouteConditions::RouteConditions(const config::Route& route)
+    : methods_(route.methods), clients_(route.clients), is_grpc_(route.grpc.has_value()) {
   const auto add = [this](ValueTest::Source source, const std::vector<config::ValueMatch>& matches) {
     for (const config::ValueMatch& match : matches) values_.emplace_back(source, match);
   };
   add(ValueTest::Source::kHeader, route.headers);
   add(ValueTest::Source::kCookie, route.cookies);
   add(ValueTest::Source::kQuery, route.query);
-  is_empty_ = methods_.empty() && clients_.empty() && values_.empty();
+  for (const std::string& type : route.accept) accept_.push_back(*MediaType::parse(type));
+  if (route.tls) tls_.emplace(*route.tls);
+  is_empty_ = methods_.empty() && clients_.empty() && values_.empty() && accept_.empty() && !tls_ && !is_grpc_;
 }
 
 bool RouteConditions::first_broken(const RouteAsk& ask, std::string* why) const {
@@ -131,7 +179,20 @@ bool RouteConditions::first_broken(const RouteAsk& ask, std::string* why) const 
     if (why) *why = value.text() + " does not hold";
     return true;
   }
-  return false;
+  const char* broken = tls_ ? tls_->broken(ask.tls) : nullptr;
+  if (!broken && !accept_.empty() && !is_accepted(ask)) broken = "Accept names none of its media types";
+  if (!broken && is_grpc_ && !is_grpc(ask)) broken = "it is no gRPC request";
+  if (broken && why) *why = broken;
+  return broken != nullptr;
+}
+
+bool RouteConditions::is_accepted(const RouteAsk& ask) const {
+  if (!ask.fields) return false;
+  const auto all = ask.fields->all();
+  return std::any_of(all.begin(), all.end(), [this](const http::Field& field) {
+    const auto is_named = [&field](const MediaType& type) { return type.is_named_in(field.value); };
+    return http::equals_ignoring_case(field.name, "accept") && std::any_of(accept_.begin(), accept_.end(), is_named);
+  });
 }
 
 std::string RouteConditions::broken(const RouteAsk& ask) const {

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/config/model_routes.h"
+#include "common/media_type.h"
 #include "l7/http/cookie.h"
 #include "l7/http/message.h"
 
@@ -17,6 +19,13 @@ class RE2;
 
 namespace gatehouse::l7 {
 
+// What TLS with the client came to; empty in the clear.
+struct TlsFacts {
+  std::string_view version;  // "TLSv1.3"
+  std::string_view sni;
+  std::string_view client_subject;  // of a verified certificate
+};
+
 // What routing looks at in a request: views.
 struct RouteAsk {
   std::string_view host;    // without port, any case (a trailing dot is ignored)
@@ -25,6 +34,7 @@ struct RouteAsk {
   std::string_view query;   // without '?'
   const http::Fields* fields = nullptr;  // nullptr: none
   IpAddress client;
+  TlsFacts tls;
 };
 
 // A regular expression that the config's check let through: over the whole text, in time linear to it.
@@ -48,7 +58,7 @@ class ValueTest {
   std::string text() const;  // `header "X-Api" exact "v2"`
 
  private:
-  enum class Kind : std::uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex, kPresent, kAbsent };
+  enum class Kind : std::uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex, kRange, kPresent, kAbsent };
   bool fits(std::string_view value) const;
   bool any_header(const RouteAsk& ask) const;
   bool any_cookie(const RouteAsk& ask) const;
@@ -59,6 +69,22 @@ class ValueTest {
   std::string name_;
   std::string text_;
   std::vector<WholeRegex> regex_;  // of kRegex
+  config::NumberRange range_;
+};
+
+class TlsTest {
+ public:
+  explicit TlsTest(const config::TlsMatch& match);
+  // nullptr, or what does not hold.
+  const char* broken(const TlsFacts& facts) const;
+
+ private:
+  bool has_version(std::string_view version) const;
+  bool has_name(std::string_view sni) const;
+
+  std::vector<std::string> versions_;  // "TLSv1.3"
+  std::vector<std::string> names_;     // lower case, ".suffix" for "*.suffix"
+  std::optional<WholeRegex> subject_;
 };
 
 class RouteConditions {
@@ -70,11 +96,15 @@ class RouteConditions {
 
  private:
   bool first_broken(const RouteAsk& ask, std::string* why) const;
+  bool is_accepted(const RouteAsk& ask) const;
 
   bool is_empty_;
   std::vector<std::string> methods_;
   std::vector<IpPrefix> clients_;
   std::vector<ValueTest> values_;
+  std::vector<MediaType> accept_;
+  std::optional<TlsTest> tls_;
+  bool is_grpc_;
 };
 
 // `text` with %XX and '+' decoded (application/x-www-form-urlencoded); what is no escape stays as it is.

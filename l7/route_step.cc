@@ -3,6 +3,7 @@
 #include "l7/client_connection.h"
 #include "l7/exchange.h"
 #include "l7/http/characters.h"
+#include "l7/tls/client_certificate.h"
 #include "l7/true_client.h"
 #include "l7/worker_context.h"
 
@@ -18,7 +19,17 @@ RouteAsk Exchange::asked() const {
   const ClientConnection& connection = client_->connection();
   RouteAsk ask{request.host, request.path, request.method, request.query, &request.fields, connection.arrival().client.address};
   if (runtime_->router().looks_at_client()) ask.client = true_client_address();
+  if (runtime_->router().looks_at_tls()) ask.tls = tls_facts();
   return ask;
+}
+
+TlsFacts Exchange::tls_facts() const {
+  Wire& wire = client_->connection().wire();
+  const TlsDetails details = wire.tls();
+  TlsFacts facts{details.version, details.server_name, {}};
+  const ClientCertificate* certificate = wire.stream().client_certificate();
+  if (certificate && certificate->verified == "SUCCESS") facts.client_subject = certificate->subject;
+  return facts;
 }
 
 IpAddress Exchange::true_client_address() const {

@@ -25,6 +25,7 @@ Router::Router(const std::vector<config::Route>& routes) {
     conditions_.emplace_back(route);
     if (!route.path_regex.empty()) path_regexes_.emplace(i, WholeRegex(route.path_regex));
     looks_at_client_ |= !route.clients.empty();
+    looks_at_tls_ |= route.tls.has_value();
     if (route.hosts.empty()) add(route, i, "");
     for (const std::string& host : route.hosts) add(route, i, host);
   }
@@ -47,6 +48,11 @@ void Router::add(const config::Route& route, std::size_t index, const std::strin
     candidate.path_kind = PathKind::kExact;
     candidate.path = route.path;
   }
+  // A method of a service is a path (gRPC over HTTP/2, Requests).
+  if (route.grpc) {
+    candidate.path_kind = route.grpc->method.empty() ? PathKind::kPrefix : PathKind::kExact;
+    candidate.path = "/" + route.grpc->service + (route.grpc->method.empty() ? "" : "/" + route.grpc->method);
+  }
   candidates_.push_back(std::move(candidate));
 }
 
@@ -57,7 +63,8 @@ bool Router::goes_before(const Candidate& left, const Candidate& right, const st
     const auto most_first = [](std::size_t count) { return -static_cast<std::ptrdiff_t>(count); };
     return std::tuple(-route.priority, host_class, host_class == 1 ? most_first(candidate.host.size()) : 0, candidate.path_kind,
                       most_first(candidate.path.size()), route.methods.empty(),
-                      most_first(route.headers.size() + route.cookies.size()), most_first(route.query.size()), route.clients.empty());
+                      most_first(route.headers.size() + route.cookies.size() + !route.accept.empty()), most_first(route.query.size()),
+                      route.clients.empty(), !route.tls);
   };
   return key(left) < key(right);
 }

@@ -1,8 +1,8 @@
 // From a request to its route. Built once per Config, immutable, allocates nothing per match.
 //
 // Order (DESIGN.md §5, after the Gateway API): priority; then exact host before the longest "*.suffix" before any
-// host; then exact path before the longest regex before the longest prefix; then a method, more header fields and cookies,
-// more query parameters, clients; ties go to the route that comes first in the file.
+// host; then exact path before the longest regex before the longest prefix; then a method, more header fields (Accept too) and cookies,
+// more query parameters, clients, TLS; ties go to the route that comes first in the file.
 //
 // A host's routes are found by hash of the whole path and of its leading segments, of the lengths that some route has: the
 // cost follows from what a request could match, not from the number of routes.
@@ -33,6 +33,8 @@ class Router {
 
   // Whether RouteAsk::client matters to any route.
   bool looks_at_client() const { return looks_at_client_; }
+  // The same of RouteAsk::tls.
+  bool looks_at_tls() const { return looks_at_tls_; }
 
   // For `gatehouse explain`: every route in the order in which they are tried, with why it did or did not match.
   struct Reason {
@@ -89,6 +91,7 @@ class Router {
   std::vector<std::size_t> wildcard_lengths_;
   Paths any_;
   bool looks_at_client_ = false;
+  bool looks_at_tls_ = false;
 };
 
 }  // namespace gatehouse::l7

@@ -13,6 +13,7 @@ inline constexpr auto kFields<ValueMatch> = std::tuple{
     field("suffix", &ValueMatch::suffix, "How the value ends."),
     field("contains", &ValueMatch::contains, "What is somewhere in the value."),
     field("regex", &ValueMatch::regex, "RE2 expression of the whole value."),
+    field("range", &ValueMatch::range, "The value is a whole number of this range, ends included: \"200-299\", \"7-\", \"-7\"."),
     field("present", &ValueMatch::present, "It is there, with whatever value."),
     field("absent", &ValueMatch::absent, "It is not there."),
 };
@@ -60,6 +61,20 @@ inline constexpr auto kFields<Rewrite> = std::tuple{
 };
 
 template <>
+inline constexpr auto kFields<TlsMatch> = std::tuple{
+    field("versions", &TlsMatch::versions, "\"1.2\", \"1.3\"; none: any."),
+    field("sni", &TlsMatch::sni, "Server names that the client asked for, exact or \"*.suffix\"; none: any."),
+    field("client_subject", &TlsMatch::client_subject,
+          "RE2 expression of the whole subject of the client's verified certificate, as backends get it: \"CN=ops,O=Example\"."),
+};
+
+template <>
+inline constexpr auto kFields<GrpcMatch> = std::tuple{
+    field("service", &GrpcMatch::service, "Name of the service with its package: \"shop.v1.Orders\".", kRequired),
+    field("method", &GrpcMatch::method, "Name of the method; default: any."),
+};
+
+template <>
 inline constexpr auto kFields<Route> = std::tuple{
     field("name", &Route::name, "Name of the route; default: that of its pool. Without one pool it must have a name."),
     field("hosts", &Route::hosts, "Host names, exact or \"*.suffix\"; none: any."),
@@ -75,6 +90,10 @@ inline constexpr auto kFields<Route> = std::tuple{
     field("cookies", &Route::cookies, "Cookies: the same."),
     field("query", &Route::query, "Query parameters, decoded: the same."),
     field("clients", &Route::clients, "Addresses of clients; none: any. Behind a trusted proxy, whom X-Forwarded-For names."),
+    field("accept", &Route::accept,
+          "Media types, one of which the client's Accept names, with these parameters: \"application/vnd.api+json;version=2\". Wildcards of the client name none."),
+    field("tls", &Route::tls, "What TLS with the client must be like; in the clear it does not hold."),
+    field("grpc", &Route::grpc, "gRPC requests for a service, or a method of it; in place of a path."),
     field("redirect", &Route::redirect, "Answers with a redirect."),
     field("response", &Route::response, "Answers with a fixed response."),
     field("rewrite", &Route::rewrite, "What the backend is asked for in place of what the client asked for."),

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/address.h"
@@ -20,9 +21,31 @@ struct ValueMatch {
   std::string suffix;
   std::string contains;
   std::string regex;
+  std::string range;                    // "200-299", "7-", "-7": see NumberRange
   bool present = false;
   bool absent = false;
   bool operator==(const ValueMatch&) const = default;
+};
+
+// Whole numbers between two, both of them in it.
+struct NumberRange {
+  std::int64_t least = INT64_MIN;
+  std::int64_t most = INT64_MAX;
+  // Of "200-299", "200-", "-299"; negative numbers cannot be said. nullopt: it is none.
+  static std::optional<NumberRange> parse(std::string_view text);
+};
+
+// What TLS with the client says. All that is there must hold.
+struct TlsMatch {
+  std::vector<std::string> versions;    // "1.2", "1.3"
+  std::vector<std::string> sni;         // exact or "*.suffix"
+  std::string client_subject;           // RE2, of the whole subject of a verified certificate (RFC 2253)
+  bool operator==(const TlsMatch&) const = default;
+};
+
+struct GrpcMatch {
+  std::string service;                  // with its package
+  std::string method;                   // empty: any
 };
 
 struct HeaderValue {
@@ -76,6 +99,9 @@ struct Route {
   std::vector<ValueMatch> cookies;
   std::vector<ValueMatch> query;
   std::vector<IpPrefix> clients;        // one of them; none: any
+  std::vector<std::string> accept;      // media types with parameters; one of them is asked for by name
+  std::optional<TlsMatch> tls;
+  std::optional<GrpcMatch> grpc;        // in place of a path
   std::optional<Redirect> redirect;     // in place of a pool
   std::optional<DirectResponse> response;  // the same
   std::optional<Rewrite> rewrite;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "common/config/validator.h"
+#include "common/media_type.h"
 
 namespace gatehouse::config {
 namespace {
@@ -46,9 +47,39 @@ class RouteValidator : Validator {
       const bool is_good = !method.empty() && std::all_of(method.begin(), method.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; });
       if (!is_good) error(at("route", i, "methods"), "[[route]] methods: expected a method such as \"GET\", in capitals, found " + quoted(method));
     }
+    for (const std::string& type : route.accept) {
+      if (!MediaType::parse(type)) {
+        error(at("route", i, "accept"), "[[route]] accept: expected a media type such as \"application/json\" or \"text/html;level=1\", found " + quoted(type));
+      }
+    }
+    if (route.tls) check_tls_match(i, *route.tls);
+    if (route.grpc) check_grpc(i, route);
     check_values(at("route", i, "headers"), "[[route]].headers", route.headers);
     check_values(at("route", i, "cookies"), "[[route]].cookies", route.cookies);
     check_values(at("route", i, "query"), "[[route]].query", route.query);
+  }
+  void check_tls_match(std::size_t i, const TlsMatch& match) {
+    const std::string place = at("route", i, "tls");
+    for (const std::string& version : match.versions) {
+      if (version != "1.2" && version != "1.3") error(place, "[[route]] tls.versions: expected \"1.2\" or \"1.3\", found " + quoted(version));
+    }
+    for (const std::string& name : match.sni) check_host("route", i, name, "tls");
+    check_regex(place, "[[route]] tls.client_subject", match.client_subject);
+    const bool is_empty = match.versions.empty() && match.sni.empty() && match.client_subject.empty();
+    if (is_empty) error(place, "[[route]] tls: expected versions, sni or client_subject");
+  }
+  void check_grpc(std::size_t i, const Route& route) {
+    const auto is_good = [](const std::string& name, bool has_package) {
+      return std::all_of(name.begin(), name.end(), [&](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || (has_package && c == '.'); });
+    };
+    const std::string place = at("route", i, "grpc");
+    if (route.grpc->service.empty() || !is_good(route.grpc->service, true)) {
+      error(place, "[[route]] grpc.service: expected a name such as \"shop.v1.Orders\", found " + quoted(route.grpc->service));
+    }
+    if (!is_good(route.grpc->method, false)) error(place, "[[route]] grpc.method: expected a name such as \"Get\", found " + quoted(route.grpc->method));
+    if (!route.path.empty() || !route.path_prefix.empty() || !route.path_regex.empty()) {
+      error(place, "[[route]] " + quoted(route.name) + " has grpc and a path: expected one of them");
+    }
   }
   void check_values(const std::string& where, const std::string& label, const std::vector<ValueMatch>& matches) {
     for (std::size_t k = 0; k < matches.size(); ++k) {
@@ -57,12 +88,15 @@ class RouteValidator : Validator {
       const bool is_name = !match.name.empty() && std::all_of(match.name.begin(), match.name.end(), [](char c) { return c > 0x20 && c < 0x7f && c != ':' && c != ';' && c != '='; });
       if (!is_name) error(place + ".name", label + " name: expected a name without spaces, ':', ';' and '=', found " + quoted(match.name));
       const int conditions = match.exact.has_value() + !match.prefix.empty() + !match.suffix.empty() + !match.contains.empty() +
-                             !match.regex.empty() + match.present + match.absent;
+                             !match.regex.empty() + !match.range.empty() + match.present + match.absent;
       if (conditions != 1) {
         error(place, label + " " + quoted(match.name) + " has " + std::to_string(conditions) +
-                         " conditions: expected exactly one of exact, prefix, suffix, contains, regex, present, absent");
+                         " conditions: expected exactly one of exact, prefix, suffix, contains, regex, range, present, absent");
       }
       check_regex(place + ".regex", label + " regex", match.regex);
+      if (!match.range.empty() && !NumberRange::parse(match.range)) {
+        error(place + ".range", label + " range: expected two numbers such as \"200-299\", the first or the second may be missing, found " + quoted(match.range));
+      }
     }
   }
   void check_regex(const std::string& where, const std::string& label, const std::string& pattern) {
@@ -92,13 +126,13 @@ class RouteValidator : Validator {
     const bool is_good = path.empty() || (path[0] == '/' && path.find_first_of("?# ") == std::string::npos);
     if (!is_good) error(where, std::string("[[route]] ") + key + ": expected a path that begins with '/', found " + quoted(path));
   }
-  void check_host(const char* section, std::size_t index, const std::string& host) {
+  void check_host(const char* section, std::size_t index, const std::string& host, const char* key = "hosts") {
     const std::string name = host.starts_with("*.") ? host.substr(2) : host;
     const bool is_good = !name.empty() && name.find_first_of("*/ :") == std::string::npos && name.front() != '.' &&
                          name.back() != '.';
     const bool is_v6 = host.starts_with("[") && host.ends_with("]");
     if (!is_good && !is_v6) {
-      error(at(section, index, "hosts"), "[[" + std::string(section) + "]] hosts: expected a name such as \"shop.example\" or \"*.shop.example\", without port, found " +
+      error(at(section, index, key), "[[" + std::string(section) + "]] " + key + ": expected a name such as \"shop.example\" or \"*.shop.example\", without port, found " +
                        quoted(host));
     }
   }
@@ -135,7 +169,7 @@ class RouteValidator : Validator {
       std::vector<std::string> texts;
       for (const ValueMatch& match : matches) {
         texts.push_back(match.name + '\n' + match.exact.value_or("\n") + '\n' + match.prefix + '\n' + match.suffix + '\n' + match.contains + '\n' +
-                        match.regex + (match.absent ? "\na" : "\np"));
+                        match.regex + '\n' + match.range + (match.absent ? "\na" : "\np"));
       }
       add_sorted(kind, std::move(texts));
     };
@@ -148,6 +182,13 @@ class RouteValidator : Validator {
     std::vector<std::string> clients;
     for (const IpPrefix& client : route.clients) clients.push_back(to_string(client));
     add_sorted('c', std::move(clients));
+    add_sorted('a', route.accept);
+    if (route.grpc) add('g', route.grpc->service + '/' + route.grpc->method);
+    if (route.tls) {
+      add_sorted('v', route.tls->versions);
+      add_sorted('s', route.tls->sni);
+      add('S', route.tls->client_subject);
+    }
     add_values('H', route.headers);
     add_values('C', route.cookies);
     add_values('Q', route.query);
@@ -167,11 +208,12 @@ class RouteValidator : Validator {
     }
   }
   static bool has_same_conditions(const Route& left, const Route& right) {
-    const auto conditions = [](const Route& route) { return std::tie(route.methods, route.headers, route.cookies, route.query); };
+    const auto conditions = [](const Route& route) { return std::tie(route.methods, route.headers, route.cookies, route.query, route.accept, route.tls); };
     return conditions(left) == conditions(right) && left.clients.empty() && right.clients.empty();
   }
   static bool covers(const Route& wide, const Route& narrow) {
-    const bool takes_any = wide.methods.empty() && wide.headers.empty() && wide.cookies.empty() && wide.query.empty() && wide.clients.empty();
+    const bool takes_any = wide.methods.empty() && wide.headers.empty() && wide.cookies.empty() && wide.query.empty() && wide.clients.empty() &&
+                           wide.accept.empty() && !wide.tls;
     if (!takes_any && !has_same_conditions(wide, narrow)) return false;
     const auto is_host_covered = [&wide](const std::string& host) {
       return std::any_of(wide.hosts.begin(), wide.hosts.end(), [&host](const std::string& pattern) {
@@ -181,6 +223,7 @@ class RouteValidator : Validator {
     const bool has_all_hosts = wide.hosts.empty() ||
                                (!narrow.hosts.empty() && std::all_of(narrow.hosts.begin(), narrow.hosts.end(), is_host_covered));
     if (!has_all_hosts) return false;
+    if (wide.grpc) return false;
     if (!wide.path.empty()) return wide.path == narrow.path;
     if (!wide.path_regex.empty()) return wide.path_regex == narrow.path_regex;
     const std::string& prefix = wide.path_prefix;

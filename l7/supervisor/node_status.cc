@@ -31,6 +31,7 @@ struct Target {
   std::string host;
   std::string path;
   std::string query;
+  bool is_https;
 };
 
 Result<Target> parse_url(const std::string& url, const std::string& host_header) {
@@ -47,7 +48,8 @@ Result<Target> parse_url(const std::string& url, const std::string& host_header)
   const std::size_t colon = authority.ends_with(']') ? std::string::npos : authority.rfind(':');
   rest.erase(std::min(rest.find('#'), rest.size()));
   const std::size_t mark = std::min(rest.find('?'), rest.size());
-  return Target{authority.substr(0, colon), rest.substr(0, mark), rest.substr(std::min(mark + 1, rest.size()))};
+  return Target{authority.substr(0, colon), rest.substr(0, mark), rest.substr(std::min(mark + 1, rest.size())),
+                url.starts_with("https://")};
 }
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
@@ -177,7 +179,9 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
     return Json{{"host", target->host}, {"path", target->path}, {"route", nullptr}, {"pool", nullptr}, {"status", 400},
                 {"refusal", "listener " + listener->name + " refuses " + std::string(refusal)}};
   }
-  const RouteAsk ask{target->host, path, method, target->query, &fields, address.value_or(IpAddress())};
+  RouteAsk ask{target->host, path, method, target->query, &fields, address.value_or(IpAddress())};
+  const std::string subject = text_param(params, "client_subject");
+  if (target->is_https) ask.tls = {"TLSv1.3", target->host, subject};  // as the clients of today would
   const Router router(config.routes);
   const std::size_t route = router.match(ask);
   Json why = Json::array();

@@ -55,6 +55,19 @@ TEST(Explain, WantsAnAddressWhereARouteLooksAtIt) {
   EXPECT_EQ(explain("GET", "http://a.example/", "nobody"), Json("explain: expected a client's address, found \"nobody\""));
 }
 
+TEST(Explain, TakesHttpsForTls) {
+  config::Config config = site();
+  config.routes[1].tls = config::TlsMatch{{"1.3"}, {"a.example"}, "CN=ops"};
+  const auto why = [&config](const char* url, const char* subject) {
+    const control::NodeReport report;
+    const auto answer = explain_request(config, {{"method", "GET"}, {"url", url}, {"client_subject", subject}}, {report});
+    return answer ? (*answer)["why"][1]["why"].get<std::string>() : answer.error().message;
+  };
+  EXPECT_EQ(why("https://a.example/", "CN=ops"), "any host, any path");
+  EXPECT_EQ(why("https://a.example/", ""), "no verified client certificate has its client_subject");
+  EXPECT_EQ(why("http://a.example/", "CN=ops"), "the client does not speak TLS");
+}
+
 TEST(Explain, TakesPathsAsTheListenerDoes) {
   config::Config config = site();
   config.listeners.emplace_back().name = "web";

@@ -66,6 +66,11 @@ TEST(RouterConditions, EveryKindLooksAtTheValueInItsWay) {
       {with<std::string>("X-API", &ValueMatch::suffix, "2"), "v2", "v20"},
       {with<std::string>("X-Api", &ValueMatch::contains, "b"), "abc", "ac"},
       {with<std::string>("X-Api", &ValueMatch::regex, "v[0-9]+"), "v20", "v20x"},
+      {with<std::string>("X-Api", &ValueMatch::range, "200-299"), "200", "300"},
+      {with<std::string>("X-Api", &ValueMatch::range, "200-299"), "299", "2e2"},
+      {with<std::string>("X-Api", &ValueMatch::range, "7-"), "9223372036854775807", "9223372036854775808"},
+      {with<std::string>("X-Api", &ValueMatch::range, "-7"), "-12", ""},
+      {with<std::string>("X-Api", &ValueMatch::range, "5-5"), "05", "5 "},
       {with("X-Api", &ValueMatch::present, true), "", nullptr},
       {with("X-Api", &ValueMatch::absent, true), nullptr, ""},
   };
@@ -126,6 +131,51 @@ TEST(RouterConditions, APathRegexTakesTheWholePathAndComesBetweenExactAndPrefix)
   EXPECT_EQ(match(routes, {"/users/7"}), 2u);
   EXPECT_EQ(match(routes, {"/users/8"}), 1u);
   EXPECT_EQ(match(routes, {"/users/8/"}), 0u);
+}
+
+TEST(RouterConditions, MediaTypesAreThoseThatAcceptNames) {
+  Route second, first;
+  second.accept = {"application/vnd.api+json;version=2", "text/csv"};
+  first.path_prefix = "/";
+  const std::vector<Route> routes = {first, second};
+  EXPECT_EQ(match(routes, {"/", "GET", "", {{"accept", "text/html, application/vnd.api+json; version=2"}}}), 1u);
+  EXPECT_EQ(match(routes, {"/", "GET", "", {{"Accept", "text/html"}, {"Accept", "text/csv;q=0.1"}}}), 1u);
+  EXPECT_EQ(match(routes, {"/", "GET", "", {{"Accept", "application/vnd.api+json;version=1, */*"}}}), 0u);
+  EXPECT_EQ(match(routes, {"/"}), 0u);
+}
+
+TEST(RouterConditions, GrpcServicesAndMethodsArePathsOfGrpcRequests) {
+  Route service, get, rest;
+  service.grpc = config::GrpcMatch{"shop.v1.Orders"};
+  get.grpc = config::GrpcMatch{"shop.v1.Orders", "Get"};
+  const std::vector<Route> routes = {rest, service, get};
+  const std::vector<http::Field> grpc = {{"content-type", "application/grpc+proto"}};
+  EXPECT_EQ(match(routes, {"/shop.v1.Orders/Get", "POST", "", grpc}), 2u);
+  EXPECT_EQ(match(routes, {"/shop.v1.Orders/Put", "POST", "", grpc}), 1u);
+  EXPECT_EQ(match(routes, {"/shop.v1.OrdersOld/Get", "POST", "", grpc}), 0u);
+  EXPECT_EQ(match(routes, {"/shop.v1.Orders/Get", "POST", "", {{"content-type", "application/json"}}}), 0u);
+}
+
+TEST(RouterConditions, TlsIsLookedAtWhereARouteAsks) {
+  Route modern, named, ops, rest;
+  modern.tls = config::TlsMatch{{"1.3"}, {"a.example"}};
+  named.tls = config::TlsMatch{{}, {"*.shop.example"}};
+  ops.tls = config::TlsMatch{{}, {}, "CN=ops(,.*)?"};
+  const Router router({ops, modern, named, rest});
+  EXPECT_TRUE(router.looks_at_tls());
+  EXPECT_FALSE(Router({rest}).looks_at_tls());
+  const auto match = [&router](TlsFacts facts) { return router.match({.host = "h", .path = "/", .tls = facts}); };
+  EXPECT_EQ(match({"TLSv1.3", "A.example", ""}), 1u);
+  EXPECT_EQ(match({"TLSv1.2", "a.example", ""}), 3u);
+  EXPECT_EQ(match({"TLSv1.2", "x.Shop.example", ""}), 2u);
+  EXPECT_EQ(match({"TLSv1.2", "shop.example", ""}), 3u);
+  EXPECT_EQ(match({"TLSv1.2", "", "CN=ops,O=Example"}), 0u);
+  EXPECT_EQ(match({"TLSv1.2", "", "CN=opsx"}), 3u);
+  EXPECT_EQ(match({}), 3u) << "in the clear";
+  const auto reasons = router.explain({.host = "h", .path = "/", .tls = {"TLSv1.2", "", ""}});
+  EXPECT_EQ(reasons[0].why, "no verified client certificate has its client_subject");
+  EXPECT_EQ(reasons[1].why, "the TLS version is none of its versions");
+  EXPECT_EQ(reasons[2].why, "the server name that the client asked for is none of its sni");
 }
 
 TEST(RouterConditions, MoreSpecificOnesGoFirstAndOthersTakeTheRest) {

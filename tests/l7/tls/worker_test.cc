@@ -115,6 +115,19 @@ TEST_F(ClientCertificates, AreToldToBackends) {
   EXPECT_EQ(forwarded.find("AA=="), std::string::npos) << forwarded;
 }
 
+TEST_F(ClientCertificates, ChooseARouteWhenTheyAreVerified) {
+  config::Route& ops = site.config.routes.emplace_back();
+  ops.name = "ops";
+  ops.tls = config::TlsMatch{{"1.3"}, {"a.example"}, "CN=(Alice|Mallory).*"};
+  ops.response = config::DirectResponse{.status = 204};
+  set_mode("request");
+  const SslContextPtr good = context_of(client), bad = context_of(stranger), old = context_of(client, TLS1_2_VERSION);
+  EXPECT_EQ(TlsClient(site, good.get()).ask(get("/")).status, 204);
+  EXPECT_EQ(TlsClient(site, bad.get()).ask(get("/", kForged)).status, 200);
+  EXPECT_EQ(TlsClient(site, old.get()).ask(get("/")).status, 200);
+  EXPECT_EQ(TlsClient(site, context.get()).ask(get("/", kForged)).status, 200);
+}
+
 TEST_F(ClientCertificates, AreToldAfterAResumptionToo) {
   set_mode("require");
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
