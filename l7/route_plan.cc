@@ -21,9 +21,9 @@ std::string_view RouteFacts::query_of(const http::Request& request) {
   return request.query.data() ? std::string_view(request.query.data() - 1, request.query.size() + 1) : std::string_view();
 }
 
-std::string_view RouteFacts::value(config::Variable variable) const {
+std::string_view RouteFacts::value(const config::TemplatePart& part) const {
   using config::Variable;
-  switch (variable) {
+  switch (*part.variable) {
     case Variable::kClientAddress: return client_address;
     case Variable::kRequestId: return request_id;
     case Variable::kRoute: return route;
@@ -32,6 +32,7 @@ std::string_view RouteFacts::value(config::Variable variable) const {
     case Variable::kHost: return host;
     case Variable::kPath: return path;
     case Variable::kQuery: return query;
+    case Variable::kSegment: return path_template ? path_template->value(path, part.text).value_or("") : std::string_view();
   }
   GH_CHECK(false);
 }
@@ -44,12 +45,12 @@ Template::Template(std::string_view text) {
 
 std::size_t Template::size(const RouteFacts& facts) const {
   std::size_t size = 0;
-  for (const config::TemplatePart& part : parts_) size += part.variable ? facts.value(*part.variable).size() : part.text.size();
+  for (const config::TemplatePart& part : parts_) size += part.variable ? facts.value(part).size() : part.text.size();
   return size;
 }
 
 void Template::append(const RouteFacts& facts, std::string& out) const {
-  for (const config::TemplatePart& part : parts_) out += part.variable ? facts.value(*part.variable) : std::string_view(part.text);
+  for (const config::TemplatePart& part : parts_) out += part.variable ? facts.value(part) : std::string_view(part.text);
 }
 
 HeaderPlan::HeaderPlan(const config::HeaderChanges& changes) : dropped_(changes.remove) {
@@ -103,6 +104,8 @@ RoutePlan::RoutePlan(const config::Route& route)
       rewrite_(route.rewrite.value_or(config::Rewrite())) {
   if (prefix_.ends_with('/')) prefix_.pop_back();
   if (redirect_ && !redirect_->target.empty()) target_.emplace(redirect_->target);
+  if (!rewrite_.path.empty()) new_path_.emplace(rewrite_.path);
+  if (!route.path_template.empty()) path_template_ = *config::PathTemplate::parse(route.path_template);
   if (route.sticky) sticky_.emplace(*route.sticky, "sticky");
 }
 
@@ -138,14 +141,14 @@ void RoutePlan::append_replaced(std::string_view path, std::string_view replacem
   out.append(replacement).append(rest);
 }
 
-void RoutePlan::write_path(std::string_view path, std::string& out) const {
+void RoutePlan::write_path(const RouteFacts& facts, std::string& out) const {
   out.clear();
-  if (path == "*") {
-    out = path;  // the whole server: it has no part that could be another
-  } else if (!rewrite_.path.empty()) {
-    out = rewrite_.path;
+  if (facts.path == "*") {
+    out = facts.path;  // the whole server: it has no part that could be another
+  } else if (new_path_) {
+    new_path_->append(facts, out);
   } else {
-    append_replaced(path.empty() ? "/" : path, rewrite_.replace_prefix, out);
+    append_replaced(facts.path, rewrite_.replace_prefix, out);
   }
 }
 

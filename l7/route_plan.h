@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/config/model_routes.h"
+#include "common/config/path_template.h"
 #include "common/config/template.h"
 #include "l7/http/field_edits.h"
 #include "l7/http/message.h"
@@ -22,7 +23,9 @@ struct RouteFacts {
   std::string_view query;  // with its '?'
   static std::string_view query_of(const http::Request& request);
 
-  std::string_view value(config::Variable variable) const;
+  const config::PathTemplate* path_template = nullptr;  // of the route, when it has one
+
+  std::string_view value(const config::TemplatePart& part) const;  // of one with a variable
 };
 
 class Template {
@@ -90,13 +93,16 @@ class RoutePlan {
   const HeaderPlan& answer_fields() const { return answer_fields_; }
   std::string_view body() const { return response_->body; }
 
+  // nullptr: the route goes by no template.
+  const config::PathTemplate* path_template() const { return path_template_ ? &*path_template_ : nullptr; }
+
   // nullptr: clients do not stay with a pool.
   const OwnCookie* sticky() const { return sticky_ ? &*sticky_ : nullptr; }
 
   // Host for the backend; empty: the client's.
   std::string_view host() const { return rewrite_.host; }
   bool rewrites_path() const { return !rewrite_.path.empty() || !rewrite_.replace_prefix.empty() || rewrite_.strip_prefix; }
-  void write_path(std::string_view path, std::string& out) const;
+  void write_path(const RouteFacts& facts, std::string& out) const;
 
  private:
   void append_replaced(std::string_view path, std::string_view replacement, std::string& out) const;
@@ -109,6 +115,8 @@ class RoutePlan {
   std::optional<Template> target_;
   std::optional<config::DirectResponse> response_;
   config::Rewrite rewrite_;
+  std::optional<Template> new_path_;
+  std::optional<config::PathTemplate> path_template_;
   std::optional<OwnCookie> sticky_;
 };
 

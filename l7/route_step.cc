@@ -58,6 +58,7 @@ RouteFacts Exchange::request_facts() const {
   facts.host = request.host;
   facts.path = path_of(request);
   facts.query = RouteFacts::query_of(request);
+  facts.path_template = runtime_->plan_of(route_).path_template();
   return facts;
 }
 
@@ -71,7 +72,7 @@ std::size_t Exchange::rewrite(const RoutePlan& plan, http::Forwarding& forwardin
     forwarding.edits = &scratch.edits.expand(plan.request_fields(), request_facts());
   }
   if (plan.rewrites_path()) {
-    plan.write_path(request.path, scratch.target);
+    plan.write_path(request_facts(), scratch.target);
     request.path = scratch.target;
     growth = request.path.size();
   }

@@ -1,7 +1,7 @@
 // From a request to its route. Built once per Config, immutable, allocates nothing per match.
 //
 // Order (DESIGN.md §5, after the Gateway API): priority; then exact host before the longest "*.suffix" before any
-// host; then exact path before the longest regex before the longest prefix; then a method, more header fields (Accept too) and cookies,
+// host; then exact path before the longest template before the longest regex before the longest prefix; then a method, more header fields (Accept too) and cookies,
 // more query parameters, clients, TLS; ties go to the route that comes first in the file.
 //
 // A host's routes are found by hash of the whole path and of its leading segments, of the lengths that some route has: the
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/config/model.h"
+#include "common/config/path_template.h"
 #include "l7/route_conditions.h"
 
 namespace gatehouse::l7 {
@@ -49,14 +50,15 @@ class Router {
   using Rank = std::uint32_t;  // place in candidates_
   static constexpr Rank kNone = static_cast<Rank>(-1);
 
-  enum class PathKind : std::uint8_t { kExact, kRegex, kPrefix };  // in order
+  enum class PathKind : std::uint8_t { kExact, kTemplate, kRegex, kPrefix };  // in order
   // One host pattern of one route.
   struct Candidate {
     std::size_t route;
     std::string host;         // lower case; ".example" for "*.example"; empty: any
     bool is_wildcard;
     PathKind path_kind;
-    std::string path;         // or regex, or prefix without a trailing '/'
+    std::string path;         // or template, or regex, or prefix without a trailing '/'
+    std::size_t length;       // of the path; of a template: of its literal segments
   };
   struct Hash {
     using is_transparent = void;
@@ -66,11 +68,18 @@ class Router {
   using ByText = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
   using Ranks = std::vector<Rank>;  // best first
 
+  // Routes by how the path begins.
+  struct Beginnings {
+    ByText<Ranks> ranks;
+    std::vector<std::size_t> lengths;  // that there are, longest first
+    void add(const std::string& beginning, Rank rank);
+  };
+
   // The routes of one host.
   struct Paths {
     ByText<Ranks> exact;
-    ByText<Ranks> prefixes;
-    std::vector<std::size_t> prefix_lengths;  // that there are, longest first
+    Beginnings templates;
+    Beginnings prefixes;
     Ranks regexes;
   };
 
@@ -78,6 +87,7 @@ class Router {
   void add(const config::Route& route, std::size_t index, const std::string& host);
   void index(Rank rank);
   void improve(const Ranks& ranks, const RouteAsk& ask, Rank& best) const;
+  void improve(const Beginnings& beginnings, const RouteAsk& ask, Rank& best) const;
   void improve(const Paths& paths, const RouteAsk& ask, Rank& best) const;
   bool takes_path(const Candidate& candidate, std::string_view path) const;
   // Whether it takes the request, and why (not).
@@ -86,6 +96,7 @@ class Router {
   std::vector<Candidate> candidates_;  // in order
   std::vector<RouteConditions> conditions_;          // by route
   std::unordered_map<std::size_t, WholeRegex> path_regexes_;  // by route
+  std::unordered_map<std::size_t, config::PathTemplate> templates_;  // the same
   ByText<Paths> exact_;
   ByText<Paths> wildcards_;
   std::vector<std::size_t> wildcard_lengths_;

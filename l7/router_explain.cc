@@ -11,6 +11,7 @@ std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\
 
 bool Router::takes_path(const Candidate& candidate, std::string_view path) const {
   if (candidate.path_kind == PathKind::kExact) return path == candidate.path;
+  if (candidate.path_kind == PathKind::kTemplate) return templates_.at(candidate.route).takes(path);
   if (candidate.path_kind == PathKind::kRegex) return path_regexes_.at(candidate.route).takes(path);
   return path.starts_with(candidate.path) &&
          (path.size() == candidate.path.size() || candidate.path.empty() || path[candidate.path.size()] == '/');
@@ -29,13 +30,13 @@ bool Router::judge(const Candidate& candidate, const RouteAsk& ask, std::string&
   }
   const std::size_t kind = static_cast<std::size_t>(candidate.path_kind);
   if (!takes_path(candidate, ask.path)) {
-    constexpr const char* kMismatches[] = {" is not ", " does not match ", " is not below "};
+    constexpr const char* kMismatches[] = {" is not ", " is not of the form ", " does not match ", " is not below "};
     why = "path " + quoted(ask.path) + kMismatches[kind] + candidate.path;
     return false;
   }
   why = conditions_[candidate.route].broken(ask);
   if (!why.empty()) return false;
-  constexpr const char* kPaths[] = {"path ", "path regex ", "path prefix "};
+  constexpr const char* kPaths[] = {"path ", "path template ", "path regex ", "path prefix "};
   why = (candidate.host.empty() ? "any host" : "host " + pattern) + ", " + (candidate.path.empty() ? "any path" : kPaths[kind] + candidate.path);
   return true;
 }

@@ -23,7 +23,7 @@ inline constexpr auto kFields<HeaderValue> = std::tuple{
     field("name", &HeaderValue::name, "Name of the field.", kRequired),
     field("value", &HeaderValue::value,
           "Its value; `{client_address}`, `{request_id}`, `{route}`, `{sni}`, `{scheme}`, `{host}`, `{path}` and `{query}` (with its `?`) "
-          "stand for what they name, `{{` for a brace.",
+          "stand for what they name, `{path.id}` for the `{id}` of a path_template, `{{` for a brace.",
           kRequired),
 };
 
@@ -55,7 +55,7 @@ inline constexpr auto kFields<DirectResponse> = std::tuple{
 template <>
 inline constexpr auto kFields<Rewrite> = std::tuple{
     field("host", &Rewrite::host, "What the backend gets as Host; X-Forwarded-Host says what the client asked for."),
-    field("path", &Rewrite::path, "Whole path."),
+    field("path", &Rewrite::path, "Whole path, with variables as in header values: \"/v2/users/{path.id}\"."),
     field("replace_prefix", &Rewrite::replace_prefix, "Stands for the route's path_prefix; the rest of the path stays."),
     field("strip_prefix", &Rewrite::strip_prefix, "The route's path_prefix goes; the rest of the path stays."),
 };
@@ -84,7 +84,9 @@ inline constexpr auto kFields<Route> = std::tuple{
     field("priority", &Route::priority, "Higher ones are tried first, before specificity.", kOptional, -1000, 1000),
     field("hsts", &Route::hsts, "Value of Strict-Transport-Security, in place of the listener's."),
     field("early_data", &Route::early_data, "Requests may be replayed safely: they are taken as TLS 1.3 early data (0-RTT), with Early-Data: 1."),
-    field("path_regex", &Route::path_regex, "RE2 expression of the whole path: after an exact path, before prefixes."),
+    field("path_regex", &Route::path_regex, "RE2 expression of the whole path: after an exact path and templates, before prefixes."),
+    field("path_template", &Route::path_template,
+          "Path with variables for whole segments: \"/users/{id}/files/{file...}\", the last for all that follows; {path.id} stands for what was there."),
     field("methods", &Route::methods, "Methods; none: any."),
     field("headers", &Route::headers, "Header fields: all of these conditions hold, each for one of the fields of its name."),
     field("cookies", &Route::cookies, "Cookies: the same."),

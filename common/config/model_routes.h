@@ -79,7 +79,7 @@ struct DirectResponse {
 // What a backend is asked for instead.
 struct Rewrite {
   std::string host;
-  std::string path;                     // whole
+  std::string path;                     // whole, a template
   std::string replace_prefix;           // stands for the route's path_prefix
   bool strip_prefix = false;            // the same, with nothing in its place
 };
@@ -94,6 +94,7 @@ struct Route {
   std::string hsts;                     // in place of the listener's
   bool early_data = false;              // safe to be replayed: taken as TLS early data
   std::string path_regex;               // RE2, of the whole path
+  std::string path_template;            // "/users/{id}": path_template.h
   std::vector<std::string> methods;     // none: any
   std::vector<ValueMatch> headers;      // all of them
   std::vector<ValueMatch> cookies;

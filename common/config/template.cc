@@ -28,6 +28,12 @@ Result<std::vector<TemplatePart>> parse_template(std::string_view text) {
     const std::size_t end = text.find('}');
     if (end == std::string_view::npos) return Error{"'{' without '}': expected a variable such as {host}, or {{ for a brace"};
     const std::string name(text.substr(1, end - 1));
+    if (constexpr std::string_view kOfPath = "path."; name.starts_with(kOfPath)) {
+      end_literal();
+      parts.push_back({name.substr(kOfPath.size()), Variable::kSegment});
+      text.remove_prefix(end + 1);
+      continue;
+    }
     const auto known = std::find(kNames.begin(), kNames.end(), name);
     if (known == kNames.end()) return Error{"unknown variable {" + name + "}" + suggest(name, kNames)};
     end_literal();

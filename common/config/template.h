@@ -1,4 +1,4 @@
-// Texts of routes with variables: "https://{host}{path}". `{{` stands for `{`. Parsed when a config is checked and again when
+// Texts of routes with variables: "https://{host}{path}", "{path.id}" of a path_template with {id}. `{{` stands for `{`. Parsed when a config is checked and again when
 // it is compiled; what was checked parses.
 #pragma once
 
@@ -12,13 +12,13 @@
 
 namespace gatehouse::config {
 
-enum class Variable : std::uint8_t { kClientAddress, kRequestId, kRoute, kSni, kScheme, kHost, kPath, kQuery };
+enum class Variable : std::uint8_t { kClientAddress, kRequestId, kRoute, kSni, kScheme, kHost, kPath, kQuery, kSegment };
 // Whether it is of the request itself, and so gone when the response is there.
 constexpr bool is_of_request(Variable variable) { return variable >= Variable::kHost; }
 
 struct TemplatePart {
   std::string text;  // or
-  std::optional<Variable> variable;
+  std::optional<Variable> variable;  // kSegment: the variable of the path template that is named by the text
 };
 
 Result<std::vector<TemplatePart>> parse_template(std::string_view text);

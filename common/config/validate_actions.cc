@@ -3,6 +3,7 @@
 #include <array>
 #include <set>
 
+#include "common/config/path_template.h"
 #include "common/config/template.h"
 #include "common/config/validator.h"
 
@@ -66,6 +67,8 @@ class ActionValidator : Validator {
 
  private:
   void check(std::size_t i, const Route& route) {
+    segments_.clear();
+    if (const auto parsed = PathTemplate::parse(route.path_template)) segments_ = parsed->names();
     check_is_one(i, route);
     if (route.redirect) check_redirect(i, route);
     if (route.response) check_response(i, *route.response);
@@ -77,6 +80,21 @@ class ActionValidator : Validator {
     if (route.pool.empty() && route.pools.empty() && changes_request) {
       error(at("route", i, "request_headers"), "[[route]] " + quoted(route.name) + " has request_headers and no backend: expected a pool");
     }
+  }
+
+  // Complains, too, of variables that the route's path_template does not have.
+  std::optional<std::vector<TemplatePart>> parts_of(const std::string& where, const std::string& label, const std::string& text) {
+    auto parts = parse_template(text);
+    if (!parts) {
+      error(where, label + ": " + parts.error().message);
+      return std::nullopt;
+    }
+    for (const TemplatePart& part : *parts) {
+      if (part.variable != Variable::kSegment || std::find(segments_.begin(), segments_.end(), part.text) != segments_.end()) continue;
+      error(where, label + ": the route has no path_template with {" + part.text + "}" + (segments_.empty() ? "" : suggest(part.text, segments_)));
+      return std::nullopt;
+    }
+    return std::move(*parts);
   }
 
   void check_is_one(std::size_t i, const Route& route) {
@@ -140,8 +158,8 @@ class ActionValidator : Validator {
   // "https://a.example@evil.example".
   void check_target(const std::string& where, const std::string& target) {
     const std::string label = "[[route]].redirect target";
-    const auto parts = parse_template(target);
-    if (!parts) return error(where, label + ": " + parts.error().message);
+    const auto parts = parts_of(where, label, target);
+    if (!parts) return;
     std::string shape;  // with a letter for the variables that may be part of an authority, '\1' for the others
     for (const TemplatePart& part : *parts) {
       if (!part.variable) {
@@ -178,6 +196,7 @@ class ActionValidator : Validator {
     expect(rewrite.host.empty() || is_authority(rewrite.host), where + ".host", label + "host",
            "a host such as \"www.shop.example\" or \"shop.example:8443\"", rewrite.host);
     check_new_path(where, label, route, rewrite.path, rewrite.replace_prefix, rewrite.strip_prefix);
+    parts_of(where + ".path", label + "path", rewrite.path);
   }
 
   void check_changes(const std::string& where, const std::string& label, const HeaderChanges& changes, bool is_request) {
@@ -199,13 +218,15 @@ class ActionValidator : Validator {
   void check_field(const std::string& where, const std::string& label, const HeaderValue& field, bool is_request, bool has_request) {
     check_name(where + ".name", label, field.name, is_request);
     expect(is_field_value(field.value), where + ".value", label, "a value without line ends and control characters, and no space around it", field.value);
-    const auto parts = parse_template(field.value);
-    if (!parts) return error(where + ".value", label + ": " + parts.error().message);
+    const auto parts = parts_of(where + ".value", label, field.value);
+    if (!parts) return;
     const bool asks_for_request = std::any_of(parts->begin(), parts->end(), [](const TemplatePart& part) { return part.variable && is_of_request(*part.variable); });
     if (asks_for_request && !has_request) {
       error(where + ".value", label + ": {host}, {path} and {query} are not known any more when the response is there: expected other variables");
     }
   }
+
+  std::vector<std::string> segments_;  // variables of the route's path_template
 };
 
 }  // namespace

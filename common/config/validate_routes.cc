@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "common/config/path_template.h"
 #include "common/config/validator.h"
 #include "common/media_type.h"
 
@@ -30,18 +31,32 @@ class RouteValidator : Validator {
       const Route& route = config_.routes[i];
       const bool is_known = route.pool.empty() || pools.contains(route.pool);
       if (!is_known) check_reference(at("route", i, "pool"), "[[route]] pool", route.pool, config_.pools);
-      if (!route.path.empty() + !route.path_prefix.empty() + !route.path_regex.empty() > 1) {
-        error(at("route", i), "[[route]] " + quoted(route.name) + " has " + (route.path.empty() ? "" : "path and ") +
-                                  (route.path_prefix.empty() || route.path_regex.empty() ? "" : "path_prefix and ") +
-                                  (route.path_regex.empty() ? "path_prefix" : "path_regex") + ": expected one of them");
-      }
+      check_one_path(i, route);
       check_conditions(i, route);
       check_path(at("route", i, "path"), "path", route.path);
       check_path(at("route", i, "path_prefix"), "path_prefix", route.path_prefix);
       for (const std::string& host : route.hosts) check_host("route", i, host);
     }
   }
+  void check_one_path(std::size_t i, const Route& route) {
+    std::string given;
+    int count = 0;
+    const auto look = [&](bool is_given, const char* name) {
+      if (!is_given) return;
+      given += (count++ ? " and " : "") + std::string(name);
+    };
+    look(!route.path.empty(), "path");
+    look(!route.path_prefix.empty(), "path_prefix");
+    look(!route.path_regex.empty(), "path_regex");
+    look(!route.path_template.empty(), "path_template");
+    look(route.grpc.has_value(), "grpc");
+    if (count > 1) error(at("route", i), "[[route]] " + quoted(route.name) + " has " + given + ": expected one of them");
+  }
   void check_conditions(std::size_t i, const Route& route) {
+    if (!route.path_template.empty()) {
+      const auto parsed = PathTemplate::parse(route.path_template);
+      if (!parsed) error(at("route", i, "path_template"), "[[route]] path_template: " + parsed.error().message);
+    }
     check_regex(at("route", i, "path_regex"), "[[route]] path_regex", route.path_regex);
     for (const std::string& method : route.methods) {
       const bool is_good = !method.empty() && std::all_of(method.begin(), method.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; });
@@ -77,9 +92,6 @@ class RouteValidator : Validator {
       error(place, "[[route]] grpc.service: expected a name such as \"shop.v1.Orders\", found " + quoted(route.grpc->service));
     }
     if (!is_good(route.grpc->method, false)) error(place, "[[route]] grpc.method: expected a name such as \"Get\", found " + quoted(route.grpc->method));
-    if (!route.path.empty() || !route.path_prefix.empty() || !route.path_regex.empty()) {
-      error(place, "[[route]] " + quoted(route.name) + " has grpc and a path: expected one of them");
-    }
   }
   void check_values(const std::string& where, const std::string& label, const std::vector<ValueMatch>& matches) {
     for (std::size_t k = 0; k < matches.size(); ++k) {
@@ -178,6 +190,7 @@ class RouteValidator : Validator {
     const bool takes_any = route.path_prefix == "/" || route.path_prefix.empty();
     add('x', takes_any ? "" : route.path_prefix.ends_with('/') ? route.path_prefix.substr(0, route.path_prefix.size() - 1) : route.path_prefix);
     add('r', route.path_regex);
+    add('t', route.path_template);
     add_sorted('m', route.methods);
     std::vector<std::string> clients;
     for (const IpPrefix& client : route.clients) clients.push_back(to_string(client));
@@ -211,6 +224,10 @@ class RouteValidator : Validator {
     const auto conditions = [](const Route& route) { return std::tie(route.methods, route.headers, route.cookies, route.query, route.accept, route.tls); };
     return conditions(left) == conditions(right) && left.clients.empty() && right.clients.empty();
   }
+  static std::string fixed_part(const std::string& path_template) {
+    const auto parsed = PathTemplate::parse(path_template);
+    return parsed ? parsed->fixed() : "";
+  }
   static bool covers(const Route& wide, const Route& narrow) {
     const bool takes_any = wide.methods.empty() && wide.headers.empty() && wide.cookies.empty() && wide.query.empty() && wide.clients.empty() &&
                            wide.accept.empty() && !wide.tls;
@@ -224,11 +241,12 @@ class RouteValidator : Validator {
                                (!narrow.hosts.empty() && std::all_of(narrow.hosts.begin(), narrow.hosts.end(), is_host_covered));
     if (!has_all_hosts) return false;
     if (wide.grpc) return false;
+    if (!wide.path_template.empty()) return wide.path_template == narrow.path_template;
     if (!wide.path.empty()) return wide.path == narrow.path;
     if (!wide.path_regex.empty()) return wide.path_regex == narrow.path_regex;
     const std::string& prefix = wide.path_prefix;
     if (prefix.empty() || prefix == "/") return true;
-    const std::string& path = narrow.path.empty() ? narrow.path_prefix : narrow.path;
+    const std::string path = !narrow.path.empty() ? narrow.path : !narrow.path_template.empty() ? fixed_part(narrow.path_template) : narrow.path_prefix;
     return path.starts_with(prefix) && (path.size() == prefix.size() || prefix.back() == '/' || path[prefix.size()] == '/');
   }
 };

@@ -62,6 +62,20 @@ TEST(RouteActions, ARedirectSaysTheRequestAgainButForWhatIsNamed) {
   }
 }
 
+TEST(RouteActions, VariablesOfThePathAreKnownToEverythingThatIsWritten) {
+  Site site;
+  site.route().path_template = "/users/{id}/files/{file...}";
+  site.route().rewrite = config::Rewrite{.path = "/v2/{path.file}"};
+  site.route().request_headers.set = {{"X-User", "<{path.id}>"}};
+  const HttpHead head = site.seen("GET /users/%61%20b/files/x/y.txt?z=1 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+  EXPECT_TRUE(site.request_bytes.starts_with("GET /v2/x/y.txt?z=1 HTTP/1.1\r\n")) << site.request_bytes;
+  EXPECT_EQ(head.field("x-user"), "<a%20b>");
+  site.route().rewrite.reset();
+  site.route().request_headers = {};
+  site.redirect().target = "https://{host}/{path.id}{query}";
+  EXPECT_EQ(site.location("/users/7/files/x?q"), "302 https://a.example/7?q");
+}
+
 TEST(RouteActions, ARedirectMayPutAnotherPrefixInPlaceOfTheRoutes) {
   for (const auto& [with, asked, answer] : {std::tuple("/new", "/old/x?y", "/new/x?y"), std::tuple("/new/", "/old", "/new"),
                                             std::tuple("/", "/old/x", "/x"), std::tuple("/", "/old", "/")}) {

@@ -178,6 +178,24 @@ TEST(RouterConditions, TlsIsLookedAtWhereARouteAsks) {
   EXPECT_EQ(reasons[2].why, "the server name that the client asked for is none of its sni");
 }
 
+TEST(RouterConditions, APathTemplateComesBetweenExactAndRegex) {
+  Route whole, user, me, tail, regex, prefix;
+  whole.path = "/users/7";
+  user.path_template = "/users/{id}";
+  me.path_template = "/users/{id}/photos";
+  tail.path_template = "/users/{rest...}";
+  regex.path_regex = "/users/.*";
+  prefix.path_prefix = "/users";
+  const std::vector<Route> routes = {prefix, regex, tail, user, me, whole};
+  EXPECT_EQ(match(routes, {"/users/7"}), 5u);
+  EXPECT_EQ(match(routes, {"/users/8/photos"}), 4u);
+  EXPECT_EQ(match(routes, {"/users/8"}), 2u) << "as many literal bytes: the first in the file";
+  EXPECT_EQ(match({user, tail, regex}, {"/users/8"}), 0u);
+  EXPECT_EQ(match(routes, {"/users/8/9"}), 2u);
+  EXPECT_EQ(match(routes, {"/users/"}), 1u);
+  EXPECT_EQ(match(routes, {"/users"}), 0u);
+}
+
 TEST(RouterConditions, MoreSpecificOnesGoFirstAndOthersTakeTheRest) {
   Route any, method, header, headers, query, client;
   method.methods = {"GET"};
@@ -213,10 +231,11 @@ TEST(RouterConditions, TheIndexFindsWhatAWalkThroughAllRoutesFinds) {
     std::vector<Route> routes(1 + random() % 12);
     for (Route& route : routes) {
       if (random() % 2) route.hosts = {one_of({"a.b", "*.b", "b", "*.a.b"})};
-      switch (random() % 4) {
+      switch (random() % 5) {
         case 0: route.path = one_of({"/", "/a", "/a/b"}); break;
         case 1: route.path_prefix = one_of({"/", "/a", "/a/b", "/a/"}); break;
         case 2: route.path_regex = one_of({"/a.*", "/.", ".*b"}); break;
+        case 3: route.path_template = one_of({"/{x}", "/a/{x}", "/{x}/b", "/{x...}", "/a/{x...}"}); break;
         default: break;
       }
       if (random() % 3 == 0) route.methods = {one_of({"GET", "PUT"})};
