@@ -172,11 +172,12 @@ class Board {
   std::uint64_t version() const;
   void bump_version();
   void clear_worker(std::uint32_t index);
-  // Free the cells whose key is not in `keys`. Supervisor only, once no worker uses them.
-  void keep_only(const std::vector<std::uint64_t>& keys);
-  void keep_only_pools(const std::vector<std::uint64_t>& keys);
-  void keep_only_arms(const std::vector<std::uint64_t>& keys);
-  void keep_only_latencies(const std::vector<std::uint64_t>& keys);
+  // Each takes the cells of `keys`, all that the config names. Cells of what left the config stay while there is room, for
+  // workers of an earlier snapshot may still use them; else they are cleared and free. Supervisor only.
+  void make_room_for_backends(const std::vector<std::uint64_t>& keys);
+  void make_room_for_pools(const std::vector<std::uint64_t>& keys);
+  void make_room_for_arms(const std::vector<std::uint64_t>& keys);
+  void make_room_for_latencies(const std::vector<std::uint64_t>& keys);
 
  private:
   struct Layout;

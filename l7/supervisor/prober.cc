@@ -23,30 +23,18 @@ bool is_disabled(const BackendCell* cell) {
 Prober::Prober(EventLoop& loop, Board& board, std::function<void()> on_change)
     : loop_(loop), board_(board), on_change_(std::move(on_change)) {}
 
-// Cells of backends that left the config stay while there is room: exchanges of an earlier snapshot may still use them.
-BackendCell* Prober::cell_of(std::uint64_t key, const config::Config& config) {
-  if (BackendCell* cell = board_.backend(key)) return cell;
-  std::vector<std::uint64_t> wanted;
+void Prober::make_room(const config::Config& config) {
+  std::vector<std::uint64_t> pools, backends;
   for (const config::Pool& pool : config.pools) {
-    for (const config::Backend& backend : pool.backends) wanted.push_back(backend_key(pool.name, backend.address));
+    pools.push_back(pool_key(pool.name));
+    for (const config::Backend& backend : pool.backends) backends.push_back(backend_key(pool.name, backend.address));
   }
-  board_.keep_only(wanted);
-  return board_.backend(key);
-}
-
-// The workers take a pool's cell when they serve it; those that are gone make room.
-void Prober::keep_pools(const config::Config& config) {
-  std::vector<std::uint64_t> wanted;
-  bool has_room = true;
-  for (const config::Pool& pool : config.pools) {
-    wanted.push_back(pool_key(pool.name));
-    has_room &= board_.pool(wanted.back()) != nullptr;
-  }
-  if (!has_room) board_.keep_only_pools(wanted);
+  board_.make_room_for_pools(pools);
+  board_.make_room_for_backends(backends);
 }
 
 void Prober::set_config(const config::Config& config, const TlsFiles& files) {
-  keep_pools(config);
+  make_room(config);
   std::map<std::uint64_t, Checked> kept;
   order_.clear();
   std::int64_t count = 0;
@@ -55,7 +43,7 @@ void Prober::set_config(const config::Config& config, const TlsFiles& files) {
     GH_CHECK(tls.has_value());  // the files were checked before
     for (const config::Backend& backend : pool.backends) {
       const std::uint64_t key = backend_key(pool.name, backend.address);
-      BackendCell* cell = cell_of(key, config);
+      BackendCell* cell = board_.backend(key);
       const std::string of_state = is_disabled(cell) ? "\ndisabled" : "";
       Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity() + of_state, backend.weight, backend.backup, cell, nullptr};
       const auto known = checked_.find(key);

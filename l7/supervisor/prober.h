@@ -31,8 +31,7 @@ class Prober {
     BackendCell* cell = nullptr;
     std::unique_ptr<HealthCheck> check;  // nullptr: not checked
   };
-  BackendCell* cell_of(std::uint64_t key, const config::Config& config);
-  void keep_pools(const config::Config& config);
+  void make_room(const config::Config& config);
   void start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset);
   void publish(std::uint64_t key);
 
