@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,6 +66,17 @@ class FieldReader {
     }
   }
   // None when it is missing: earlier versions do not send it.
+  template <typename T, typename Parse>
+  void optional(const char* name, std::optional<T>& out, Parse parse) {
+    const nlohmann::json* value = find(name);
+    if (!value) return;
+    auto read = parse(*value);
+    if (read) {
+      out = std::move(*read);
+    } else if (error_.empty()) {
+      error_ = what_ + ": " + read.error().message;
+    }
+  }
   void counts(const char* name, std::map<std::string, std::uint64_t>& out) {
     const nlohmann::json* value = find(name);
     if (!value) return;

@@ -97,9 +97,15 @@ Json to_json(const CertificateReport& certificate) {
 }
 
 Json to_json(const Hello& hello) {
-  return {{"protocol", hello.protocol}, {"node", hello.node},       {"name", hello.name},
-          {"address", to_string(hello.address)}, {"version", hello.version}, {"config_digest", hello.config_digest},
-          {"workers", hello.workers}};
+  Json json = {{"protocol", hello.protocol}, {"node", hello.node},       {"name", hello.name},
+               {"address", to_string(hello.address)}, {"version", hello.version}, {"config_digest", hello.config_digest},
+               {"workers", hello.workers}};
+  if (hello.versions) json["versions"] = to_json(*hello.versions);
+  return json;
+}
+
+Json to_json(const HostHello& hello) {
+  return {{"protocol", hello.protocol}, {"name", hello.name}, {"version", hello.version}, {"versions", to_json(hello.versions)}};
 }
 
 Json to_json(const NodeReport& report) {
@@ -115,6 +121,7 @@ Json to_json(const NodeReport& report) {
           {"backends", std::move(backends)},
           {"certificates", std::move(certificates)}};
   if (report.cpu_use) json["cpu_use"] = *report.cpu_use;
+  if (report.versions) json["versions"] = to_json(*report.versions);
   return json;
 }
 
@@ -134,7 +141,22 @@ Result<Hello> hello_from_json(const Json& json) {
   reader.text("version", hello.version);
   reader.number("config_digest", hello.config_digest);
   reader.number("workers", hello.workers);
+  reader.optional("versions", hello.versions, versions::version_state_from_json);
   return reader.finish(hello);
+}
+
+Result<HostHello> host_hello_from_json(const Json& json) {
+  HostHello hello;
+  std::optional<versions::VersionState> state;
+  FieldReader reader(json, "hello");
+  reader.number("protocol", hello.protocol);
+  reader.text("name", hello.name);
+  reader.text("version", hello.version);
+  reader.optional("versions", state, versions::version_state_from_json);
+  if (const auto read = reader.finish(true); !read) return read.error();
+  if (!state) return Error{"hello.versions: expected where the host stands"};
+  hello.versions = *state;
+  return hello;
 }
 
 Result<NodeReport> node_report_from_json(const Json& json) {
@@ -148,6 +170,7 @@ Result<NodeReport> node_report_from_json(const Json& json) {
   reader.list("workers", report.workers, worker_from_json);
   reader.list("backends", report.backends, backend_from_json);
   reader.list("certificates", report.certificates, certificate_from_json);
+  reader.optional("versions", report.versions, versions::version_state_from_json);
   return reader.finish(std::move(report));
 }
 
