@@ -70,6 +70,11 @@ std::string DaemonCommand::value(const std::string& name, const char* otherwise)
   return found == flags_.end() ? otherwise : found->second;
 }
 
+std::string DaemonCommand::versions_folder(const char* otherwise) const {
+  const std::string in_state = value("state-dir") + "/versions";
+  return value("versions-dir", has("state-dir") ? in_state.c_str() : otherwise);
+}
+
 int DaemonCommand::misused() const {
   std::fputs(usage_of(program_).c_str(), stderr);
   return 2;

@@ -39,6 +39,8 @@ class DaemonCommand {
   const std::optional<int>& exit_status() const { return exit_status_; }
   bool has(const std::string& name) const { return flags_.contains(name); }
   std::string value(const std::string& name, const char* otherwise = "") const;
+  // --versions-dir. A daemon that was given a --state-dir is not the host's only one: it has its own below that.
+  std::string versions_folder(const char* otherwise) const;
 
   // Each prints why, and is what to end with.
   int misused() const;

@@ -2,6 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
 
 #include "common/fd.h"
 
@@ -20,6 +24,41 @@ Result<std::string> read_file(const std::string& file) {
     text.append(block, static_cast<std::size_t>(count));
   if (count < 0) return system_error("cannot read " + file);
   return text;
+}
+
+namespace {
+
+Status write_all(const std::string& file, std::string_view text) {
+  const Fd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd.is_open()) return system_error("cannot write " + file);
+  while (!text.empty()) {
+    const ssize_t count = write(fd.get(), text.data(), text.size());
+    if (count <= 0) return system_error("cannot write " + file);
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+  if (fsync(fd.get()) != 0) return system_error("cannot sync " + file);
+  return {};
+}
+
+}  // namespace
+
+Status replace_file(const std::string& file, std::string_view text) {
+  const std::string beside = file + ".new";
+  Status written = write_all(beside, text);
+  if (written && std::rename(beside.c_str(), file.c_str()) != 0)
+    written = system_error("cannot replace " + file);
+  if (!written) {
+    unlink(beside.c_str());
+    return written;
+  }
+  return sync_folder_of(file);
+}
+
+Status sync_folder_of(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  const Fd fd(open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.is_open() || fsync(fd.get()) != 0) return system_error("cannot sync " + folder.string());
+  return {};
 }
 
 }  // namespace gatehouse

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "common/config/findings.h"
-#include "common/config/load.h"
 #include "common/log.h"
 #include "l4/site_status.h"
 
@@ -13,8 +12,10 @@ using control::Json;
 
 Status ControlServer::start() {
   control::Handlers operators;
-  operators.on_request = [this](control::Channel&, std::string_view method, const Json& params, control::Reply reply) {
-    on_operator_request(method, params, std::move(reply));
+  serve_versions();
+  operators.on_request = [this](control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
+    if (!versions::Requests::takes(method)) return on_operator_request(method, params, std::move(reply));
+    versions_.requests().on_request(versions::name_of_user(static_cast<unsigned>(channel.peer_uid())), method, params, std::move(reply));
   };
   auto unix_server = control::listen_unix(loop_, options_.socket, std::move(operators));
   if (!unix_server) return unix_server.error();
@@ -26,9 +27,11 @@ Status ControlServer::start() {
   if (const Status listening = metrics_.listen(config.metrics.l4); !listening) return listening;
   const auto self = std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
   GH_CHECK(self != config.l4_hosts.end());
-  if (!self->control) return {};
   auto identity = control::load_tls_identity(config.control);
   if (!identity) return identity.error();
+  identity_ = std::move(*identity);
+  links_.follow(config.l4_hosts, options_.host, identity_);
+  if (!self->control) return {};
   control::Handlers nodes;
   nodes.on_request = [this](control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
     on_node_request(channel, method, params, std::move(reply));
@@ -37,12 +40,14 @@ Status ControlServer::start() {
     on_node_notify(channel, method, params);
   };
   nodes.on_close = [this](control::Channel& channel, const std::string& reason) {
-    const auto removed = std::erase_if(connected_, [&](const auto& entry) { return entry.second == &channel; });
+    const auto is_it = [&](const auto& entry) { return entry.second == &channel; };
+    const auto removed = std::erase_if(connected_, is_it) + std::erase_if(hosts_, is_it);
+    versions_.coordinator().leave(channel);
     if (removed) log_warn("{}: link lost: {}; its traffic goes on", channel.peer(), reason);
     // One that proved its name has been told, and logged, why it was refused.
     if (!removed && channel.peer_name().empty()) log_warn("a peer was refused: {}", reason);
   };
-  auto tcp_server = control::listen_tcp(loop_, *self->control, std::move(*identity), std::move(nodes));
+  auto tcp_server = control::listen_tcp(loop_, *self->control, identity_, std::move(nodes));
   if (!tcp_server) return tcp_server.error();
   nodes_ = std::move(*tcp_server);
   return {};
@@ -52,6 +57,7 @@ Json ControlServer::status() {
   std::vector<std::uint16_t> connected;
   for (const auto& [id, channel] : connected_) connected.push_back(id);
   Json status = site_status(director_, options_.host, connected);
+  status["config_version"] = to_json(versions_.state());
   if (announcer_) status["announcements"] = announcer_->status();
   for (const Port& port : director_.plane().ports()) {
     status["interfaces"].push_back({{"name", port.name}, {"mode", port.mode.empty() ? "gone" : port.mode}});
@@ -63,6 +69,7 @@ void ControlServer::on_second() {
   second_.arm<&ControlServer::on_second>(loop_, Duration(1'000), this);
   rates_.remember(status(), loop_.now());
   manager_.set_status(summary());
+  count_answers();
 }
 
 std::string ControlServer::summary() {
@@ -106,6 +113,7 @@ Status ControlServer::check_hello(const control::Channel& channel, const control
 }
 
 void ControlServer::on_node_request(control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
+  if (method == "hello_host") return on_host_hello(channel, params, std::move(reply));
   if (method != "hello") return reply(Error{"a node may say hello and report, not \"" + std::string(method) + "\""});
   const auto hello = control::hello_from_json(params);
   if (!hello) return reply(hello.error());
@@ -117,12 +125,13 @@ void ControlServer::on_node_request(control::Channel& channel, std::string_view 
   if (known != connected_.end() && known->second != &channel) known->second->close("the node dialled again");
   connected_[hello->node] = &channel;
   log_info("node {} joins from {}", hello->name, channel.peer());
-  if (hello->config_digest != director_.config().digest) {
+  if (hello->config_digest != director_.config().digest && !versions_.state().committed.exists()) {
     log_warn("node {} runs config {:016x}, this host {:016x}: reload brings them together", hello->name, hello->config_digest,
              director_.config().digest);
   }
   director_.on_hello(hello->node);
   reply(Json::object());
+  versions_.coordinator().join(hello->name, channel, hello->versions.value_or(versions::VersionState()));
 }
 
 void ControlServer::on_node_notify(control::Channel& channel, std::string_view method, const Json& params) {
@@ -132,12 +141,14 @@ void ControlServer::on_node_notify(control::Channel& channel, std::string_view m
     director_.weights().hear(*weights);
     return;
   }
+  if (method == "versions") return on_host_versions(channel, params);
   if (method != "health") return channel.close("a node may say hello and report, not \"" + std::string(method) + "\"");
   const auto report = control::node_report_from_json(params);
   if (!report) return channel.close(report.error().message);
   const auto link = connected_.find(report->node);
   if (link == connected_.end() || link->second != &channel) return channel.close("a report before hello, or of another node");
   if (director_.find_node(report->node)) director_.on_report(*report);
+  if (report->versions) versions_.coordinator().hear(channel.peer_name(), *report->versions);
 }
 
 control::Channel* ControlServer::channel_of(const std::string& name) {
@@ -200,67 +211,6 @@ void ControlServer::capture(const Json& params, control::Reply reply) {
   if (started) return;
   capture_.reset();
   reply(started.error());
-}
-
-void ControlServer::reload(control::Reply reply) {
-  manager_.begin_reload();
-  take_file([this, reply = std::move(reply)](Result<Json> result) {
-    manager_.end_reload();
-    reply(std::move(result));
-  });
-}
-
-void ControlServer::take_file(control::Reply reply) {
-  config::Loaded loaded = config::load_file(options_.config_file);
-  if (!loaded.is_valid()) return reply(Error{loaded.errors()});
-  const config::Config& old = director_.config();
-  const auto find_self = [this](const config::Config& config) {
-    return std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
-  };
-  const auto before = find_self(old), after = find_self(loaded.config);
-  if (after == loaded.config.l4_hosts.end()) return reply(Error{loaded.config.file + ": there is no [[l4_host]] \"" + options_.host + "\" any more"});
-  const bool is_moved = after->address != before->address || after->interfaces != before->interfaces || after->control != before->control;
-  const config::Protection &room = loaded.config.protection, &old_room = old.protection;
-  const bool is_resized = loaded.config.ring.slots != old.ring.slots || flow_lines_of(loaded.config) != flow_lines_of(old) ||
-                          room.prefixes != old_room.prefixes || room.sources != old_room.sources;
-  if (is_moved || is_resized) {
-    return reply(Error{loaded.config.file + ": ring.slots, flow_cache.flows, protection.prefixes and sources, and address, interface and control of this L4 host change only with a restart"});
-  }
-  if (const Status listening = metrics_.listen(loaded.config.metrics.l4); !listening) return reply(listening.error());
-  if (const Status set = director_.set_config(loaded.config); !set) return reply(set.error());
-  if (announcer_) announcer_->set_config(loaded.config);
-  log_info("config {:016x} is in use", loaded.config.digest);
-  std::vector<control::Channel*> gone;
-  for (const auto& [id, channel] : connected_) {
-    if (!director_.find_node(id)) gone.push_back(channel);
-  }
-  for (control::Channel* channel : gone) channel->close("this node is in the config no more");
-  send_config(std::move(reply));
-}
-
-// Asks every connected node to take our config; answers when all have said what came of it.
-void ControlServer::send_config(control::Reply reply) {
-  struct Pending {
-    Json answer;
-    std::size_t left;
-    control::Reply reply;
-  };
-  const config::Config& config = director_.config();
-  auto pending = std::make_shared<Pending>(Pending{{{"digest", config.digest}, {"nodes", Json::object()}}, 1, std::move(reply)});
-  const auto finish_one = [pending] {
-    if (--pending->left == 0) pending->reply(pending->answer);
-  };
-  const auto connected = connected_;
-  for (const auto& [id, channel] : connected) {
-    const Director::Node* node = director_.find_node(id);
-    if (!node) continue;
-    ++pending->left;
-    channel->request("config", {{"text", config.text}}, [pending, finish_one, name = node->config.name](Result<Json> result) {
-      pending->answer["nodes"][name] = result ? "ok" : result.error().message;
-      finish_one();
-    });
-  }
-  finish_one();
 }
 
 // By way of three nodes, others each time: one that has no link to another L4 host is not the only messenger.

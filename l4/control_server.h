@@ -1,5 +1,5 @@
-// The L4 host's control sockets: the operator's on this host, and that of the nodes, who dial in over mutual TLS and may
-// say hello and report, nothing else.
+// The L4 host's control sockets: the operator's on this host, and that of the nodes and the other L4 hosts, who dial in
+// over mutual TLS and may say hello and report, nothing else. It dials in to the other L4 hosts the same way.
 #pragma once
 
 #include <map>
@@ -7,10 +7,12 @@
 #include <string>
 
 #include "common/control/channel.h"
+#include "common/control/host_link.h"
 #include "common/control/rates.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
+#include "common/versions/host_versions.h"
 #include "l4/announcer.h"
 #include "l4/capture.h"
 #include "l4/director.h"
@@ -24,8 +26,8 @@ class ControlServer {
     std::string socket;  // path
     std::string host;    // our [[l4_host]]
   };
-  ControlServer(EventLoop& loop, Director& director, ServiceManager& manager, Options options)
-      : loop_(loop), director_(director), manager_(manager), options_(std::move(options)),
+  ControlServer(EventLoop& loop, Director& director, ServiceManager& manager, versions::HostVersions& versions, Options options)
+      : loop_(loop), director_(director), manager_(manager), versions_(versions), options_(std::move(options)), links_(loop, speaker()),
         metrics_(loop, [this] { return metrics::metrics_of(status()); }) {}
 
   Status start();
@@ -45,6 +47,13 @@ class ControlServer {
   void relay_explain(const control::Json& params, control::Reply reply);
   void capture(const control::Json& params, control::Reply reply);
   void take_file(control::Reply reply);
+  Status check_room(const config::Config& config) const;
+  Status use(const config::Config& config);
+  void serve_versions();
+  control::HostLink::Speaker speaker();
+  void on_host_hello(control::Channel& channel, const control::Json& params, control::Reply reply);
+  void on_host_versions(control::Channel& channel, const control::Json& params);
+  void count_answers();
   void send_config(control::Reply reply);
   void say_weights(const control::Weights& weights);
   control::Channel* channel_of(const std::string& node);
@@ -55,11 +64,15 @@ class ControlServer {
   EventLoop& loop_;
   Director& director_;
   ServiceManager& manager_;
+  versions::HostVersions& versions_;
   Options options_;
   Announcer* announcer_ = nullptr;
   std::unique_ptr<control::Server> operators_;
   std::unique_ptr<control::Server> nodes_;
   std::map<std::uint16_t, control::Channel*> connected_;
+  std::map<std::string, control::Channel*> hosts_;  // the other L4 hosts
+  std::shared_ptr<control::TlsIdentity> identity_;
+  control::HostLinks links_;  // to them
   std::unique_ptr<Capture> capture_;  // one at a time
   std::uint16_t last_messenger_ = 0;  // a node's id
   control::StatusRates rates_;

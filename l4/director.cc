@@ -82,19 +82,37 @@ Status Director::start(const config::Config& config) {
   return {};
 }
 
-Status Director::set_config(const config::Config& config) {
-  // The steps that can fail come first.
-  if (const Status good = check_flow_key(config); !good) return good;
+std::shared_ptr<const Rosters> Director::next_rosters(const config::Config& config) const {
   const auto& generations = membership_.generations();
-  const auto rosters = rosters_of(config, generations.empty() ? nullptr : generations.back().rosters.get());
-  if (const Status good = rings_.check(membership_, *rosters, vips_of(config)); !good) return good;
+  return rosters_of(config, generations.empty() ? nullptr : generations.back().rosters.get());
+}
+
+Result<std::vector<VipEntry>> Director::numbered_vips(const config::Config& config, const Rosters& rosters) {
+  if (const Status good = check_flow_key(config); !good) return good.error();
+  if (const Status good = rings_.check(membership_, rosters, vips_of(config)); !good) return good.error();
   std::vector<VipEntry> vips = vips_of(config);
   const auto numbers = rings_.number_vips(vips);
   if (!numbers) return numbers.error();
   for (VipEntry& vip : vips) vip.vip = numbers->at(vip_key(vip.address, vip.port, vip.protocol));
+  return vips;
+}
+
+Status Director::check(const config::Config& config) {
+  const auto vips = numbered_vips(config, *next_rosters(config));
+  if (!vips) return vips.error();
+  // What it writes stands where no packet looks, until the next one writes there.
+  if (const auto vip_flags = guard_.prepare(config, false); !vip_flags) return vip_flags.error();
+  return services_.check(config, *vips);
+}
+
+Status Director::set_config(const config::Config& config) {
+  // The steps that can fail come first.
+  const auto rosters = next_rosters(config);
+  const auto vips = numbered_vips(config, *rosters);
+  if (!vips) return vips.error();
   auto vip_flags = guard_.prepare(config, config_.file.empty());
   if (!vip_flags) return vip_flags.error();
-  if (const Status prepared = services_.prepare(config, vips); !prepared) return prepared;
+  if (const Status prepared = services_.prepare(config, *vips); !prepared) return prepared;
   guard_.commit(std::move(*vip_flags));
   write_nodes(config);
   write_identity(config);

@@ -38,6 +38,8 @@ class Director {
 
   // Reads the membership log, fills the tables, starts to probe.
   Status start(const config::Config& config);
+  // Whether set_config() would take it, now: nothing that forwards changes.
+  Status check(const config::Config& config);
   // Switches to another config; an Error changes nothing.
   Status set_config(const config::Config& config);
 
@@ -71,6 +73,8 @@ class Director {
 
  private:
   Status check_flow_key(const config::Config& config) const;
+  Result<std::vector<VipEntry>> numbered_vips(const config::Config& config, const Rosters& rosters);
+  std::shared_ptr<const Rosters> next_rosters(const config::Config& config) const;
   void write_identity(const config::Config& config);
   void write_nodes(const config::Config& config);
   std::vector<VipEntry> vips_of(const config::Config& config) const;

@@ -24,6 +24,7 @@ constexpr DaemonFlag kFlags[] = {
     {"config", "FILE", "the site's config", true},
     {"host", "NAME", "which [[l4_host]] this host is", true},
     {"state-dir", "DIR", "control socket and membership log (/run/gatehouse-l4)"},
+    {"versions-dir", "DIR", "versions of the config that outlive the host (/var/lib/gatehouse-l4, or versions in --state-dir)"},
     {"bpf-dir", "DIR", "where BPF programs and tables are pinned (/sys/fs/bpf/gatehouse-l4)"},
     {"detach", "", "take the BPF programs off this host and end: forwarding stops"},
     {"help", "", "this text"},
@@ -41,6 +42,7 @@ struct Options {
   std::string host;
   std::string state_folder;
   std::string pin_folder;
+  std::string versions_folder;
   bool is_detach = false;
 };
 
@@ -69,7 +71,9 @@ std::size_t descriptors_for(const config::Config& config) {
 }
 
 Status run(const Options& options) {
-  config::Loaded loaded = config::load_file(options.config_file);
+  auto versions = versions::HostVersions::open(options.versions_folder);
+  if (!versions) return versions.error();
+  const config::Loaded loaded = (*versions)->load(options.config_file);
   if (!loaded.is_valid()) return Error{loaded.errors()};
   const auto host = find_host(loaded.config, options.host);
   if (!host) return host.error();
@@ -90,7 +94,7 @@ Status run(const Options& options) {
   l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
   ServiceManager manager(loop);
   l4::Announcer announcer(loop, director, {options.state_folder + "/host_drain", std::move(inherited)});
-  l4::ControlServer server(loop, director, manager, {options.config_file, options.state_folder + "/control.sock", host->name});
+  l4::ControlServer server(loop, director, manager, **versions, {options.config_file, options.state_folder + "/control.sock", host->name});
   DaemonSignals signals(
       loop,
       [&] {
@@ -128,6 +132,7 @@ int main(int argc, char** argv) {
   if (!command.has("config") || command.value("host").empty()) return command.misused();
   start_log("l4");
   const Status done = run({command.value("config"), command.value("host"), command.value("state-dir", "/run/gatehouse-l4"),
-                           command.value("bpf-dir", "/sys/fs/bpf/gatehouse-l4"), command.has("detach")});
+                           command.value("bpf-dir", "/sys/fs/bpf/gatehouse-l4"), command.versions_folder("/var/lib/gatehouse-l4"),
+                           command.has("detach")});
   return done ? 0 : command.failed(done.error());
 }

@@ -126,6 +126,12 @@ Status ServiceDirector::prepare(const config::Config& config, std::span<const Vi
   return {};
 }
 
+Status ServiceDirector::check(const config::Config& config, std::span<const VipEntry> vips) const {
+  const auto numbers = choose_numbers(config);
+  const auto set = make_set(config, numbers, vips);
+  return set ? check_room(config, numbers) : Status(set.error());
+}
+
 void ServiceDirector::finish() {
   for (const std::uint16_t id : gone_servers_) tables_.remove_node(id);
   for (const std::uint16_t group : gone_groups_) tables_.remove_ring(group);

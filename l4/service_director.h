@@ -37,6 +37,8 @@ class ServiceDirector {
   Status start();
   // What the entries of `config`'s VIPs, in its order, say of their services. VIPs of none are left as they are.
   void describe(const config::Config& config, std::span<VipEntry> vips) const;
+  // Whether prepare() would take it.
+  Status check(const config::Config& config, std::span<const VipEntry> vips) const;
   // The switch to another config has two steps, between which the director switches the VIP table. prepare() may fail, changing
   // nothing; `vips` are the config's, described and numbered.
   Status prepare(const config::Config& config, std::span<const VipEntry> vips);

@@ -15,6 +15,7 @@ constexpr DaemonFlag kFlags[] = {
     {"config", "FILE", "the site's config", true},
     {"node", "NAME", "which [[node]] this host is; without it: no L4 tier, only listeners with addresses"},
     {"state-dir", "DIR", "sockets and shared memory (/run/gatehouse-l7)"},
+    {"versions-dir", "DIR", "versions of the config that outlive the host (/var/lib/gatehouse-l7, or versions in --state-dir)"},
     {"bpf-dir", "DIR", "where BPF programs are pinned (/sys/fs/bpf/gatehouse-l7)"},
     {"detach", "", "take the BPF programs off this host and end"},
     {"help", "", "this text"},
@@ -31,7 +32,7 @@ constexpr DaemonProgram kProgram = {
 
 int supervise(const DaemonCommand& command) {
   const l7::Supervisor::Options options{command.value("config"), command.value("node"), command.value("state-dir", "/run/gatehouse-l7"),
-                                        command.value("bpf-dir", "/sys/fs/bpf/gatehouse-l7")};
+                                        command.value("bpf-dir", "/sys/fs/bpf/gatehouse-l7"), command.versions_folder("/var/lib/gatehouse-l7")};
   if (command.has("detach")) {
     l7::Steering::detach(options.pin_folder);
     return 0;

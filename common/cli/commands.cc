@@ -15,15 +15,18 @@
 #include "common/cli/adjust_command.h"
 #include "common/cli/bgp_command.h"
 #include "common/cli/capture_file.h"
+#include "common/cli/diff.h"
 #include "common/cli/doctor.h"
 #include "common/cli/documentation.h"
 #include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
+#include "common/cli/version_command.h"
 #include "common/config/check_certificates.h"
 #include "common/config/check_prefix_lists.h"
 #include "common/config/load.h"
 #include "common/config/reference.h"
 #include "common/control/channel.h"
+#include "common/json_fields.h"
 
 namespace gatehouse::cli {
 namespace {
@@ -140,6 +143,71 @@ int reload(const Invocation& invocation) {
   if (report.refused.empty()) return 0;
   std::fputs(report.refused.c_str(), stderr);
   return complain("these nodes refused the config and go on with the one that they have");
+}
+
+// Until the daemon has made up its mind about a version that it watches: it does so with or without us.
+int follow_watch(const Invocation& invocation, double number) {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGTERM);
+  sigprocmask(SIG_BLOCK, &ends, nullptr);
+  for (;;) {
+    const Result<Json> history = ask(invocation, "history", Json::object());
+    const std::string state = history ? state_of_version(*history, number) : "watched";
+    if (state == "in use") {
+      print("it stays\n");
+      return 0;
+    }
+    if (state != "watched") {
+      std::fputs(history_report(*history).c_str(), stderr);
+      return complain("it is not in use any more");
+    }
+    if (!wait_a_second(ends)) return complain("the daemon watches on: see `gatehouse history`");
+  }
+}
+
+int report_change(const Invocation& invocation, const char* method, Json request) {
+  const bool is_trial = request.value("dry_run", false), is_watched = request.contains("watch") && !is_trial;
+  const Result<Json> answer = ask(invocation, method, std::move(request), kReloadPatience);
+  if (!answer) {
+    std::fprintf(stderr, "%s\n", answer.error().message.c_str());
+    return complain("nothing has changed, on no host");
+  }
+  const ChangeReport report = change_report(*answer, is_trial);
+  print(report.text);
+  std::fflush(stdout);
+  if (is_watched) return follow_watch(invocation, answer->value("number", 0.0));
+  return report.is_whole || (!is_trial && invocation.has("--absent-ok")) ? 0 : 1;
+}
+
+int apply(const Invocation& invocation) {
+  const std::string& file = invocation.arguments[0];
+  const config::Loaded loaded = config::load_file(file);
+  if (!loaded.is_valid()) {
+    std::fprintf(stderr, "%s\n", loaded.errors().c_str());
+    return complain("nothing has changed, on no host");
+  }
+  const Result<Json> current = ask(invocation, "version", {{"number", 0}});
+  if (!current) return complain(current.error().message);
+  Result<Json> request = apply_request(invocation, loaded.config.text, *current);
+  if (!request) return complain(request.error().message, 2);
+  print(unified_diff(text_of(member(*current, "text")), loaded.config.text, "in use", file));
+  std::fflush(stdout);
+  return report_change(invocation, "apply", std::move(*request));
+}
+
+int rollback(const Invocation& invocation) {
+  Result<Json> request = rollback_request(invocation);
+  if (!request) return complain(request.error().message, 2);
+  return report_change(invocation, "rollback", std::move(*request));
+}
+
+int history(const Invocation& invocation) {
+  const Result<Json> answer = ask(invocation, "history", Json::object());
+  if (!answer) return complain(answer.error().message);
+  print(invocation.has("--json") ? as_line(*answer) : history_report(*answer));
+  return 0;
 }
 
 int explain_packet(const Invocation& invocation) {
@@ -304,6 +372,26 @@ const Command kCommands[] = {
      "Reads the config anew; an L4 host hands it to its nodes. Errors change nothing.",
      {},
      reload},
+    {"apply",
+     "FILE",
+     "Makes FILE the config of all hosts, in two phases: all agree, or none changes. Shows the difference first. Ask an L4 host.",
+     {{"--dry-run", "", "shows the difference and what hosts say to it; changes nothing"},
+      {"--absent-ok", "", "goes on without hosts that are away: they take the version when they are back"},
+      {"--comment", "TEXT", "why, for the history"},
+      {"--watch", "TIME", "goes back by itself when errors (5xx) rise within that time, such as 60s"},
+      {"--max-errors", "SHARE", "with --watch: by how much their share may rise; default: 1%"},
+      {"--min-answers", "N", "with --watch: fewer answers say nothing; default: 100"}},
+     apply},
+    {"history",
+     "",
+     "The versions of the config: when, by whom, why, what became of them, and which host has which.",
+     {{"--json", "", "one line of JSON, for programs"}},
+     history},
+    {"rollback",
+     "[VERSION]",
+     "Makes an earlier version the config of all hosts again, as apply does; without a number: the one before.",
+     {{"--absent-ok", "", "goes on without hosts that are away"}},
+     rollback},
     {"explain",
      "METHOD URL",
      "Which route and pool answer a request, and why; with --packet, which node gets a flow.",

@@ -294,6 +294,8 @@ std::string headline(const Json& status) {
   append(text, tier == "l4" ? "L4 host " : tier == "l7" ? "node " : "", text_of(member(status, "host")));
   append(text, "version ", text_of(member(status, "version")));
   append(text, "config ", digest_of(member(status, "config_digest")));
+  const std::string number = text_of(member(member(member(status, "config_version"), "committed"), "number"));
+  if (number != "0") append(text, "which is version ", number);
   return text.empty() ? "" : text + "\n";
 }
 

@@ -73,6 +73,7 @@ class FrameChannel final : public Channel {
   const std::string& peer() const override { return peer_; }
   const std::string& peer_name() const override { return peer_name_; }
   int peer_pid() const override { return transport_->peer_pid(); }
+  int peer_uid() const override { return transport_->peer_uid(); }
 
  private:
   struct Outgoing {

@@ -56,6 +56,7 @@ class Channel {
   virtual const std::string& peer() const = 0;        // for messages: "unix uid 0 pid 12" or "192.0.2.21:5000 (CN n1)"
   virtual const std::string& peer_name() const = 0;   // the common name of the peer's certificate; empty on Unix
   virtual int peer_pid() const = 0;                   // of the process that connected; 0 over TCP
+  virtual int peer_uid() const = 0;                   // of its user; -1 over TCP
 };
 
 // Both return at once; on_open or on_close follows.

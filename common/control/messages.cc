@@ -1,93 +1,13 @@
 #include "common/control/messages.h"
 
 #include <charconv>
-#include <limits>
+
+#include "common/control/field_reader.h"
 
 namespace gatehouse::control {
 namespace {
 
 using Json = nlohmann::json;
-
-// Reads fields of one object; the first that is missing or wrong becomes the error.
-class FieldReader {
- public:
-  FieldReader(const Json& object, std::string what) : object_(object), what_(std::move(what)) {
-    if (!object.is_object()) refuse("", "an object");
-  }
-
-  template <typename T>
-  void number(const char* name, T& out) {
-    const Json* value = find(name);
-    const bool is_good = value && value->is_number_integer() &&
-                         (value->is_number_unsigned()
-                              ? value->get<std::uint64_t>() <= std::numeric_limits<T>::max()
-                              : std::numeric_limits<T>::is_signed &&
-                                    value->get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min()));
-    if (!is_good) return refuse(name, "a number up to " + std::to_string(std::numeric_limits<T>::max()));
-    out = static_cast<T>(value->get<std::int64_t>());
-    if (value->is_number_unsigned()) out = static_cast<T>(value->get<std::uint64_t>());
-  }
-  void text(const char* name, std::string& out) {
-    const Json* value = find(name);
-    if (!value || !value->is_string()) return refuse(name, "a text");
-    out = value->get<std::string>();
-  }
-  void flag(const char* name, bool& out) {
-    const Json* value = find(name);
-    if (!value || !value->is_boolean()) return refuse(name, "true or false");
-    out = value->get<bool>();
-  }
-  template <typename T, typename Parse>
-  void parsed(const char* name, T& out, const char* expected, Parse parse) {
-    std::string written;
-    text(name, written);
-    const auto value = parse(written);
-    if (!value) return refuse(name, expected);
-    out = *value;
-  }
-  template <typename T, typename Parse>
-  void list(const char* name, std::vector<T>& out, Parse parse) {
-    const Json* value = find(name);
-    if (!value || !value->is_array()) return refuse(name, "a list");
-    for (const Json& element : *value) {
-      auto item = parse(element);
-      if (!item) {
-        if (error_.empty()) error_ = item.error().message;
-        return;
-      }
-      out.push_back(std::move(*item));
-    }
-  }
-  // None when it is missing: earlier versions do not send it.
-  void counts(const char* name, std::map<std::string, std::uint64_t>& out) {
-    const Json* value = find(name);
-    if (!value) return;
-    if (!value->is_object()) return refuse(name, "numbers by name");
-    for (const auto& [key, count] : value->items()) {
-      if (!count.is_number_unsigned()) return refuse(name, "numbers by name");
-      out[key] = count.get<std::uint64_t>();
-    }
-  }
-  template <typename T>
-  Result<T> finish(T value) const {
-    if (!error_.empty()) return Error{error_};
-    return value;
-  }
-
- private:
-  const Json* find(const char* name) const {
-    if (!object_.is_object()) return nullptr;
-    const auto found = object_.find(name);
-    return found == object_.end() ? nullptr : &*found;
-  }
-  void refuse(const std::string& name, const std::string& expected) {
-    if (error_.empty()) error_ = what_ + (name.empty() ? "" : "." + name) + ": expected " + expected;
-  }
-
-  const Json& object_;
-  std::string what_;
-  std::string error_;
-};
 
 Result<WorkerReport> worker_from_json(const Json& json) {
   WorkerReport worker;
@@ -177,9 +97,15 @@ Json to_json(const CertificateReport& certificate) {
 }
 
 Json to_json(const Hello& hello) {
-  return {{"protocol", hello.protocol}, {"node", hello.node},       {"name", hello.name},
-          {"address", to_string(hello.address)}, {"version", hello.version}, {"config_digest", hello.config_digest},
-          {"workers", hello.workers}};
+  Json json = {{"protocol", hello.protocol}, {"node", hello.node},       {"name", hello.name},
+               {"address", to_string(hello.address)}, {"version", hello.version}, {"config_digest", hello.config_digest},
+               {"workers", hello.workers}};
+  if (hello.versions) json["versions"] = to_json(*hello.versions);
+  return json;
+}
+
+Json to_json(const HostHello& hello) {
+  return {{"protocol", hello.protocol}, {"name", hello.name}, {"version", hello.version}, {"versions", to_json(hello.versions)}};
 }
 
 Json to_json(const NodeReport& report) {
@@ -195,6 +121,7 @@ Json to_json(const NodeReport& report) {
           {"backends", std::move(backends)},
           {"certificates", std::move(certificates)}};
   if (report.cpu_use) json["cpu_use"] = *report.cpu_use;
+  if (report.versions) json["versions"] = to_json(*report.versions);
   return json;
 }
 
@@ -214,7 +141,22 @@ Result<Hello> hello_from_json(const Json& json) {
   reader.text("version", hello.version);
   reader.number("config_digest", hello.config_digest);
   reader.number("workers", hello.workers);
+  reader.optional("versions", hello.versions, versions::version_state_from_json);
   return reader.finish(hello);
+}
+
+Result<HostHello> host_hello_from_json(const Json& json) {
+  HostHello hello;
+  std::optional<versions::VersionState> state;
+  FieldReader reader(json, "hello");
+  reader.number("protocol", hello.protocol);
+  reader.text("name", hello.name);
+  reader.text("version", hello.version);
+  reader.optional("versions", state, versions::version_state_from_json);
+  if (const auto read = reader.finish(true); !read) return read.error();
+  if (!state) return Error{"hello.versions: expected where the host stands"};
+  hello.versions = *state;
+  return hello;
 }
 
 Result<NodeReport> node_report_from_json(const Json& json) {
@@ -228,6 +170,7 @@ Result<NodeReport> node_report_from_json(const Json& json) {
   reader.list("workers", report.workers, worker_from_json);
   reader.list("backends", report.backends, backend_from_json);
   reader.list("certificates", report.certificates, certificate_from_json);
+  reader.optional("versions", report.versions, versions::version_state_from_json);
   return reader.finish(std::move(report));
 }
 

@@ -4,6 +4,9 @@
 // method      from → to              kind      params → result
 // hello       node → L4 host         request   Hello → {}            refused: unknown node id, wrong certificate name
 // health      node → L4 host         notify    NodeReport            once a second and after every change
+// hello_host  L4 host → L4 host      request   HostHello → {}        the same between L4 hosts: each dials in to the others
+// versions    L4 host → L4 host      notify    VersionState          once a second and after every change
+// version_*   L4 host → who dialled in  request  see versions/participant.h: a change of the config, in two phases
 // weights     L4 host → node → other L4 hosts  notify  Weights   what load feedback decided; the node passes it on as it is
 // drain       CLI → either, L4 → node  request {node, on: bool} → {} the node keeps the state and reports it to all
 // config      L4 host → node         request   {text} → {digest}     refused with all findings: nothing changes
@@ -11,6 +14,7 @@
 // status      CLI → either           request   {} → SiteStatus       (as `gatehouse status --json` prints it)
 // weight      CLI → node             request   {route, pool, weight} → {name, pools: [{name, weight, weight_now, share, requests}]}
 // backend     CLI → node             request   {pool, address, action: drain|undrain|disable|enable|weight, weight} → BackendReport
+// apply, rollback, history, version  CLI → either  request   see versions/requests.h
 // explain     CLI → either           request   {method, url, headers, client} → {route, pool, why: [...]}; L4 asks a node
 // explain_packet  CLI → L4 host      request   {source, vip} → {slot, hops, node, ...}
 #pragma once
@@ -24,6 +28,7 @@
 
 #include "common/address.h"
 #include "common/result.h"
+#include "common/versions/version.h"
 
 namespace gatehouse::control {
 
@@ -37,6 +42,15 @@ struct Hello {
   std::string version;            // of the software
   std::uint64_t config_digest = 0;
   std::uint32_t workers = 0;
+  std::optional<versions::VersionState> versions;  // earlier versions do not send it; so below
+};
+
+// Of an L4 host to another.
+struct HostHello {
+  int protocol = kProtocolVersion;
+  std::string name;
+  std::string version;            // of the software
+  versions::VersionState versions;
 };
 
 struct WorkerReport {
@@ -84,6 +98,7 @@ struct NodeReport {
   std::vector<WorkerReport> workers;
   std::vector<BackendReport> backends;
   std::vector<CertificateReport> certificates;  // those that expire first
+  std::optional<versions::VersionState> versions;
 };
 
 // Factors of the nodes' weights, in thousandths; a node that is not named has 1000.
@@ -98,9 +113,11 @@ nlohmann::json status_of(const WorkerReport& worker);  // as "status" shows it
 nlohmann::json to_json(const Weights& weights);
 nlohmann::json to_json(const CertificateReport& certificate);
 nlohmann::json to_json(const Hello& hello);
+nlohmann::json to_json(const HostHello& hello);
 nlohmann::json to_json(const NodeReport& report);
 // Errors name the field and what it should be.
 Result<Hello> hello_from_json(const nlohmann::json& json);
+Result<HostHello> host_hello_from_json(const nlohmann::json& json);
 Result<NodeReport> node_report_from_json(const nlohmann::json& json);
 Result<Weights> weights_from_json(const nlohmann::json& json);
 

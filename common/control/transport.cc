@@ -91,6 +91,7 @@ class UnixTransport final : public Transport {
     return "unix uid " + std::to_string(who.uid) + " pid " + std::to_string(who.pid);
   }
   int peer_pid() const override { return credentials().pid; }
+  int peer_uid() const override { return static_cast<int>(credentials().uid); }
 
  private:
   static void take_descriptors(msghdr& message, std::vector<Fd>& descriptors) {
@@ -155,6 +156,7 @@ class TlsTransport final : public Transport {
 
   std::string failure() const override { return failure_; }
   int peer_pid() const override { return 0; }
+  int peer_uid() const override { return -1; }
   std::string peer() const override {
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;

@@ -36,6 +36,7 @@ class Transport {
   virtual std::string peer() const = 0;       // known once open
   virtual std::string peer_name() const = 0;  // common name of its certificate
   virtual int peer_pid() const = 0;           // 0 over TCP
+  virtual int peer_uid() const = 0;           // -1 over TCP
 };
 
 class TlsIdentity {

@@ -39,7 +39,7 @@ std::uint64_t descriptors_for(const config::Config& config) {
 }  // namespace
 
 Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)), manager_(loop),
-      metrics_(loop, [this] { return metrics::metrics_of(status()); }) {
+      links_(loop, speaker()), metrics_(loop, [this] { return metrics::metrics_of(status()); }) {
   tls_ = std::make_unique<TlsStore>(loop_, [this] { on_files_replaced(); });
   tickets_ = std::make_unique<TicketKeeper>(loop_, [this] {
     if (workers_) workers_->send_ticket_keys();
@@ -47,7 +47,10 @@ Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_
 }
 
 Status Supervisor::start() {
-  config::Loaded loaded = config::load_file(options_.config_file);
+  auto versions = versions::HostVersions::open(options_.versions_folder);
+  if (!versions) return versions.error();
+  versions_ = std::move(*versions);
+  config::Loaded loaded = versions_->load(options_.config_file);
   if (!loaded.is_valid()) return Error{loaded.errors()};
   for (const config::Finding& finding : loaded.findings) log_warn("{}", finding.text);
   // Workers inherit it.
@@ -56,11 +59,13 @@ Status Supervisor::start() {
   auto prepared = prepare(std::move(loaded.config));
   if (!prepared) return prepared.error();
   config_ = std::move(prepared->config);
+  node_ = std::move(prepared->node);
   auto lock = lock_state_folder(options_.state_folder);
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
   // Workers reach their socket in it as another user; everything in it has its own mode.
   chmod(options_.state_folder.c_str(), 0711);
+  serve_versions();
   if (const Status listening = listen(); !listening) return listening;
   if (const Status listening = metrics_.listen(config_.metrics.l7); !listening) return listening;
   if (const Status opened = open_board_and_steering(config_); !opened) return opened;
@@ -88,15 +93,15 @@ Status Supervisor::start() {
   return {};
 }
 
-Status Supervisor::adopt_node(const config::Config& config) {
-  if (options_.node.empty()) return {};
+// This one, of id 0 on a host without an L4 tier.
+Result<config::Node> Supervisor::find_node(const config::Config& config) const {
+  if (options_.node.empty()) return config::Node();
   for (const config::Node& node : config.nodes) {
     if (node.name != options_.node) continue;
     if (node_.id != 0 && (node.id != node_.id || node.address != node_.address || node.interface != node_.interface)) {
       return Error{config.file + ": id, address and interface of node \"" + node.name + "\" change only with a restart of it"};
     }
-    node_ = node;
-    return {};
+    return node;
   }
   std::vector<std::string> names;
   for (const config::Node& node : config.nodes) names.push_back(node.name);
@@ -131,8 +136,8 @@ Json Supervisor::settle() {
 
 Status Supervisor::listen() {
   control::Handlers handlers;
-  handlers.on_request = [this](control::Channel&, std::string_view method, const Json& params, control::Reply reply) {
-    on_request(method, params, std::move(reply));
+  handlers.on_request = [this](control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
+    on_operator_request(channel, method, params, std::move(reply));
   };
   auto server = control::listen_unix(loop_, options_.state_folder + "/control.sock", std::move(handlers));
   if (!server) return server.error();
@@ -143,27 +148,46 @@ Status Supervisor::listen() {
   return {};
 }
 
-// Links that lead where the config says stay as they are.
 void Supervisor::connect_site() {
-  if (node_.id == 0) return;
-  const auto is_wanted = [this](const std::unique_ptr<SiteLink>& link) {
-    return std::any_of(config_.l4_hosts.begin(), config_.l4_hosts.end(), [&](const auto& host) { return link->leads_to(host); });
+  if (node_.id != 0) links_.follow(config_.l4_hosts, node_.name, identity_);
+}
+
+control::HostLink::Speaker Supervisor::speaker() {
+  return {[this] { return control::HostLink::Message{"hello", to_json(hello())}; },
+          [this] { return control::HostLink::Message{"health", to_json(report())}; },
+          [this](const control::HostLink& from, std::string_view method, const Json& params, control::Reply reply) {
+            if (!versions::Participant::takes(method)) return on_request(method, params, std::move(reply));
+            versions_->participant().on_request(from.host(), method, params, std::move(reply));
+          },
+          // What an L4 host tells the others by way of this node.
+          [this](const control::HostLink& from, std::string_view method, const Json& params) {
+            if (method != "weights") return;
+            for (const auto& link : links_.all()) {
+              if (link.get() != &from) link->notify(method, params);
+            }
+          }};
+}
+
+// What changes the config of a site begins at an L4 host; a host without that tier is its own site.
+void Supervisor::serve_versions() {
+  versions::HostVersions::Daemon daemon;
+  daemon.name = node_.id ? node_.name : "this host";
+  if (node_.id) daemon.why_no_changes = "this is a node: ask an L4 host, which tells all of them";
+  daemon.config = [this]() -> const config::Config& { return config_; };
+  daemon.on_change = [this] { report_soon(); };
+  daemon.prepare = [this](const std::string& text) -> Result<versions::Participant::Switch> {
+    auto prepared = prepare_text(text);
+    if (!prepared) return prepared.error();
+    const auto ready = std::make_shared<Prepared>(std::move(*prepared));
+    return versions::Participant::Switch(
+        [this, ready](control::Reply reply) { apply(std::move(*ready), reloading(std::move(reply))); });
   };
-  std::erase_if(links_, [&](const auto& link) { return !is_wanted(link); });
-  for (const config::L4Host& host : config_.l4_hosts) {
-    const bool is_linked = std::any_of(links_.begin(), links_.end(), [&](const auto& link) { return link->leads_to(host); });
-    if (is_linked || !host.control || !identity_) continue;
-    SiteLink::Node node{[this] { return hello(); }, [this] { return report(); },
-                        [this](std::string_view method, const Json& params, control::Reply reply) {
-                          on_request(method, params, std::move(reply));
-                        },
-                        [this](const SiteLink& from, const Json& params) {
-                          for (const auto& link : links_) {
-                            if (link.get() != &from) link->pass_on_weights(params);
-                          }
-                        }};
-    links_.push_back(std::make_unique<SiteLink>(loop_, host, identity_, std::move(node)));
-  }
+  versions_->serve(loop_, std::move(daemon));
+}
+
+void Supervisor::on_operator_request(control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
+  if (!versions::Requests::takes(method)) return on_request(method, params, std::move(reply));
+  versions_->requests().on_request(versions::name_of_user(static_cast<unsigned>(channel.peer_uid())), method, params, std::move(reply));
 }
 
 void Supervisor::on_request(std::string_view method, const Json& params, control::Reply reply) {
@@ -224,15 +248,21 @@ void Supervisor::reload_file(control::Reply reply) {
 }
 
 void Supervisor::reload(const std::string& text, control::Reply reply) {
-  config::Loaded loaded = config::load_text(text, options_.config_file);
-  if (!loaded.is_valid()) return reply(Error{loaded.errors()});
-  auto prepared = prepare(std::move(loaded.config));
+  auto prepared = prepare_text(text);
   if (!prepared) return reply(prepared.error());
+  if (const Status may = versions_->check_reload(prepared->config); !may) return reply(may.error());
   apply(std::move(*prepared), std::move(reply));
 }
 
+Result<Supervisor::Prepared> Supervisor::prepare_text(const std::string& text) {
+  config::Loaded loaded = config::load_text(text, options_.config_file);
+  if (!loaded.is_valid()) return Error{loaded.errors()};
+  return prepare(std::move(loaded.config));
+}
+
 Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
-  if (const Status adopted = adopt_node(config); !adopted) return adopted.error();
+  auto node = find_node(config);
+  if (!node) return node.error();
   auto files = tls_->read(config);
   if (!files) return files.error();
   auto secret = TicketKeeper::read_secret(config.tls);
@@ -240,7 +270,7 @@ Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
   if (const Status checked = check_addresses(config); !checked) return checked.error();
   auto cookie_secrets = TicketKeeper::read_cookie_secrets(config.cookies);
   if (!cookie_secrets) return cookie_secrets.error();
-  return Prepared{std::move(config), std::move(*files), std::move(*secret), std::move(*cookie_secrets)};
+  return Prepared{std::move(config), std::move(*node), std::move(*files), std::move(*secret), std::move(*cookie_secrets)};
 }
 
 void Supervisor::apply(Prepared prepared, control::Reply reply) {
@@ -250,6 +280,7 @@ void Supervisor::apply(Prepared prepared, control::Reply reply) {
     if (const Status steered = steering_->set_config(prepared.config, count); !steered) return reply(steered.error());
   }
   config_ = std::move(prepared.config);
+  node_ = std::move(prepared.node);
   prober_->set_config(config_, prepared.files);
   tls_->use(config_, std::move(prepared.files));
   tickets_->set_cookie_secrets(std::move(prepared.cookie_secrets));
@@ -291,7 +322,7 @@ void Supervisor::report_soon() {
   loop_.defer([this] {
     is_report_due_ = false;
     if (workers_) tell_manager();
-    for (const auto& link : links_) link->report_now();
+    links_.report_now();
   });
 }
 
@@ -303,6 +334,7 @@ control::Hello Supervisor::hello() const {
   hello.version = GATEHOUSE_VERSION;
   hello.config_digest = config_.digest;
   hello.workers = workers_ ? workers_->count() : 0;
+  hello.versions = versions_->state();
   return hello;
 }
 
@@ -311,6 +343,7 @@ control::NodeReport Supervisor::report() const {
   report.node = node_.id;
   report.is_draining = is_draining_;
   report.config_digest = config_.digest;
+  report.versions = versions_->state();
   if (!workers_) return report;
   for (std::uint32_t index = 0; index < kMaxWorkers; ++index) {
     const WorkerCell& cell = board_->worker(index);
@@ -351,6 +384,7 @@ Json Supervisor::status() const {
   Json answer = counters();
   answer["latencies"] = latencies_->report();
   answer["handshake_failures"] = handshake_failures();
+  answer["config_version"] = to_json(versions_->state());
   return answer;
 }
 
@@ -373,6 +407,10 @@ void Supervisor::on_second() {
   cpu_meter_.measure(workers, loop_.now());
   latencies_->remember(loop_.now());
   rates_.remember(counters(), loop_.now());
+  for (const control::WorkerReport& worker : report().workers) {
+    versions_->requests().rate().hear(std::to_string(worker.index), worker.pid, {worker.requests, worker.responses_5xx});
+  }
+  versions_->requests().on_second();
   tell_manager();
   if (is_forgetting_due_ && workers_->all_serve_config()) {
     is_forgetting_due_ = false;
@@ -386,9 +424,8 @@ void Supervisor::stop(std::function<void()> on_stopped) {
   log_info("stopping: finishing what is in flight");
   manager_.stopping(kFarewell + config_.workers.drain_timeout + kPatience);
   is_draining_ = true;
-  const bool has_site = std::any_of(links_.begin(), links_.end(), [](const auto& link) { return link->is_welcome(); });
-  for (const auto& link : links_) link->report_now();
-  leave_.arm<&Supervisor::leave>(loop_, has_site ? kFarewell : Duration(0), this);
+  links_.report_now();
+  leave_.arm<&Supervisor::leave>(loop_, links_.has_welcome() ? kFarewell : Duration(0), this);
 }
 
 void Supervisor::leave() {

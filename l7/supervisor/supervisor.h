@@ -8,16 +8,17 @@
 
 #include "common/config/model.h"
 #include "common/control/channel.h"
+#include "common/control/host_link.h"
 #include "common/control/messages.h"
 #include "common/control/rates.h"
 #include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
+#include "common/versions/host_versions.h"
 #include "l7/board.h"
 #include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/cpu_meter.h"
 #include "l7/supervisor/latencies.h"
 #include "l7/supervisor/prober.h"
-#include "l7/supervisor/site_link.h"
 #include "l7/supervisor/steering.h"
 #include "l7/supervisor/ticket_keeper.h"
 #include "l7/supervisor/tls_store.h"
@@ -32,6 +33,7 @@ class Supervisor {
     std::string node;          // empty: one host without an L4 tier
     std::string state_folder;
     std::string pin_folder;
+    std::string versions_folder;
   };
   Supervisor(EventLoop& loop, Options options);
 
@@ -45,18 +47,23 @@ class Supervisor {
   Status open_board_and_steering(const config::Config& config);
   Status listen();
   void connect_site();
-  Status adopt_node(const config::Config& config);
+  Result<config::Node> find_node(const config::Config& config) const;
+  void serve_versions();
+  control::HostLink::Speaker speaker();
+  void on_operator_request(control::Channel& channel, std::string_view method, const control::Json& params, control::Reply reply);
   void on_request(std::string_view method, const control::Json& params, control::Reply reply);
   void reload(const std::string& text, control::Reply reply);
   void reload_file(control::Reply reply);
   // A config with all the files that it needs.
   struct Prepared {
     config::Config config;
+    config::Node node;
     TlsFiles files;
     std::string ticket_secret;
     TicketKeeper::CookieSecrets cookie_secrets;
   };
   Result<Prepared> prepare(config::Config config);
+  Result<Prepared> prepare_text(const std::string& text);
   void apply(Prepared prepared, control::Reply reply);
   control::Json settle();
   void on_files_replaced();
@@ -87,8 +94,9 @@ class Supervisor {
   std::unique_ptr<Prober> prober_;
   CpuMeter cpu_meter_;
   std::shared_ptr<control::TlsIdentity> identity_;
+  std::unique_ptr<versions::HostVersions> versions_;
   std::unique_ptr<control::Server> control_;
-  std::vector<std::unique_ptr<SiteLink>> links_;
+  control::HostLinks links_;
   bool is_draining_ = false;
   bool is_report_due_ = false;
   bool is_forgetting_due_ = false;  // Adjustments::forget_others()

@@ -32,6 +32,39 @@ TEST(Messages, HelloComesBackAsItWas) {
   EXPECT_EQ(back->workers, 64u);
 }
 
+versions::VersionState standing() {
+  return {versions::make_version(7, "seven").id, versions::make_version(8, "eight").id, "l4b", "no room"};
+}
+
+TEST(Messages, WhereAHostStandsGoesWithHelloAndReportAndIsNotMissed) {
+  EXPECT_FALSE(hello_from_json(to_json(hello()))->versions);
+  Hello with = hello();
+  with.versions = standing();
+  const auto back = hello_from_json(Json::parse(to_json(with).dump()));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(to_json(*back->versions), to_json(standing()));
+  NodeReport reported = report();
+  reported.versions = standing();
+  EXPECT_EQ(to_json(*node_report_from_json(to_json(reported))->versions), to_json(standing()));
+  Json wrong = to_json(with);
+  wrong["versions"]["committed"]["digest"] = "abc";
+  const auto refused = hello_from_json(wrong);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("hello: version: expected a number"), std::string::npos) << refused.error().message;
+}
+
+TEST(Messages, AnL4HostSaysWhoItIsAndWhereItStands) {
+  const HostHello said{kProtocolVersion, "l4a", "0.1.0", standing()};
+  const auto back = host_hello_from_json(Json::parse(to_json(said).dump()));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(to_json(*back), to_json(said));
+  for (const char* field : {"protocol", "name", "version", "versions"}) {
+    Json json = to_json(said);
+    json.erase(field);
+    EXPECT_FALSE(host_hello_from_json(json)) << field;
+  }
+}
+
 TEST(Messages, ReportComesBackAsItWas) {
   const auto back = node_report_from_json(Json::parse(to_json(report()).dump()));
   ASSERT_TRUE(back) << back.error().message;
