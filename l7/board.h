@@ -102,6 +102,7 @@ struct alignas(64) BackendCell {
   std::atomic<std::uint32_t> ejections_in_a_row;
   std::atomic<std::uint64_t> ejections;
   std::atomic<std::int64_t> ejected_until_ms;     // board_time(); 0: never was
+  std::atomic<std::uint64_t> peak_ewma;           // see backend/peak_ewma.h
   WorkerPlaces in_flight;
   WorkerPlaces connections;
 };
@@ -171,6 +172,9 @@ class Board {
   // Grows with every change that was made at run time: what follows from cells is to be looked at again.
   std::uint64_t version() const;
   void bump_version();
+  // One more than the highest worker that has ever taken its place: those beyond hold nothing.
+  std::uint32_t workers_seen() const;
+  void take_place(std::uint32_t index);
   void clear_worker(std::uint32_t index);
   // Each takes the cells of `keys`, all that the config names. Cells of what left the config stay while there is room, for
   // workers of an earlier snapshot may still use them; else they are cleared and free. Supervisor only.

@@ -81,7 +81,9 @@ inline constexpr auto kFields<Pool> = std::tuple{
     field("limits", &Pool::limits, "What is answered 503 at once; exact over the workers of a node."),
     field("panic", &Pool::panic, "When too few backends are healthy: \"refuse\" (503), or \"use-all\": unhealthy and ejected ones too, drained ones never."),
     field("panic_below", &Pool::panic_below, "Percent of healthy backends below which that is; 0: when there is none.", kOptional, 0, 100),
-    field("policy", &Pool::policy, "Who is next: \"round-robin\" by weight; \"maglev\" or \"ring-hash\": whom the hash says, and round-robin for requests without it."),
+    field("policy", &Pool::policy, "Who is next, always by weight: \"round-robin\"; \"least-request\": who has least in flight on the node; \"two-choices\": of two drawn by lot who has less; "
+          "\"peak-ewma\": of two who would answer first, by the time to the heads of answers and requests in flight; \"random\"; \"maglev\" or \"ring-hash\": whom the hash says, and "
+          "round-robin for requests without it."),
     field("hash", &Pool::hash, "What maglev and ring-hash look at: one of header, cookie, query, path, client."),
     field("affinity", &Pool::affinity, "A cookie of ours keeps clients with the backend that answered them, until it is drained or down."),
     field("slow_start", &Pool::slow_start, "A backend that has recovered or been enabled grows to its whole weight in this time; \"0s\": at once.", kOptional, 0, kDay),

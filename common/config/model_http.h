@@ -79,7 +79,7 @@ struct Pool {
   Limits limits;
   std::string panic = "refuse";         // refuse | use-all
   std::uint32_t panic_below = 0;        // percent of healthy backends; 0: when there is none
-  std::string policy = "round-robin";   // round-robin | maglev | ring-hash
+  std::string policy = "round-robin";   // one of kPolicies
   std::optional<Hash> hash;             // of maglev and ring-hash
   std::optional<OwnCookie> affinity;    // clients stay with the backend that they got
   Duration slow_start{0};               // after recovery, to the whole weight; 0: at once

@@ -63,11 +63,11 @@ class AffinityValidator : Validator {
 
   void check_pool(std::size_t i, const Pool& pool) {
     if (pool.affinity) check_cookie(at("pool", i, "affinity"), "[[pool]].affinity ", *pool.affinity);
-    const bool is_hashed = pool.policy == "maglev" || pool.policy == "ring-hash";
-    if (!is_hashed && pool.policy != "round-robin") {
-      error(at("pool", i, "policy"),
-            "[[pool]] policy: expected \"round-robin\", \"maglev\" or \"ring-hash\", found " +
-                quoted(pool.policy));
+    const auto policy = std::find_if(std::begin(kPolicies), std::end(kPolicies),
+                                     [&pool](const Policy& each) { return pool.policy == each.name; });
+    const bool is_known = policy != std::end(kPolicies), is_hashed = is_known && policy->is_hashed;
+    if (!is_known) {
+      error(at("pool", i, "policy"), "[[pool]] policy: expected " + policy_names() + ", found " + quoted(pool.policy));
     } else if (is_hashed != pool.hash.has_value()) {
       error(at("pool", i, is_hashed ? "policy" : "hash"),
             is_hashed ? "[[pool]] policy " + quoted(pool.policy) + ": expected hash with it"
@@ -80,6 +80,15 @@ class AffinityValidator : Validator {
                                       [](const Backend& backend) { return !backend.backup; });
     if (!pool.backends.empty() && !has_main)
       error(at("pool", i, "backends"), "[[pool]] " + quoted(pool.name) + ": every backend is a backup");
+  }
+
+  static std::string policy_names() {
+    std::string names;
+    for (const Policy& policy : kPolicies) {
+      const bool is_last = &policy == std::end(kPolicies) - 1;
+      names += (names.empty() ? "" : is_last ? " or " : ", ") + quoted(policy.name);
+    }
+    return names;
   }
 
   void check_hash(std::size_t i, const Hash& hash) {

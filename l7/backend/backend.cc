@@ -25,7 +25,13 @@ Backend::Backend(WorkerContext& context, const Endpoint& address, BackendCell* c
 Backend::~Backend() = default;
 
 bool Backend::is_avoided() const { return context_.loop.now() < avoided_until_; }
-void Backend::avoid() { avoided_until_ = context_.loop.now() + kAvoidance; }
+void Backend::avoid() {
+  avoided_until_ = context_.loop.now() + kAvoidance;
+  context_.backends.count_avoidance();
+}
+EventLoop::Clock::time_point Backend::ejected_until() const {
+  return EventLoop::Clock::time_point(Duration(cell_->ejected_until_ms.load(std::memory_order_relaxed)));
+}
 
 bool Backend::is_ejected() const { return cell_ && gatehouse::l7::is_ejected(*cell_, context_.loop.now()); }
 

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "l7/backend/ejection.h"
+#include "l7/backend/peak_ewma.h"
 #include "l7/backend/retry_budget.h"
 #include "l7/worker_context.h"
 
@@ -16,22 +17,25 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
       context_(backends.context()),
       speaks_h2_(config.protocol == "h2"),
       counts_requests_(config.limits.max_requests > 0 || (config.hash && config.hash->max_load > 0)),
+      is_timed_(config.policy == "peak-ewma"),
       proxy_version_(parse_proxy_version(config.proxy_protocol)),
       cell_(context_.board.pool(pool_key(config.name))),
       latency_(context_.board.latency(LatencyKind::kPool, config.name)) {
   if (!cell_) cell_ = (own_cell_ = std::make_unique<PoolCell>()).get();
   if (config.affinity) affinity_.emplace(*config.affinity, "affinity");
   members_.reserve(config.backends.size());
-  for (const config::Backend& backend : config.backends) {
-    members_.push_back({BackendPin(backends.find_or_add(config.name, backend.address, tls)), backend.weight,
-                        backend.weight, backend.backup});
-    has_backups_ |= backend.backup;
-  }
-  if (!members_.empty()) members_[worker % members_.size()].credit = 1;
-  if (config.policy == "maglev") hash_.emplace(HashPolicy::Kind::kMaglev);
-  if (config.policy == "ring-hash") hash_.emplace(HashPolicy::Kind::kRing);
-  version_ = context_.board.version();
-  refresh();
+  for (const config::Backend& backend : config.backends) add_member(backend, backends, tls);
+  policy_ = make_policy({config_, *cell_, context_.board, context_.loop, worker, context_.request_ids.next_word()});
+  look();
+}
+
+void Pool::add_member(const config::Backend& backend, BackendSet& backends, const TlsClientContext& tls) {
+  Member member{BackendPin(backends.find_or_add(config_.name, backend.address, tls))};
+  member.key = key_of(*member.backend);
+  member.weight = member.base = backend.weight;
+  member.is_backup = backend.backup;
+  has_backups_ |= backend.backup;
+  members_.push_back(std::move(member));
 }
 
 std::uint64_t Pool::key_of(const Backend& backend) const {
@@ -40,7 +44,7 @@ std::uint64_t Pool::key_of(const Backend& backend) const {
 
 Backend* Pool::find(std::uint64_t key) const {
   for (const Member& member : members_) {
-    if (key_of(*member.backend) == key) return &*member.backend;
+    if (member.key == key) return &*member.backend;
   }
   return nullptr;
 }
@@ -72,6 +76,13 @@ bool Pool::is_panic() {
   return is_now;
 }
 
+void Pool::note_wait(Backend& backend, EventLoop::Clock::time_point since) {
+  BackendCell* cell = backend.cell();
+  if (!is_timed_ || !cell || since == EventLoop::Clock::time_point::max()) return;
+  const std::chrono::duration<double, std::micro> wait = context_.loop.now() - since;
+  add_sample(cell->peak_ewma, wait.count(), board_time(context_.loop.now()));
+}
+
 void Pool::note_success(Backend& backend) {
   if (BackendCell* cell = backend.cell()) count_success(*cell);
 }
@@ -84,6 +95,7 @@ void Pool::note_failure(Backend& backend, bool counts_for_ejection) {
   if (!time) return;
   // Looked at afterwards: two workers that eject at once see each other.
   if (has_too_many_ejected()) return take_back(*cell);
+  context_.board.bump_version();
   log_warn("pool {}: backend {} is ejected for {} after failures in a row", config_.name,
            to_string(backend.address()), to_string(*time));
 }

@@ -1,6 +1,6 @@
 // A pool of the current snapshot: its members as this worker sees them, the choice among them, and what the
 // pool as a whole allows: its limits, its retry budget, and what happens when too few members are healthy
-// (panic). What is set at run time of members is looked at when the board says that something has changed.
+// (panic). Members are looked at when the board says that something has changed: see choice.cc.
 #pragma once
 
 #include <memory>
@@ -10,18 +10,10 @@
 
 #include "common/config/model.h"
 #include "l7/backend/balancer.h"
-#include "l7/backend/hash_policy.h"
 #include "l7/own_cookie.h"
 #include "l7/proxy_protocol.h"
 
 namespace gatehouse::l7 {
-
-// What a request says about who should answer it.
-struct Wish {
-  std::span<Backend* const> tried;  // these have failed it
-  Backend* bound = nullptr;         // its client's, by affinity
-  std::optional<std::uint64_t> hash;
-};
 
 class Pool {
  public:
@@ -35,8 +27,7 @@ class Pool {
   ProxyVersion proxy_version() const {
     return proxy_version_;
   }  // of the header that its connections begin with
-  // A healthy member that is not in `tried` and has room: the bound one, else the first by hash, else the
-  // next in turn. Backups come after all others; one that refused a connection lately only when there is no
+  // A healthy member that is not in `tried` and has room: the bound one, else whom the policy says. Backups come after all others; one that refused a connection lately only when there is no
   // other, one that is ejected only instead of nobody at all. In panic any member, or none, as config says.
   // nullptr: nobody is left.
   Backend* choose(const Wish& wish);
@@ -53,6 +44,7 @@ class Pool {
   Backend* find(std::uint64_t key) const;
 
   // What an exchange made of a member. A failure in a row too many ejects it.
+  void note_wait(Backend& backend, EventLoop::Clock::time_point since);  // from the end of the request to the head of its answer
   void note_success(Backend& backend);
   void note_failure(Backend& backend, bool counts_for_ejection = true);
 
@@ -75,22 +67,23 @@ class Pool {
     kEjectedBackup,
     kNot
   };
-  void refresh();
-  void rebuild_hash();
-  void warm_up();
-  Rank rank_members(const Wish& wish);
-  Rank rank_of(const Member& member, const Wish& wish, bool is_panic);
+  void add_member(const config::Backend& backend, BackendSet& backends, const TlsClientContext& tls);
+  void look();
+  void refresh(Member& member);
+  void warm_up(Member& member, std::int64_t since);
+  Rank rank_of(const Member& member, bool is_panic);
+  Backend* choose_bound(const Wish& wish);
+  std::size_t choose_among_all(Occasion& occasion);
   bool is_panic();
   bool has_too_few(bool backups, std::size_t& all, std::size_t& healthy) const;
   bool has_too_many_ejected() const;
-  Member* choose_by_hash(std::uint64_t hash);
-  bool has_load_left(const Member& member, std::uint64_t in_flight, std::uint64_t weight) const;
 
   const config::Pool& config_;
   WorkerContext& context_;
   bool speaks_h2_;
   bool has_backups_ = false;
   bool counts_requests_;  // in flight, over all workers
+  bool is_timed_;         // for its policy
   bool was_full_ = false;
   bool was_bound_full_ = false;
   ProxyVersion proxy_version_;
@@ -99,9 +92,12 @@ class Pool {
   PoolCell* cell_;
   LatencyCell* latency_;
   std::vector<Member> members_;
-  std::optional<HashPolicy> hash_;
-  std::vector<HashedMember> hashed_;  // that hash_ was built of
-  std::uint64_t version_ = 0;         // of the board
+  std::unique_ptr<Policy> policy_;
+  // Of the last look, and what it saw.
+  std::vector<Candidate> candidates_;
+  bool is_refusing_ = false;  // in panic
+  std::uint64_t version_ = 0, avoidances_ = 0;
+  EventLoop::Clock::time_point next_look_{};
 };
 
 }  // namespace gatehouse::l7

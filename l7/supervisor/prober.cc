@@ -55,6 +55,7 @@ void Prober::set_config(const config::Config& config, const TlsFiles& files) {
     }
   }
   checked_ = std::move(kept);
+  board_.bump_version();
 }
 
 // One that is disabled comes back when a check has succeeded.
@@ -77,6 +78,7 @@ void Prober::publish(std::uint64_t key) {
   const bool is_healthy = checked.check->is_healthy();
   if (!checked.cell || checked.cell->is_healthy.exchange(is_healthy ? 1 : 0) == (is_healthy ? 1u : 0u)) return on_change_();
   if (is_healthy) checked.cell->recovered_ms.store(board_time(loop_.now()), std::memory_order_relaxed);
+  board_.bump_version();
   log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address), is_healthy ? "healthy" : "unhealthy: ",
            checked.check->reason());
   on_change_();

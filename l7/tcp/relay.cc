@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "l7/backend/hash_policy.h"
 #include "l7/backend/pool.h"
 #include "l7/worker_context.h"
 

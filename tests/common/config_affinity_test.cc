@@ -82,7 +82,7 @@ const Row kRows[] = {
          "policy = \"maglev\"\nhash = { cookie = \"sid\", max_load = 125 }\naffinity = { cookie = \"b\" }\n"),
      ""},
     {"Policy", pool("policy = \"fair\"\n"),
-     "f:10: [[pool]] policy: expected \"round-robin\", \"maglev\" or \"ring-hash\", found \"fair\""},
+     "f:10: [[pool]] policy: expected \"round-robin\", \"least-request\", \"two-choices\", \"peak-ewma\", \"random\", \"maglev\" or \"ring-hash\", found \"fair\""},
     {"PolicyWithoutHash", pool("policy = \"maglev\"\n"),
      "f:10: [[pool]] policy \"maglev\": expected hash with it"},
     {"HashWithoutPolicy", pool("hash = { path = true }\n"),

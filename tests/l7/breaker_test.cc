@@ -168,6 +168,7 @@ TEST(Panic, IsTheChoiceOfThePool) {
     site.config.pools[0].panic_below = row.below;
     site.apply();
     for (int i = row.healthy; i < 4; ++i) site.cell(static_cast<std::size_t>(i)).is_healthy = 0;
+    site.board->bump_version();
     for (int i = 0; i < 8; ++i)
       EXPECT_EQ(site.ask(get("/")).status, row.answered ? 200 : 503) << row.choice << row.healthy;
     int used = 0;
