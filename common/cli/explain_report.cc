@@ -1,5 +1,5 @@
 // What "explain" and "reload" answered, as text.
-#include "common/cli/json_fields.h"
+#include "common/json_fields.h"
 #include "common/cli/report.h"
 #include "common/cli/text_table.h"
 
