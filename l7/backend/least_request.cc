@@ -4,13 +4,11 @@
 namespace gatehouse::l7 {
 
 void LeastRequest::set(std::span<const Member> members, std::span<const Candidate> candidates) {
+  std::vector<std::int64_t> credits(members.size());
+  for (const Rival& rival : rivals_) credits[rival.candidate.index] = rival.credit;
   std::vector<Rival> rivals;
-  for (const Candidate& candidate : candidates) {
-    Rival& rival = rivals.emplace_back(Rival{candidate, &*members[candidate.index].backend});
-    for (const Rival& before : rivals_) {
-      if (before.backend == rival.backend) rival.credit = before.credit;
-    }
-  }
+  for (const Candidate& candidate : candidates)
+    rivals.push_back({candidate, &*members[candidate.index].backend, credits[candidate.index]});
   if (rivals_.empty() && !rivals.empty())
     rivals[facts_.worker % rivals.size()].credit = 1;  // workers begin apart
   rivals_ = std::move(rivals);

@@ -29,7 +29,7 @@ class RoundRobin final : public Policy {
   static void set_due(Turn& turn);
   void advance(Turn& turn);
   void begin_period();
-  double phase_of(const Candidate& candidate) const;
+  std::vector<double> phases(std::size_t members) const;
 
   std::uint32_t first_;  // workers begin at different ones, so that their first requests do not meet
   std::vector<Turn> heap_;

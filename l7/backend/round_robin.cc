@@ -18,10 +18,11 @@ void RoundRobin::set_due(Turn& turn) {
 void RoundRobin::set(std::span<const Member> members, std::span<const Candidate> candidates) {
   if (std::equal(candidates.begin(), candidates.end(), candidates_.begin(), candidates_.end())) return;
   std::vector<Turn> turns;
+  const std::vector<double> phase = phases(members.size());
   period_ = 0;
   for (const Candidate& candidate : candidates) {
     const std::size_t order = (candidate.index + members.size() - first_ % members.size()) % members.size();
-    Turn& turn = turns.emplace_back(Turn{0, order, candidate, 0, phase_of(candidate)});
+    Turn& turn = turns.emplace_back(Turn{0, order, candidate, 0, phase[candidate.index]});
     set_due(turn);
     period_ += candidate.share;
   }
@@ -32,13 +33,13 @@ void RoundRobin::set(std::span<const Member> members, std::span<const Candidate>
   std::make_heap(heap_.begin(), heap_.end(), is_later);
 }
 
-// What it still had to wait for, in turns of its own, so that frequent changes of others take nobody's turn.
-double RoundRobin::phase_of(const Candidate& candidate) const {
-  for (const Turn& turn : heap_) {
-    if (turn.candidate.index == candidate.index)
-      return std::clamp((turn.due - now_) * turn.candidate.share, 1e-6, 1.0);
-  }
-  return 0.5;
+// By member: what it still had to wait for, in turns of its own, so that frequent changes of others take
+// nobody's turn.
+std::vector<double> RoundRobin::phases(std::size_t members) const {
+  std::vector<double> phase(members, 0.5);
+  for (const Turn& turn : heap_)
+    phase[turn.candidate.index] = std::clamp((turn.due - now_) * turn.candidate.share, 1e-6, 1.0);
+  return phase;
 }
 
 std::size_t RoundRobin::choose(Occasion& occasion) {
