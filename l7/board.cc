@@ -11,7 +11,7 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6408;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6409;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   alignas(64) std::atomic<std::uint64_t> version;
@@ -176,10 +176,12 @@ void Board::clear_worker(std::uint32_t index) {
 void Board::make_room_for_backends(const std::vector<std::uint64_t>& keys) {
   const auto take = [this](std::uint64_t key) { return backend(key) != nullptr; };
   make_room(layout_->backends, keys, take, [](BackendCell& cell) {
-    for (auto* count : {&cell.requests, &cell.failures, &cell.ejections}) count->store(0, std::memory_order_relaxed);
+    for (auto* count : {&cell.requests, &cell.failures, &cell.window.answers, &cell.window.waits}) count->store(0, std::memory_order_relaxed);
+    for (auto& count : cell.ejections) count.store(0, std::memory_order_relaxed);
     for (auto* count : {&cell.failures_in_a_row, &cell.ejections_in_a_row}) count->store(0, std::memory_order_relaxed);
     for (auto* time : {&cell.ejected_until_ms, &cell.recovered_ms}) time->store(0, std::memory_order_relaxed);
     cell.state.store(BackendState::kEnabled, std::memory_order_relaxed);
+    cell.standing.store(Standing::kIn, std::memory_order_relaxed);
     cell.adjusted.store(0, std::memory_order_relaxed);
     cell.peak_ewma.store(0, std::memory_order_relaxed);
     clear(cell.in_flight);
@@ -190,7 +192,7 @@ void Board::make_room_for_backends(const std::vector<std::uint64_t>& keys) {
 void Board::make_room_for_pools(const std::vector<std::uint64_t>& keys) {
   const auto take = [this](std::uint64_t key) { return pool(key) != nullptr; };
   make_room(layout_->pools, keys, take, [](PoolCell& cell) {
-    for (auto* number : {&cell.credit, &cell.refilled_ms}) number->store(0, std::memory_order_relaxed);
+    for (auto* number : {&cell.credit, &cell.refilled_ms, &cell.judged_ms}) number->store(0, std::memory_order_relaxed);
     cell.is_in_panic.store(0, std::memory_order_relaxed);
     clear(cell.requests);
     clear(cell.pending);

@@ -49,6 +49,7 @@ struct Backend {
   Endpoint address;
   std::uint32_t weight = 1;
   bool backup = false;                  // only while no other is there
+  std::string zone;                     // where it is, as [[node]] zone
 };
 
 struct Health {
@@ -82,6 +83,7 @@ struct Pool {
   std::string policy = "round-robin";   // one of kPolicies
   std::optional<Hash> hash;             // of maglev and ring-hash
   std::optional<OwnCookie> affinity;    // clients stay with the backend that they got
+  std::uint32_t overprovision = 140;    // percent: see Pool::find_near_share(); 0: zones do not matter
   Duration slow_start{0};               // after recovery, to the whole weight; 0: at once
 };
 

@@ -31,7 +31,10 @@ class AffinityValidator : Validator {
       error("route", "[[route]] pools: expected at most " + std::to_string(kMostArms) + " in all, found " +
                          std::to_string(arms));
     }
-    for (std::size_t i = 0; i < config_.pools.size(); ++i) check_pool(i, config_.pools[i]);
+    for (std::size_t i = 0; i < config_.pools.size(); ++i) {
+      check_pool(i, config_.pools[i]);
+      check_zones(i, config_.pools[i]);
+    }
     check_secrets();
   }
 
@@ -80,6 +83,20 @@ class AffinityValidator : Validator {
                                       [](const Backend& backend) { return !backend.backup; });
     if (!pool.backends.empty() && !has_main)
       error(at("pool", i, "backends"), "[[pool]] " + quoted(pool.name) + ": every backend is a backup");
+  }
+
+  // A slip in a name would only show as requests that go far.
+  void check_zones(std::size_t i, const Pool& pool) {
+    std::vector<std::string> known;
+    for (const Node& node : config_.nodes) {
+      if (!node.zone.empty()) known.push_back(node.zone);
+    }
+    for (std::size_t j = 0; j < pool.backends.size(); ++j) {
+      const std::string& zone = pool.backends[j].zone;
+      if (zone.empty() || std::find(known.begin(), known.end(), zone) != known.end()) continue;
+      warn(at("pool", i, "backends") + "[" + std::to_string(j) + "]",
+           "[[pool]] " + quoted(pool.name) + ": no [[node]] is in zone " + quoted(zone) + suggest(zone, known));
+    }
   }
 
   static std::string policy_names() {

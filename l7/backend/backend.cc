@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "l7/backend/ejection.h"
 #include "l7/backend/h1_connection.h"
 #include "l7/backend/h2_connection.h"
 #include "l7/tls/stream.h"
@@ -29,11 +28,6 @@ void Backend::avoid() {
   avoided_until_ = context_.loop.now() + kAvoidance;
   context_.backends.count_avoidance();
 }
-EventLoop::Clock::time_point Backend::ejected_until() const {
-  return EventLoop::Clock::time_point(Duration(cell_->ejected_until_ms.load(std::memory_order_relaxed)));
-}
-
-bool Backend::is_ejected() const { return cell_ && gatehouse::l7::is_ejected(*cell_, context_.loop.now()); }
 
 bool Backend::is_full(const config::Limits& limits) const {
   if (!cell_ || (limits.max_backend_requests == 0 && limits.max_backend_connections == 0)) return false;

@@ -41,8 +41,7 @@ class Backend {
   EventLoop::Clock::time_point avoided_until() const { return avoided_until_; }
   void avoid();
   // By its failures: see ejection.h.
-  bool is_ejected() const;
-  EventLoop::Clock::time_point ejected_until() const;
+  bool is_ejected() const { return cell_ && cell_->standing.load(std::memory_order_relaxed) != Standing::kIn; }
   // Requests, over the workers that have ever been: Board::workers_seen().
   std::uint64_t in_flight(std::uint32_t workers) const { return cell_ ? sum_of(cell_->in_flight, workers) : leased_; }
   // Whether another request would be beyond `limits`.
