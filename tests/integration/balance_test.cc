@@ -55,8 +55,7 @@ class BalancingHost : public testing::Test {
     start(addresses, pool, workers);
   }
   lab::Arguments load_arguments(const lab::Arguments& more) const {
-    lab::Arguments argv = {binary("gatehouse-load"), "--connect", host.address() + ":8080", "--path",
-                           path};
+    lab::Arguments argv = {binary("gatehouse-load"), "--connect", host.address() + ":8080", "--path", path};
     argv.insert(argv.end(), more.begin(), more.end());
     return argv;
   }
@@ -106,6 +105,7 @@ TEST_F(BalancingHost, OneOfFourThatHangsFailsNoRequest) {
   const double out_after = milliseconds_since(start);
   lab::wait_until([&] { return milliseconds_since(start) > 2'000; }, std::chrono::seconds(10), kLook);
   const Json during = end_load();
+  const int known = moody[0]->requests;
   const double after = load(some)["latency_us"].value("p99", 0.0);
   std::printf(
       "1 of 4 hangs: out after %.0f ms; of %d requests %d failed; p99 %.1f ms before, %.1f ms at most %.1f s "
@@ -113,7 +113,8 @@ TEST_F(BalancingHost, OneOfFourThatHangsFailsNoRequest) {
       out_after, during.value("requests", 0), during.value("failed", -1), before / 1e3, after / 1e3,
       milliseconds_since(start) / 1e3);
   EXPECT_LE(during.value("failed", 1'000'000), during.value("requests", 0) / 100) << during["by_kind"].dump();
-  EXPECT_LE(after, std::max(3 * before, 150'000.0)) << "microseconds; a try that hangs takes 250,000";
+  EXPECT_LE(moody[0]->requests - known, 2) << "all that may be slow";
+  EXPECT_LE(after, std::max(3 * before, 1'000'000.0)) << "microseconds";
 }
 
 TEST_F(BalancingHost, OneOfFourThatFailsHalfOfItsRequestsIsOutUntilItRecovers) {
@@ -142,6 +143,40 @@ TEST_F(BalancingHost, OneOfFourThatFailsHalfOfItsRequestsIsOutUntilItRecovers) {
       out_after, back_after, report.value("requests", 0), report.value("failed", -1));
   EXPECT_LE(report.value("failed", 1'000'000), report.value("requests", 0) / 100) << report["by_kind"].dump();
   EXPECT_EQ(backend(2)["ejected_for"].value("failures", 1), 0);
+}
+
+TEST_F(BalancingHost, OneOfFourThatIsMuchSlowerIsOut) {
+  start_moody(4,
+              "ejection = { failures = 0, interval = \"500ms\", min_requests = 10, latency_factor = 5, time "
+              "= \"1s\" }\n");
+  begin_load(200);
+  ASSERT_TRUE(lab::wait_until([this] { return moody[3]->requests > 50; }, std::chrono::seconds(30), kLook));
+  const auto start = Clock::now();
+  moody[3]->delay_ms = 300;
+  ASSERT_TRUE(wait_for_ejection(3, true, std::chrono::seconds(30)));
+  const std::string reason = backend(3).value("reason", "");
+  std::printf("1 of 4 takes 300 ms more: out after %.0f ms\n", milliseconds_since(start));
+  EXPECT_NE(reason.find("ejected for latency"), std::string::npos) << reason;
+  EXPECT_EQ(end_load().value("failed", -1), 0);
+}
+
+TEST_F(BalancingHost, WhereBackendsAreCheckedACheckBringsOneBack) {
+  start_moody(2,
+              "health = { path = \"/healthz\", interval = \"200ms\", timeout = \"200ms\", fall = 100 }\n"
+              "ejection = { failures = 3, time = \"500ms\" }\n");
+  begin_load(200);
+  ASSERT_TRUE(lab::wait_until([this] { return moody[1]->requests > 20; }, std::chrono::seconds(30), kLook));
+  moody[1]->failing_percent = 100;
+  ASSERT_TRUE(wait_for_ejection(1, true, std::chrono::seconds(30)));
+  const auto reason = [this] { return backend(1).value("reason", ""); };
+  EXPECT_TRUE(lab::wait_until([&] { return reason() == "ejected for failures: waits for a check"; },
+                              std::chrono::seconds(30), kLook))
+      << reason();
+  moody[1]->failing_percent = 0;
+  ASSERT_TRUE(wait_for_ejection(1, false, std::chrono::seconds(30)));
+  end_load();
+  EXPECT_NE(host.log().find("is back: its check succeeded"), std::string::npos);
+  EXPECT_EQ(backend(1).value("ejections", 0), 1) << "and no request was risked";
 }
 
 TEST_F(BalancingHost, KillingBackendsFailsNoRequest) {
