@@ -1,5 +1,6 @@
 // Where an exchange belongs by what its client brings: which of a route's pools, and what the client keeps of
 // it.
+#include "l7/backend/hash_policy.h"
 #include "l7/backend/pool.h"
 #include "l7/client_connection.h"
 #include "l7/exchange.h"

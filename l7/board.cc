@@ -11,10 +11,11 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6407;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6409;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   alignas(64) std::atomic<std::uint64_t> version;
+  std::atomic<std::uint32_t> workers_seen;
   std::array<WorkerCell, kMaxWorkers> workers;
   std::array<BackendCell, kMaxBackends> backends;
   std::array<PoolCell, kMaxPools> pools;
@@ -147,6 +148,14 @@ std::span<ArmCell> Board::arms() { return layout_->arms; }
 std::uint64_t Board::version() const { return layout_->version.load(std::memory_order_acquire); }
 void Board::bump_version() { layout_->version.fetch_add(1, std::memory_order_release); }
 
+std::uint32_t Board::workers_seen() const { return layout_->workers_seen.load(std::memory_order_relaxed); }
+void Board::take_place(std::uint32_t index) {
+  GH_CHECK(index < kMaxWorkers);
+  std::uint32_t seen = workers_seen();
+  while (seen <= index && !layout_->workers_seen.compare_exchange_weak(seen, index + 1)) {
+  }
+}
+
 void Board::clear_worker(std::uint32_t index) {
   WorkerCell& cell = worker(index);
   for (auto* count : {&cell.config_digest, &cell.connections, &cell.accepted, &cell.requests, &cell.responses_5xx}) {
@@ -167,11 +176,14 @@ void Board::clear_worker(std::uint32_t index) {
 void Board::make_room_for_backends(const std::vector<std::uint64_t>& keys) {
   const auto take = [this](std::uint64_t key) { return backend(key) != nullptr; };
   make_room(layout_->backends, keys, take, [](BackendCell& cell) {
-    for (auto* count : {&cell.requests, &cell.failures, &cell.ejections}) count->store(0, std::memory_order_relaxed);
+    for (auto* count : {&cell.requests, &cell.failures, &cell.window.answers, &cell.window.waits}) count->store(0, std::memory_order_relaxed);
+    for (auto& count : cell.ejections) count.store(0, std::memory_order_relaxed);
     for (auto* count : {&cell.failures_in_a_row, &cell.ejections_in_a_row}) count->store(0, std::memory_order_relaxed);
     for (auto* time : {&cell.ejected_until_ms, &cell.recovered_ms}) time->store(0, std::memory_order_relaxed);
     cell.state.store(BackendState::kEnabled, std::memory_order_relaxed);
+    cell.standing.store(Standing::kIn, std::memory_order_relaxed);
     cell.adjusted.store(0, std::memory_order_relaxed);
+    cell.peak_ewma.store(0, std::memory_order_relaxed);
     clear(cell.in_flight);
     clear(cell.connections);
   });
@@ -180,7 +192,7 @@ void Board::make_room_for_backends(const std::vector<std::uint64_t>& keys) {
 void Board::make_room_for_pools(const std::vector<std::uint64_t>& keys) {
   const auto take = [this](std::uint64_t key) { return pool(key) != nullptr; };
   make_room(layout_->pools, keys, take, [](PoolCell& cell) {
-    for (auto* number : {&cell.credit, &cell.refilled_ms}) number->store(0, std::memory_order_relaxed);
+    for (auto* number : {&cell.credit, &cell.refilled_ms, &cell.judged_ms}) number->store(0, std::memory_order_relaxed);
     cell.is_in_panic.store(0, std::memory_order_relaxed);
     clear(cell.requests);
     clear(cell.pending);

@@ -56,6 +56,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> forged_cookies;       // of our own names, not by us
   std::atomic<std::uint64_t> old_cookies;          // beyond their time
   std::atomic<std::uint64_t> affinity_moves;       // of clients, from a backend that is drained or down
+  std::atomic<std::uint64_t> zone_crossings;       // requests to another zone, of pools that have backends in ours
 };
 
 // The counts that have a name in status and metrics; all others are named where they are reported.
@@ -79,6 +80,7 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"forged_cookies", &WorkerCell::forged_cookies},
     {"old_cookies", &WorkerCell::old_cookies},
     {"affinity_moves", &WorkerCell::affinity_moves},
+    {"zone_crossings", &WorkerCell::zone_crossings},
 };
 
 // What an operator wants of a backend.
@@ -92,6 +94,33 @@ inline const char* name_of(BackendState state) {
   return state == BackendState::kDraining ? "draining" : state == BackendState::kDisabled ? "disabled" : "enabled";
 }
 
+// What its requests made of a backend: see backend/ejection.h.
+enum class Standing : std::uint32_t {
+  kIn,
+  kOut,    // ejected
+  kTrial,  // and one request may bring it back
+};
+enum class EjectionReason : std::uint32_t { kFailures, kSuccessRate, kLatency };
+inline constexpr std::size_t kEjectionReasons = 3;
+inline const char* name_of(EjectionReason reason) {
+  constexpr const char* kNames[kEjectionReasons] = {"failures", "success rate", "latency"};
+  return kNames[static_cast<std::size_t>(reason)];
+}
+
+// The requests of a backend since it was last judged: see backend/outliers.h.
+struct RequestWindow {
+  static constexpr unsigned kWaitBits = 40;
+  std::atomic<std::uint64_t> answers;  // and the failures of these, in the upper half
+  std::atomic<std::uint64_t> waits;    // microseconds to their heads; how many were timed, above kWaitBits
+
+  void add(bool is_failure) {
+    answers.fetch_add(is_failure ? std::uint64_t{1} << 32 | 1 : 1, std::memory_order_relaxed);
+  }
+  void add_wait(std::uint64_t us) {
+    waits.fetch_add(std::uint64_t{1} << kWaitBits | us, std::memory_order_relaxed);
+  }
+};
+
 struct alignas(64) BackendCell {
   std::atomic<std::uint64_t> key;        // backend_key(); 0: free
   std::atomic<std::uint32_t> is_healthy;
@@ -102,8 +131,12 @@ struct alignas(64) BackendCell {
   std::atomic<std::uint64_t> failures;   // connect, response or 5xx of the backend
   std::atomic<std::uint32_t> failures_in_a_row;   // see backend/ejection.h
   std::atomic<std::uint32_t> ejections_in_a_row;
-  std::atomic<std::uint64_t> ejections;
+  std::atomic<Standing> standing;
+  std::atomic<EjectionReason> ejected_for;        // the last time
   std::atomic<std::int64_t> ejected_until_ms;     // board_time(); 0: never was
+  RequestWindow window;
+  std::array<std::atomic<std::uint64_t>, kEjectionReasons> ejections;
+  std::atomic<std::uint64_t> peak_ewma;           // see backend/peak_ewma.h
   WorkerPlaces in_flight;
   WorkerPlaces connections;
 };
@@ -114,6 +147,7 @@ struct alignas(64) PoolCell {
   std::atomic<std::int64_t> credit;      // see backend/retry_budget.h
   std::atomic<std::int64_t> refilled_ms;
   std::atomic<std::uint32_t> is_in_panic;
+  std::atomic<std::int64_t> judged_ms;   // board_time() at which its backends were compared last
   WorkerPlaces requests;                 // in flight
   WorkerPlaces pending;                  // of these, without a connection yet
 };
@@ -173,6 +207,9 @@ class Board {
   // Grows with every change that was made at run time: what follows from cells is to be looked at again.
   std::uint64_t version() const;
   void bump_version();
+  // One more than the highest worker that has ever taken its place: those beyond hold nothing.
+  std::uint32_t workers_seen() const;
+  void take_place(std::uint32_t index);
   void clear_worker(std::uint32_t index);
   // Each takes the cells of `keys`, all that the config names. Cells of what left the config stay while there is room, for
   // workers of an earlier snapshot may still use them; else they are cleared and free. Supervisor only.

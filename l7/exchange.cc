@@ -61,7 +61,7 @@ void Exchange::begin(ClientSide& client) {
   sets_sticky_ = is_bound_known_ = keeps_bound_ = has_moved_ = is_affinity_due_ = false;
   bound_ = nullptr;
   hash_.reset();
-  expires_ = try_expires_ = EventLoop::Clock::time_point::max();
+  expires_ = try_expires_ = asked_ = EventLoop::Clock::time_point::max();
   own_id_ = context_.request_ids.next();
   error_.clear();
   reason_ = {};

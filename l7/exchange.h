@@ -165,6 +165,7 @@ class Exchange {
   Buffer kept_body_;
   std::size_t sent_again_ = 0;  // of kept_body_, to this backend
   EventLoop::Clock::time_point pause_ends_{};
+  EventLoop::Clock::time_point asked_{};        // when the backend had the whole request; the clock's largest: it has not
   EventLoop::Clock::time_point try_expires_{};  // the clock's largest: not yet, or never
 
   std::size_t head_length_ = 0;

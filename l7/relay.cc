@@ -141,6 +141,7 @@ bool Exchange::start_response(std::size_t length) {
   if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
   if (sent != ClientSide::Sent::kDone) return false;
   status_ = response.status;
+  pool_->note_wait(*chosen_, asked_);
   if (status_ >= 500) {
     pool_->note_failure(*chosen_, pool_->config().ejection.counts_5xx);
   } else {

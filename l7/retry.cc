@@ -79,6 +79,7 @@ bool Exchange::resend_body() {
 // The whole request is with the backend: its time runs.
 void Exchange::expect_answer() {
   const Duration limit = pool_->config().retry.try_timeout;
+  if (!is_response_begun_) asked_ = context_.loop.now();
   if (limit.count() > 0 && !is_response_begun_) try_expires_ = context_.loop.now() + limit;
 }
 
@@ -117,7 +118,7 @@ void Exchange::rewind_request() {
   if (backend_) release_backend(false);
   sent_again_ = 0;
   is_request_done_ = is_body_read_ && kept_body_.is_empty();
-  try_expires_ = EventLoop::Clock::time_point::max();
+  try_expires_ = asked_ = EventLoop::Clock::time_point::max();
 }
 
 Exchange::Next Exchange::pause() {
@@ -162,6 +163,7 @@ Exchange::Next Exchange::after_lost_backend() {
 Exchange::Next Exchange::after_timeout() {
   const bool is_try_over = try_expires_ <= context_.loop.now();
   const Duration limit = is_try_over ? pool_->config().retry.try_timeout : pool_->config().response_timeout;
+  pool_->note_wait(*chosen_, asked_);
   pool_->note_failure(*chosen_);
   if (is_try_over && find_retry(Fault::kTimeout)) return retry();
   return answer(504, "the backend did not answer in time",

@@ -99,7 +99,7 @@ constexpr Column kHandshakeColumns[] = {{"FAILED HANDSHAKES", "reason", Kind::kT
                                         {"COUNT", "count", Kind::kCounter}};
 constexpr Column kBackendColumns[] = {
     {"POOL", "pool", Kind::kText, true},       {"BACKEND", "address", Kind::kText, true},
-    {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
+    {"ZONE", "zone"},                          {"SEEN FROM", "node", Kind::kText, true},  {"HEALTH", "is_healthy", Kind::kHealth},
     {"STATE", "state"},                        {"WEIGHT", "weight", Kind::kNumber},
     {"REQUESTS", "requests", Kind::kCounter},  {"REQUESTS/S", "requests_per_second", Kind::kRate},
     {"FAILURES", "failures", Kind::kCounter}, {"EJECTIONS", "ejections", Kind::kNumber},

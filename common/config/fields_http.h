@@ -55,6 +55,7 @@ template <>
 inline constexpr auto kFields<Backend> = std::tuple{
     field("address", &Backend::address, "address:port of the server.", kRequired),
     field("weight", &Backend::weight, "Share of requests, relative to other backends; 0: none.", kOptional, 0, 10'000),
+    field("zone", &Backend::zone, "Where it is: nodes with the same zone prefer it."),
     field("backup", &Backend::backup, "It gets requests only while no other backend is healthy; not when they are full."),
 };
 
@@ -90,9 +91,14 @@ inline constexpr auto kFields<Pool> = std::tuple{
     field("limits", &Pool::limits, "What is answered 503 at once; exact over the workers of a node."),
     field("panic", &Pool::panic, "When too few backends are healthy: \"refuse\" (503), or \"use-all\": unhealthy and ejected ones too, drained ones never."),
     field("panic_below", &Pool::panic_below, "Percent of healthy backends below which that is; 0: when there is none.", kOptional, 0, 100),
-    field("policy", &Pool::policy, "Who is next: \"round-robin\" by weight; \"maglev\" or \"ring-hash\": whom the hash says, and round-robin for requests without it."),
+    field("policy", &Pool::policy, "Who is next, always by weight: \"round-robin\"; \"least-request\": who has least in flight on the node; \"two-choices\": of two drawn by lot who has less; "
+          "\"peak-ewma\": of two who would answer first, by the time to the heads of answers and requests in flight; \"random\"; \"maglev\" or \"ring-hash\": whom the hash says, and "
+          "round-robin for requests without it."),
     field("hash", &Pool::hash, "What maglev and ring-hash look at: one of header, cookie, query, path, client."),
     field("affinity", &Pool::affinity, "A cookie of ours keeps clients with the backend that answered them, until it is drained or down."),
+    field("overprovision", &Pool::overprovision,
+          "Percent of what they carry that backends can carry: while those of the node's own zone that are well make up 100 by this, they get all requests; "
+          "else the rest goes to other zones. 0: zones do not matter.", kOptional, 0, 1'000),
     field("slow_start", &Pool::slow_start, "A backend that has recovered or been enabled grows to its whole weight in this time; \"0s\": at once.", kOptional, 0, kDay),
 };
 

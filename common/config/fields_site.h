@@ -64,6 +64,7 @@ inline constexpr auto kFields<Node> = std::tuple{
     field("address", &Node::address, "Outer destination of tunnelled packets.", kRequired),
     field("interface", &Node::interface, "Interface on which tunnelled packets arrive: XDP is attached there.", kRequired),
     field("weight", &Node::weight, "Share of new connections, relative to other nodes; 0: none.", kOptional, 0, 10'000),
+    field("zone", &Node::zone, "Where it is, in a word of yours: it prefers backends of the same zone."),
 };
 
 template <>

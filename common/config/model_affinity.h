@@ -24,6 +24,14 @@ struct OwnCookie {
   std::string secure = "auto";    // auto: over TLS | always
 };
 
+// How a pool chooses: see l7/backend/balancer.h.
+struct Policy {
+  const char* name;
+  bool is_hashed = false;  // it needs a Hash
+};
+inline constexpr Policy kPolicies[] = {{"round-robin"}, {"least-request"}, {"two-choices"},     {"peak-ewma"},
+                                       {"random"},      {"maglev", true},  {"ring-hash", true}};
+
 // What of a request says which backend it gets. Exactly one of the first five is set.
 struct Hash {
   std::string header;

@@ -57,6 +57,7 @@ struct Backend {
   Endpoint address;
   std::uint32_t weight = 1;
   bool backup = false;                  // only while no other is there
+  std::string zone;                     // where it is, as [[node]] zone
 };
 
 struct Health {
@@ -87,9 +88,10 @@ struct Pool {
   Limits limits;
   std::string panic = "refuse";         // refuse | use-all
   std::uint32_t panic_below = 0;        // percent of healthy backends; 0: when there is none
-  std::string policy = "round-robin";   // round-robin | maglev | ring-hash
+  std::string policy = "round-robin";   // one of kPolicies
   std::optional<Hash> hash;             // of maglev and ring-hash
   std::optional<OwnCookie> affinity;    // clients stay with the backend that they got
+  std::uint32_t overprovision = 140;    // percent: see Pool::find_near_share(); 0: zones do not matter
   Duration slow_start{0};               // after recovery, to the whole weight; 0: at once
 };
 

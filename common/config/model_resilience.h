@@ -32,6 +32,12 @@ struct Retry {
 struct Ejection {
   std::uint32_t failures = 5;  // in a row; 0: never
   bool counts_5xx = true;      // else only what is no answer
+  Duration interval{1'000};    // after which backends are compared
+  std::uint32_t min_requests = 50;  // of a backend in that time; one with fewer is left out
+  std::uint32_t min_backends = 3;   // with so many
+  std::uint32_t deviations = 3;     // below the success rate of the others; 0: never
+  std::uint32_t latency_factor = 0;  // times the median of the waits; 0: never
+  Duration latency_least{100};       // and longer than this
   Duration time{10'000};       // the first; doubled for each further one
   Duration max_time{300'000};
   std::uint32_t max_share = 50;  // percent of the pool's backends that may be out at once

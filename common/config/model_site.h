@@ -60,6 +60,7 @@ struct Node {
   IpAddress address;           // outer destination of tunnelled packets
   std::string interface;
   std::uint32_t weight = 100;  // share of new connections, relative to the other nodes; 0: none
+  std::string zone;            // where it is; empty: nowhere in particular
 };
 
 struct Ring {

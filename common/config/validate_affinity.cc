@@ -31,7 +31,10 @@ class AffinityValidator : Validator {
       error("route", "[[route]] pools: expected at most " + std::to_string(kMostArms) + " in all, found " +
                          std::to_string(arms));
     }
-    for (std::size_t i = 0; i < config_.pools.size(); ++i) check_pool(i, config_.pools[i]);
+    for (std::size_t i = 0; i < config_.pools.size(); ++i) {
+      check_pool(i, config_.pools[i]);
+      check_zones(i, config_.pools[i]);
+    }
     check_secrets();
   }
 
@@ -63,11 +66,11 @@ class AffinityValidator : Validator {
 
   void check_pool(std::size_t i, const Pool& pool) {
     if (pool.affinity) check_cookie(at("pool", i, "affinity"), "[[pool]].affinity ", *pool.affinity);
-    const bool is_hashed = pool.policy == "maglev" || pool.policy == "ring-hash";
-    if (!is_hashed && pool.policy != "round-robin") {
-      error(at("pool", i, "policy"),
-            "[[pool]] policy: expected \"round-robin\", \"maglev\" or \"ring-hash\", found " +
-                quoted(pool.policy));
+    const auto policy = std::find_if(std::begin(kPolicies), std::end(kPolicies),
+                                     [&pool](const Policy& each) { return pool.policy == each.name; });
+    const bool is_known = policy != std::end(kPolicies), is_hashed = is_known && policy->is_hashed;
+    if (!is_known) {
+      error(at("pool", i, "policy"), "[[pool]] policy: expected " + policy_names() + ", found " + quoted(pool.policy));
     } else if (is_hashed != pool.hash.has_value()) {
       error(at("pool", i, is_hashed ? "policy" : "hash"),
             is_hashed ? "[[pool]] policy " + quoted(pool.policy) + ": expected hash with it"
@@ -80,6 +83,29 @@ class AffinityValidator : Validator {
                                       [](const Backend& backend) { return !backend.backup; });
     if (!pool.backends.empty() && !has_main)
       error(at("pool", i, "backends"), "[[pool]] " + quoted(pool.name) + ": every backend is a backup");
+  }
+
+  // A slip in a name would only show as requests that go far.
+  void check_zones(std::size_t i, const Pool& pool) {
+    std::vector<std::string> known;
+    for (const Node& node : config_.nodes) {
+      if (!node.zone.empty()) known.push_back(node.zone);
+    }
+    for (std::size_t j = 0; j < pool.backends.size(); ++j) {
+      const std::string& zone = pool.backends[j].zone;
+      if (zone.empty() || std::find(known.begin(), known.end(), zone) != known.end()) continue;
+      warn(at("pool", i, "backends") + "[" + std::to_string(j) + "]",
+           "[[pool]] " + quoted(pool.name) + ": no [[node]] is in zone " + quoted(zone) + suggest(zone, known));
+    }
+  }
+
+  static std::string policy_names() {
+    std::string names;
+    for (const Policy& policy : kPolicies) {
+      const bool is_last = &policy == std::end(kPolicies) - 1;
+      names += (names.empty() ? "" : is_last ? " or " : ", ") + quoted(policy.name);
+    }
+    return names;
   }
 
   void check_hash(std::size_t i, const Hash& hash) {

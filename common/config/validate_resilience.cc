@@ -11,7 +11,7 @@ class ResilienceValidator : Validator {
   void run() {
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {
       check_retry(at("pool", i, "retry"), config_.pools[i]);
-      check_ejection(at("pool", i, "ejection"), config_.pools[i].ejection);
+      check_ejection(at("pool", i, "ejection"), config_.pools[i]);
       check_panic(at("pool", i, "panic"), config_.pools[i]);
     }
   }
@@ -32,10 +32,20 @@ class ResilienceValidator : Validator {
            "[[pool]].retry: attempts = 1 repeats nothing: status and try_timeout find no other backend");
     }
   }
-  void check_ejection(const std::string& path, const Ejection& ejection) {
-    if (ejection.time <= ejection.max_time) return;
-    error(path, "[[pool]].ejection time: expected at most max_time (" + to_string(ejection.max_time) +
-                    "), found " + to_string(ejection.time));
+  void check_ejection(const std::string& path, const Pool& pool) {
+    const Ejection& ejection = pool.ejection;
+    if (ejection.time > ejection.max_time) {
+      error(path, "[[pool]].ejection time: expected at most max_time (" + to_string(ejection.max_time) +
+                      "), found " + to_string(ejection.time));
+    }
+    if (ejection.latency_factor == 1) {
+      error(path, "[[pool]].ejection latency_factor: expected 0, or 2 and more, found 1: half of a pool is always "
+                  "above its median");
+    }
+    if (ejection.latency_factor > 1 && ejection.min_backends > pool.backends.size()) {
+      warn(path, "[[pool]].ejection latency_factor: " + quoted(pool.name) + " has fewer backends than min_backends (" +
+                     std::to_string(ejection.min_backends) + "): they are never compared");
+    }
   }
   void check_panic(const std::string& path, const Pool& pool) {
     if (pool.panic == "refuse" || pool.panic == "use-all") return;

@@ -45,6 +45,10 @@ Result<BackendReport> backend_from_json(const Json& json) {
     reader.text("state", backend.state);
     reader.flag("is_backup", backend.is_backup);
   }
+  if (json.contains("zone")) {
+    reader.text("zone", backend.zone);
+    reader.counts("ejected_for", backend.ejected_for);
+  }
   return reader.finish(backend);
 }
 
@@ -62,7 +66,8 @@ Json to_json(const BackendReport& backend) {
   return {{"pool", backend.pool},         {"address", to_string(backend.address)}, {"is_healthy", backend.is_healthy},
           {"reason", backend.reason},     {"requests", backend.requests},          {"failures", backend.failures},
           {"in_flight", backend.in_flight}, {"is_ejected", backend.is_ejected},    {"ejections", backend.ejections},
-          {"weight", backend.weight},     {"state", backend.state},                {"is_backup", backend.is_backup}};
+          {"weight", backend.weight},     {"state", backend.state},                {"is_backup", backend.is_backup},
+          {"zone", backend.zone},         {"ejected_for", backend.ejected_for}};
 }
 
 }  // namespace

@@ -77,9 +77,11 @@ struct BackendReport {
   std::uint64_t in_flight = 0;
   bool is_ejected = false;        // by its failures, for a while
   std::uint64_t ejections = 0;
+  std::map<std::string, std::uint64_t> ejected_for;  // of these, by reason
   std::uint32_t weight = 1;       // that holds now
   std::string state = "enabled";  // enabled | draining | disabled: set at run time
   bool is_backup = false;
+  std::string zone;
 };
 
 struct CertificateReport {

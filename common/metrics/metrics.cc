@@ -110,7 +110,6 @@ constexpr Column kBackend[] = {
     {"is_ejected",
      {"gatehouse_backend_is_ejected", kGauge,
       "Whether its failures keep requests away from it for a while."}},
-    {"ejections", {"gatehouse_backend_ejections_total", kCounter, "How often that happened."}},
     {"weight", {"gatehouse_backend_weight", kGauge, "Its weight, as it holds now."}},
 };
 constexpr RowLabel kBackendNames[] = {{"backend", "address"}, {"state", "state"}};
@@ -143,6 +142,7 @@ constexpr Family kPoolDurations{"gatehouse_pool_duration_seconds", kHistogram,
 constexpr Family kNodeState{"gatehouse_node_state", kGauge, "1 for the state that the node is in."};
 constexpr Family kBackendState{"gatehouse_backend_state", kGauge,
                                "1 for the state that was set at run time."};
+constexpr Family kBackendEjections{"gatehouse_backend_ejections_total", kCounter, "How often that happened, by reason."};
 constexpr Family kBuild{"gatehouse_build_info", kGauge, "Version of the daemon, and what it runs as."};
 constexpr Family kConfig{"gatehouse_config_info", kGauge,
                          "Digest of the config in use: equal on hosts that run the same one."};
@@ -186,11 +186,13 @@ void add_events(Exposition& out, const Family& family, std::span<const Column> c
 }
 
 void add_named(Exposition& out, const Family& family, const char* label, const Json& status,
-               const char* field) {
+               const char* field, const Labels& labels = {}) {
   const auto counts = status.find(field);
   if (counts == status.end()) return;
   for (const auto& [name, count] : counts->items()) {
-    if (count.is_number_integer()) out.add(family, {{label, name}}, count.get<std::uint64_t>());
+    Labels named = labels;
+    named.emplace_back(label, name);
+    if (count.is_number_integer()) out.add(family, named, count.get<std::uint64_t>());
   }
 }
 
@@ -232,8 +234,12 @@ void add_l7(Exposition& out, const Json& status) {
   for (const Json& pool : list_member(status, "pools")) {
     const Labels labels = {{"pool", text_of(member(pool, "name"))}};
     add_rows(out, kBackend, labels, {{"backend", "address"}}, list_member(pool, "backends"));
-    for (const Json& backend : list_member(pool, "backends"))
+    for (const Json& backend : list_member(pool, "backends")) {
       out.add(kBackendState, labels_of(labels, kBackendNames, backend), std::uint64_t{1});
+      Labels of_backend = labels;
+      of_backend.emplace_back("backend", text_of(member(backend, "address")));
+      add_named(out, kBackendEjections, "reason", backend, "ejected_for", of_backend);
+    }
   }
   for (const Json& row : list_member(status, "latencies")) add_latency(out, row);
   add_named(out, kHandshakeFailures, "reason", status, "handshake_failures");

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "l7/backend/ejection.h"
 #include "l7/backend/h1_connection.h"
 #include "l7/backend/h2_connection.h"
 #include "l7/tls/stream.h"
@@ -25,9 +24,10 @@ Backend::Backend(WorkerContext& context, const Endpoint& address, BackendCell* c
 Backend::~Backend() = default;
 
 bool Backend::is_avoided() const { return context_.loop.now() < avoided_until_; }
-void Backend::avoid() { avoided_until_ = context_.loop.now() + kAvoidance; }
-
-bool Backend::is_ejected() const { return cell_ && gatehouse::l7::is_ejected(*cell_, context_.loop.now()); }
+void Backend::avoid() {
+  avoided_until_ = context_.loop.now() + kAvoidance;
+  context_.backends.count_avoidance();
+}
 
 bool Backend::is_full(const config::Limits& limits) const {
   if (!cell_ || (limits.max_backend_requests == 0 && limits.max_backend_connections == 0)) return false;

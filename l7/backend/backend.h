@@ -38,9 +38,12 @@ class Backend {
   bool is_healthy() const { return !cell_ || cell_->is_healthy.load(std::memory_order_relaxed) != 0; }
   // After a connection was refused or reset others are preferred for a while, until the health check knows.
   bool is_avoided() const;
+  EventLoop::Clock::time_point avoided_until() const { return avoided_until_; }
   void avoid();
   // By its failures: see ejection.h.
-  bool is_ejected() const;
+  bool is_ejected() const { return cell_ && cell_->standing.load(std::memory_order_relaxed) != Standing::kIn; }
+  // Requests, over the workers that have ever been: Board::workers_seen().
+  std::uint64_t in_flight(std::uint32_t workers) const { return cell_ ? sum_of(cell_->in_flight, workers) : leased_; }
   // Whether another request would be beyond `limits`.
   bool is_full(const config::Limits& limits) const;
 
@@ -107,6 +110,9 @@ class BackendSet {
   WorkerContext& context() { return context_; }
   // A backend of another identity than before starts with new connections.
   Backend& find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls = {});
+  // How often a backend of this worker was avoided.
+  std::uint64_t avoidances() const { return avoidances_; }
+  void count_avoidance() { ++avoidances_; }
   // Forgets backends that no snapshot names and no exchange uses.
   void sweep();
   void clear() { backends_.clear(); }
@@ -114,6 +120,7 @@ class BackendSet {
  private:
   WorkerContext& context_;
   std::unordered_map<std::uint64_t, std::unique_ptr<Backend>> backends_;
+  std::uint64_t avoidances_ = 0;
 };
 
 }  // namespace gatehouse::l7

@@ -31,7 +31,7 @@ std::uint64_t hash_of(const IpAddress& address);
 class HashPolicy {
  public:
   enum class Kind : std::uint8_t { kMaglev, kRing };
-  static constexpr std::size_t kNobody = static_cast<std::size_t>(-1);
+  static constexpr std::size_t kNobody = static_cast<std::size_t>(-1);  // as of balancer.h
 
   explicit HashPolicy(Kind kind) : kind_(kind) {}
   void build(std::span<const HashedMember> members);

@@ -4,34 +4,46 @@
 #include <algorithm>
 
 #include "common/log.h"
-#include "l7/backend/ejection.h"
 #include "l7/backend/retry_budget.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
 
 Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker,
-           const TlsClientContext& tls)
+           const TlsClientContext& tls, std::string_view zone)
     : config_(config),
       context_(backends.context()),
       speaks_h2_(config.protocol == "h2"),
       counts_requests_(config.limits.max_requests > 0 || (config.hash && config.hash->max_load > 0)),
+      is_timed_(config.policy == "peak-ewma"),
+      is_judged_(config.ejection.deviations > 0 || config.ejection.latency_factor > 0),
       proxy_version_(parse_proxy_version(config.proxy_protocol)),
       cell_(context_.board.pool(pool_key(config.name))),
       latency_(context_.board.latency(LatencyKind::kPool, config.name)) {
   if (!cell_) cell_ = (own_cell_ = std::make_unique<PoolCell>()).get();
   if (config.affinity) affinity_.emplace(*config.affinity, "affinity");
   members_.reserve(config.backends.size());
-  for (const config::Backend& backend : config.backends) {
-    members_.push_back({BackendPin(backends.find_or_add(config.name, backend.address, tls)), backend.weight,
-                        backend.weight, backend.backup});
-    has_backups_ |= backend.backup;
-  }
-  if (!members_.empty()) members_[worker % members_.size()].credit = 1;
-  if (config.policy == "maglev") hash_.emplace(HashPolicy::Kind::kMaglev);
-  if (config.policy == "ring-hash") hash_.emplace(HashPolicy::Kind::kRing);
-  version_ = context_.board.version();
-  refresh();
+  for (const config::Backend& backend : config.backends) add_member(backend, backends, tls, zone);
+  const auto is_near = [](const Member& member) { return member.is_near; };
+  has_zones_ = std::any_of(members_.begin(), members_.end(), is_near) &&
+               !std::all_of(members_.begin(), members_.end(), is_near);
+  if (!has_zones_) std::for_each(members_.begin(), members_.end(), [](Member& member) { member.is_near = true; });
+  PolicyFacts facts{config_, *cell_, context_.board, context_.loop, worker, context_.request_ids.next_word()};
+  near_.policy = make_policy(facts);
+  facts.seed = context_.request_ids.next_word();
+  if (has_zones_) far_.policy = make_policy(facts);
+  look();
+}
+
+void Pool::add_member(const config::Backend& backend, BackendSet& backends, const TlsClientContext& tls,
+                      std::string_view zone) {
+  Member member{BackendPin(backends.find_or_add(config_.name, backend.address, tls))};
+  member.key = key_of(*member.backend);
+  member.weight = member.base = backend.weight;
+  member.is_backup = backend.backup;
+  member.is_near = zone.empty() || config_.overprovision == 0 || backend.zone == zone;
+  has_backups_ |= backend.backup;
+  members_.push_back(std::move(member));
 }
 
 std::uint64_t Pool::key_of(const Backend& backend) const {
@@ -40,7 +52,7 @@ std::uint64_t Pool::key_of(const Backend& backend) const {
 
 Backend* Pool::find(std::uint64_t key) const {
   for (const Member& member : members_) {
-    if (key_of(*member.backend) == key) return &*member.backend;
+    if (member.key == key) return &*member.backend;
   }
   return nullptr;
 }
@@ -70,28 +82,6 @@ bool Pool::is_panic() {
                                           : "panic, requests are refused");
   }
   return is_now;
-}
-
-void Pool::note_success(Backend& backend) {
-  if (BackendCell* cell = backend.cell()) count_success(*cell);
-}
-
-void Pool::note_failure(Backend& backend, bool counts_for_ejection) {
-  backend.count_failure();
-  BackendCell* cell = backend.cell();
-  if (!counts_for_ejection || !cell || !count_failure_in_a_row(*cell, config_.ejection)) return;
-  const auto time = eject(*cell, config_.ejection, context_.loop.now());
-  if (!time) return;
-  // Looked at afterwards: two workers that eject at once see each other.
-  if (has_too_many_ejected()) return take_back(*cell);
-  log_warn("pool {}: backend {} is ejected for {} after failures in a row", config_.name,
-           to_string(backend.address()), to_string(*time));
-}
-
-bool Pool::has_too_many_ejected() const {
-  const auto out = std::count_if(members_.begin(), members_.end(),
-                                 [](const Member& each) { return each.backend->is_ejected(); });
-  return static_cast<std::size_t>(out) * 100 > config_.ejection.max_share * members_.size();
 }
 
 // Where nobody asks nothing is counted: places of several workers share a cache line.

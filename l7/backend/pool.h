@@ -1,6 +1,7 @@
 // A pool of the current snapshot: its members as this worker sees them, the choice among them, and what the
 // pool as a whole allows: its limits, its retry budget, and what happens when too few members are healthy
-// (panic). What is set at run time of members is looked at when the board says that something has changed.
+// (panic). Members are looked at when the board says that something has changed: see choice.cc; what their
+// requests make of them is in verdicts.cc.
 #pragma once
 
 #include <memory>
@@ -10,33 +11,24 @@
 
 #include "common/config/model.h"
 #include "l7/backend/balancer.h"
-#include "l7/backend/hash_policy.h"
 #include "l7/own_cookie.h"
 #include "l7/proxy_protocol.h"
 
 namespace gatehouse::l7 {
 
-// What a request says about who should answer it.
-struct Wish {
-  std::span<Backend* const> tried;  // these have failed it
-  Backend* bound = nullptr;         // its client's, by affinity
-  std::optional<std::uint64_t> hash;
-};
-
 class Pool {
  public:
   // Workers begin their turns at different members (`worker`), so that the first requests of many do not meet
-  // at one.
+  // at one. `zone`: of this node.
   Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker,
-       const TlsClientContext& tls = {});
+       const TlsClientContext& tls = {}, std::string_view zone = {});
 
   const config::Pool& config() const { return config_; }
   bool speaks_h2() const { return speaks_h2_; }
   ProxyVersion proxy_version() const {
     return proxy_version_;
   }  // of the header that its connections begin with
-  // A healthy member that is not in `tried` and has room: the bound one, else the first by hash, else the
-  // next in turn. Backups come after all others; one that refused a connection lately only when there is no
+  // A healthy member that is not in `tried` and has room: the bound one, else whom the policy says. Backups come after all others; one that refused a connection lately only when there is no
   // other, one that is ejected only instead of nobody at all. In panic any member, or none, as config says.
   // nullptr: nobody is left.
   Backend* choose(const Wish& wish);
@@ -52,7 +44,8 @@ class Pool {
   std::uint64_t key_of(const Backend& backend) const;
   Backend* find(std::uint64_t key) const;
 
-  // What an exchange made of a member. A failure in a row too many ejects it.
+  // What an exchange made of a member. It may be ejected for that, or come back.
+  void note_wait(Backend& backend, EventLoop::Clock::time_point since);  // from the end of the request to the head of its answer
   void note_success(Backend& backend);
   void note_failure(Backend& backend, bool counts_for_ejection = true);
 
@@ -75,22 +68,39 @@ class Pool {
     kEjectedBackup,
     kNot
   };
-  void refresh();
-  void rebuild_hash();
-  void warm_up();
-  Rank rank_members(const Wish& wish);
-  Rank rank_of(const Member& member, const Wish& wish, bool is_panic);
+  // Of our own zone, or of all others.
+  struct Group {
+    std::unique_ptr<Policy> policy;
+    std::vector<Candidate> candidates;
+  };
+  void add_member(const config::Backend& backend, BackendSet& backends, const TlsClientContext& tls,
+                  std::string_view zone);
+  void look();
+  void refresh(Member& member);
+  void warm_up(Member& member, std::int64_t since);
+  Rank rank_of(const Member& member, bool is_panic);
+  void find_near_share(Rank best);
+  bool goes_far(const Wish& wish);
+  std::size_t choose_by_policy(Occasion& occasion);
+  Backend* choose_for_trial(const Wish& wish);
+  EventLoop::Clock::time_point trial_due(const BackendCell& cell) const;
+  Backend* choose_bound(const Wish& wish);
+  std::size_t choose_among_all(Occasion& occasion);
   bool is_panic();
   bool has_too_few(bool backups, std::size_t& all, std::size_t& healthy) const;
+  void count_answer(BackendCell& cell, bool is_failure);
+  void judge();
+  void put_out(Backend& backend, EjectionReason reason, std::string_view why);
   bool has_too_many_ejected() const;
-  Member* choose_by_hash(std::uint64_t hash);
-  bool has_load_left(const Member& member, std::uint64_t in_flight, std::uint64_t weight) const;
 
   const config::Pool& config_;
   WorkerContext& context_;
   bool speaks_h2_;
   bool has_backups_ = false;
   bool counts_requests_;  // in flight, over all workers
+  bool is_timed_;         // for its policy
+  bool is_judged_;        // its members are compared with each other
+  bool has_zones_ = false;
   bool was_full_ = false;
   bool was_bound_full_ = false;
   ProxyVersion proxy_version_;
@@ -99,9 +109,15 @@ class Pool {
   PoolCell* cell_;
   LatencyCell* latency_;
   std::vector<Member> members_;
-  std::optional<HashPolicy> hash_;
-  std::vector<HashedMember> hashed_;  // that hash_ was built of
-  std::uint64_t version_ = 0;         // of the board
+  Group near_, far_;
+  // Of the last look, and what it saw.
+  double near_share_ = 1;  // of requests
+  double far_credit_ = 0;
+  EventLoop::Clock::time_point next_trial_{};  // of one that is ejected
+  EventLoop::Clock::time_point next_judgement_{};
+  bool is_refusing_ = false;  // in panic
+  std::uint64_t version_ = 0, avoidances_ = 0;
+  EventLoop::Clock::time_point next_look_{};
 };
 
 }  // namespace gatehouse::l7

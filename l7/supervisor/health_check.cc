@@ -39,8 +39,8 @@ class HealthCheck::Answer {
 };
 
 HealthCheck::HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset,
-                         OnChange on_change, ProxyVersion proxy, const TlsClientContext& tls)
-    : loop_(loop), buffers_(buffers), health_(health), backend_(backend), tls_(tls), on_change_(std::move(on_change)), proxy_(proxy) {
+                         OnChange on_change, ProxyVersion proxy, const TlsClientContext& tls, std::function<void()> on_pass)
+    : loop_(loop), buffers_(buffers), health_(health), backend_(backend), tls_(tls), on_change_(std::move(on_change)), on_pass_(std::move(on_pass)), proxy_(proxy) {
   request_ = "GET " + health_.path + " HTTP/1.1\r\nHost: " + (health_.host.empty() ? to_string(backend) : health_.host) +
              "\r\nUser-Agent: gatehouse-health\r\nConnection: close\r\n\r\n";
   interval_.arm<&HealthCheck::start>(loop_, offset, this);
@@ -145,6 +145,7 @@ void HealthCheck::conclude(const std::string& failure) {
 }
 
 void HealthCheck::succeed() {
+  if (on_pass_) on_pass_();
   const bool is_first = !std::exchange(is_decided_, true);
   if (is_healthy_) {
     streak_ = 0;

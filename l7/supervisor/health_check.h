@@ -17,10 +17,10 @@ namespace gatehouse::l7 {
 class HealthCheck {
  public:
   using OnChange = std::function<void()>;
-  // `on_change` after every change of is_healthy(). `offset`: how much later than now the first check starts, so that many
+  // `on_change` after every change of is_healthy(), `on_pass` after every check that succeeded. `offset`: how much later than now the first check starts, so that many
   // do not start together. `proxy`: of the header that the pool's connections begin with.
   HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset, OnChange on_change,
-              ProxyVersion proxy = ProxyVersion::kNone, const TlsClientContext& tls = {});
+              ProxyVersion proxy = ProxyVersion::kNone, const TlsClientContext& tls = {}, std::function<void()> on_pass = {});
 
   bool is_healthy() const { return is_healthy_; }
   bool is_decided() const { return is_decided_; }  // a check has ended
@@ -44,6 +44,7 @@ class HealthCheck {
   Endpoint backend_;
   TlsClientContext tls_;  // what backends of the pool speak
   OnChange on_change_;
+  std::function<void()> on_pass_;
   ProxyVersion proxy_;
   std::string request_;
   bool has_asked_ = false;

@@ -19,7 +19,7 @@ Json pools_of(const config::Config& config, const control::NodeReport& report, c
       backends.push_back({{"address", gatehouse::to_string(backend.address)}, {"is_healthy", backend.is_healthy},
                           {"reason", backend.reason}, {"requests", backend.requests}, {"failures", backend.failures},
                           {"in_flight", backend.in_flight}, {"is_ejected", backend.is_ejected}, {"ejections", backend.ejections}, {"weight", backend.weight},
-                          {"state", backend.state}, {"is_backup", backend.is_backup}, {"node", node}});
+                          {"state", backend.state}, {"is_backup", backend.is_backup}, {"zone", backend.zone}, {"ejected_for", backend.ejected_for}, {"node", node}});
     }
     pools.push_back({{"name", pool.name}, {"backends", std::move(backends)}});
   }

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "l7/adjusted_weight.h"
+#include "l7/backend/ejection.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -45,7 +46,7 @@ void Prober::set_config(const config::Config& config, const TlsFiles& files) {
       const std::uint64_t key = backend_key(pool.name, backend.address);
       BackendCell* cell = board_.backend(key);
       const std::string of_state = is_disabled(cell) ? "\ndisabled" : "";
-      Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity() + of_state, backend.weight, backend.backup, cell, nullptr};
+      Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity() + of_state, backend.weight, backend.backup, backend.zone, cell, nullptr};
       const auto known = checked_.find(key);
       const bool goes_on = known != checked_.end() && known->second.fingerprint == checked.fingerprint;
       if (goes_on) checked.check = std::move(known->second.check);
@@ -55,6 +56,7 @@ void Prober::set_config(const config::Config& config, const TlsFiles& files) {
     }
   }
   checked_ = std::move(kept);
+  board_.bump_version();
 }
 
 // One that is disabled comes back when a check has succeeded.
@@ -69,7 +71,16 @@ void Prober::start(Checked& checked, const config::Pool& pool, const TlsClientCo
   }
   const std::uint64_t key = backend_key(checked.pool, checked.address);
   checked.check = std::make_unique<HealthCheck>(loop_, buffers_, pool.health, checked.address, offset, [this, key] { publish(key); },
-                                                parse_proxy_version(pool.proxy_protocol), tls);
+                                                parse_proxy_version(pool.proxy_protocol), tls, [this, key] { note_pass(key); });
+}
+
+// One that is ejected may be back.
+void Prober::note_pass(std::uint64_t key) {
+  const Checked& checked = checked_.at(key);
+  if (!checked.cell || !readmit_by_check(*checked.cell, loop_.now())) return;
+  board_.bump_version();
+  log_info("pool {}: backend {} is back: its check succeeded", checked.pool, to_string(checked.address));
+  on_change_();
 }
 
 void Prober::publish(std::uint64_t key) {
@@ -77,9 +88,18 @@ void Prober::publish(std::uint64_t key) {
   const bool is_healthy = checked.check->is_healthy();
   if (!checked.cell || checked.cell->is_healthy.exchange(is_healthy ? 1 : 0) == (is_healthy ? 1u : 0u)) return on_change_();
   if (is_healthy) checked.cell->recovered_ms.store(board_time(loop_.now()), std::memory_order_relaxed);
+  board_.bump_version();
   log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address), is_healthy ? "healthy" : "unhealthy: ",
            checked.check->reason());
   on_change_();
+}
+
+std::string Prober::reason_of_ejection(const BackendCell& cell, bool is_checked) const {
+  const std::string what = std::string("ejected for ") + name_of(cell.ejected_for.load());
+  const std::int64_t left = cell.ejected_until_ms.load() - board_time(loop_.now());
+  if (is_on_trial(cell)) return what + ": a request tries it";
+  if (left > 0) return what + ", for another " + to_string(Duration(left));
+  return what + (is_checked ? ": waits for a check" : ": the next request will try it");
 }
 
 std::vector<control::BackendReport> Prober::report() const {
@@ -91,6 +111,7 @@ std::vector<control::BackendReport> Prober::report() const {
     report.address = checked.address;
     report.weight = checked.weight;
     report.is_backup = checked.is_backup;
+    report.zone = checked.zone;
     if (checked.check) {
       report.is_healthy = checked.check->is_decided() && checked.check->is_healthy();
       report.reason = checked.check->is_decided() ? checked.check->reason() : "not checked yet";
@@ -105,10 +126,11 @@ std::vector<control::BackendReport> Prober::report() const {
       report.requests = checked.cell->requests.load(std::memory_order_relaxed);
       report.failures = checked.cell->failures.load(std::memory_order_relaxed);
       report.in_flight = sum_of(checked.cell->in_flight);
-      report.ejections = checked.cell->ejections.load(std::memory_order_relaxed);
-      const std::int64_t left = checked.cell->ejected_until_ms.load() - board_time(loop_.now());
-      report.is_ejected = left > 0;
-      if (report.is_ejected && report.is_healthy) report.reason = "ejected after failures, for another " + to_string(Duration(left));
+      report.ejections = ejections_of(*checked.cell);
+      for (std::size_t i = 0; i < kEjectionReasons; ++i)
+        report.ejected_for[name_of(static_cast<EjectionReason>(i))] = checked.cell->ejections[i].load(std::memory_order_relaxed);
+      report.is_ejected = is_ejected(*checked.cell);
+      if (report.is_ejected && report.is_healthy) report.reason = reason_of_ejection(*checked.cell, checked.check != nullptr);
     }
     reports.push_back(std::move(report));
   }

@@ -28,12 +28,15 @@ class Prober {
     std::string fingerprint;  // of the health options: another one starts anew
     std::uint32_t weight = 1;
     bool is_backup = false;
+    std::string zone;
     BackendCell* cell = nullptr;
     std::unique_ptr<HealthCheck> check;  // nullptr: not checked
   };
   void make_room(const config::Config& config);
   void start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset);
   void publish(std::uint64_t key);
+  void note_pass(std::uint64_t key);
+  std::string reason_of_ejection(const BackendCell& cell, bool is_checked) const;
 
   EventLoop& loop_;
   Board& board_;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "l7/backend/hash_policy.h"
 #include "l7/backend/pool.h"
 #include "l7/worker_context.h"
 
@@ -140,6 +141,7 @@ bool Relay::try_another(std::string_view why) {
 
 bool Relay::begin_relaying() {
   error_.clear();
+  pool_->note_success(*chosen_);
   if (pool_->proxy_version() != ProxyVersion::kNone) {
     char header[kMostProxyHeader];
     const std::size_t size = write_proxy_header(pool_->proxy_version(), arrival_, client_, header);

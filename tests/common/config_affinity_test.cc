@@ -66,8 +66,10 @@ const Row kRows[] = {
      pool(
          "policy = \"maglev\"\nhash = { cookie = \"sid\", max_load = 125 }\naffinity = { cookie = \"b\" }\n"),
      ""},
+    {"Zone", "[[pool]]\nname = \"h\"\nbackends = [\"192.0.2.9:80\", { address = \"192.0.2.8:80\", zone = \"a\" }]\nhealth = { path = \"/\" }\n",
+     "f:9: warning: [[pool]] \"h\": no [[node]] is in zone \"a\"; there is none"},
     {"Policy", pool("policy = \"fair\"\n"),
-     "f:10: [[pool]] policy: expected \"round-robin\", \"maglev\" or \"ring-hash\", found \"fair\""},
+     "f:10: [[pool]] policy: expected \"round-robin\", \"least-request\", \"two-choices\", \"peak-ewma\", \"random\", \"maglev\" or \"ring-hash\", found \"fair\""},
     {"PolicyWithoutHash", pool("policy = \"maglev\"\n"),
      "f:10: [[pool]] policy \"maglev\": expected hash with it"},
     {"HashWithoutPolicy", pool("hash = { path = true }\n"),

@@ -52,7 +52,7 @@ const Row kKeys[] = {
      "site.toml:4: unknown key \"pth\" in [[pool]].health; did you mean \"path\"?"},
     {"KeyOfANestedList",
      "[[pool]]\nname = \"p\"\nbackends = [\n  { address = \"192.0.2.1:80\", wait = 1 },\n]\n",
-     "site.toml:4: unknown key \"wait\" in [[pool]].backends; known: address, weight, backup"},
+     "site.toml:4: unknown key \"wait\" in [[pool]].backends; known: address, weight, zone, backup"},
     {"RequiredKeyMissing", "[[tls_route]]\npool = \"p\"\n",
      "site.toml:1: [[tls_route]] needs \"hosts\": Server names, exact or \"*.suffix\"."},
     {"RequiredKeyOfANestedListMissing",

@@ -49,6 +49,12 @@ TEST(ConfigResilience, ContradictionsAreSaid) {
        "f:10: [[pool]].retry attempts: expected a number from 1 to 9, found 10"},
       {"[pool.ejection]\ntime = \"10m\"\n",
        "f:9: [[pool]].ejection time: expected at most max_time (5m), found 10m"},
+      {"[pool.ejection]\nlatency_factor = 1\nmin_backends = 2\n",
+       "f:9: [[pool]].ejection latency_factor: expected 0, or 2 and more, found 1: half of a pool is always above its "
+       "median"},
+      {"[pool.ejection]\nlatency_factor = 5\nmin_backends = 20\n",
+       "f:9: warning: [[pool]].ejection latency_factor: \"p\" has fewer backends than min_backends (20): they are "
+       "never compared"},
   };
   for (const Row& row : rows) {
     const Loaded loaded = load_text(pool(row.toml), "f");

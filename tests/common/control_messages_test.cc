@@ -16,7 +16,7 @@ Hello hello() {
 
 WorkerReport worker() { return {3, 12345, 1, 2, 3, kMost64, 5, {{"relays", 6}, {"refused_clients", kMost64}}, 6, 7, 8}; }
 BackendReport backend() {
-  return {"shop", Endpoint::parse("[2001:db8::1]:80").value(), false, "no \"answer\"", 1, 2, kMost64, true, 3, 10'000, "draining", true};
+  return {"shop", Endpoint::parse("[2001:db8::1]:80").value(), false, "no \"answer\"", 1, 2, kMost64, true, 3, {{"latency", 2}}, 10'000, "draining", true, "a"};
 }
 NodeReport report() { return {4095, true, kMost64, 7, {}, {worker(), WorkerReport{}}, {backend()}, {{"web", "/c", "a.example", -3}}}; }
 
@@ -100,11 +100,13 @@ TEST(Messages, ReportComesBackAsItWas) {
   EXPECT_EQ(back->backends[0].weight, 10'000u);
   EXPECT_EQ(back->backends[0].state, "draining");
   EXPECT_TRUE(back->backends[0].is_backup);
+  EXPECT_EQ(back->backends[0].zone, "a");
+  EXPECT_EQ(back->backends[0].ejected_for, backend().ejected_for);
 }
 
 TEST(Messages, ABackendOfAnEarlierVersionIsEnabled) {
   Json json = to_json(report());
-  for (const char* name : {"weight", "state", "is_backup"}) json["backends"][0].erase(name);
+  for (const char* name : {"weight", "state", "is_backup", "zone", "ejected_for"}) json["backends"][0].erase(name);
   const auto back = node_report_from_json(json);
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->backends[0].state, "enabled");

@@ -86,7 +86,8 @@ TEST(Metrics, OfANodeNameWorkersAndBackends) {
   const Json worker = {{"index", 1},    {"pid", 99},    {"requests", 40},
                        {"accepted", 4}, {"retries", 3}, {"paused_listeners", 0}};
   const Json backend = {{"address", "192.0.2.1:80"}, {"requests", 40}, {"is_healthy", false},
-                        {"reason", "refused"},       {"weight", 7},    {"state", "draining"}};
+                        {"reason", "refused"},       {"weight", 7},    {"state", "draining"},
+                        {"ejected_for", {{"latency", 2}}}};
   const Json arm = {{"name", "v2"}, {"requests", 5}, {"share", 0.25}, {"weight_now", 1}};
   const Json certificate = {{"listener", "web"}, {"file", "a.pem"}, {"name", "a"}, {"days_left", 2}};
   const Json node = {{"name", "n1"}, {"workers", one(worker)}, {"certificates", one(certificate)}};
@@ -103,6 +104,7 @@ TEST(Metrics, OfANodeNameWorkersAndBackends) {
         "gatehouse_worker_paused_listeners{worker=\"1\"} 0",
         "gatehouse_backend_is_healthy{pool=\"shop\",backend=\"192.0.2.1:80\"} 0",
         "gatehouse_backend_weight{pool=\"shop\",backend=\"192.0.2.1:80\"} 7",
+        "gatehouse_backend_ejections_total{pool=\"shop\",backend=\"192.0.2.1:80\",reason=\"latency\"} 2",
         "gatehouse_backend_state{pool=\"shop\",backend=\"192.0.2.1:80\",state=\"draining\"} 1",
         "gatehouse_route_requests_total{route=\"basket\",pool=\"v2\"} 5",
         "gatehouse_route_share_ratio{route=\"basket\",pool=\"v2\"} 0.25",

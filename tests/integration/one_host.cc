@@ -70,15 +70,16 @@ void OneHost::stop() {
   lab::wait_until([this] { return !supervisor_.is_alive(); }, std::chrono::seconds(60));
 }
 
-void OneHost::start_process(const lab::Arguments& argv, const std::string& name) {
+lab::ProcessId OneHost::start_process(const lab::Arguments& argv, const std::string& name) {
   const auto started = lab::start({}, argv, file(name + ".log"));
   GH_CHECK(started.has_value());
   others_.push_back(*started);
+  return *started;
 }
 
-void OneHost::start_backend(int port) {
+lab::ProcessId OneHost::start_backend(int port) {
   const std::string name = "backend-" + std::to_string(port);
-  start_process(
+  return start_process(
       {binary("gatehouse-backend"), "--listen", address_ + ":" + std::to_string(port), "--name", name}, name);
 }
 

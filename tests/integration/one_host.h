@@ -28,8 +28,8 @@ class OneHost {
   void start(const lab::Arguments& prefix = {});
   void kill_supervisor();  // SIGKILL; workers stay
   void stop();             // SIGTERM, and waits for all to end
-  void start_backend(int port);
-  void start_process(const lab::Arguments& argv, const std::string& name);
+  lab::ProcessId start_backend(int port);
+  lab::ProcessId start_process(const lab::Arguments& argv, const std::string& name);
 
   lab::Output cli(const lab::Arguments& arguments) const;
   Json status() const;  // null when nobody answers

@@ -61,10 +61,12 @@ TEST(Affinity, OnADownOrDrainingBackendItMovesOnceAndStaysThere) {
   Visitor visitor;
   const std::string first = visitor.visit(site);
   site.cell(first).is_healthy = 0;
+  site.board->bump_version();
   const std::string second = visitor.visit(site);
   EXPECT_NE(second, first);
   EXPECT_EQ(visitor.cookies, 2);
   site.cell(first).is_healthy = 1;
+  site.board->bump_version();
   for (int i = 0; i < 5; ++i) EXPECT_EQ(visitor.visit(site), second);
   site.set(second, l7::BackendState::kDraining);
   const std::string third = visitor.visit(site);
@@ -117,6 +119,7 @@ TEST(Affinity, WhatWeAnswerOurselvesBindsNobody) {
   AffinitySite site;
   site.have_affinity();
   for (const char* name : {"a", "b", "c", "d"}) site.cell(name).is_healthy = 0;
+  site.board->bump_version();
   const Reply reply = site.ask(get("/healthz"));
   EXPECT_EQ(reply.status, 503);
   EXPECT_FALSE(reply.has_field("Set-Cookie"));

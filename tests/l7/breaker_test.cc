@@ -1,6 +1,7 @@
 // Ejection, limits and panic: who gets no requests, and which requests get nobody.
 #include <gtest/gtest.h>
 
+#include "l7/backend/ejection.h"
 #include "tests/l7/support/resilience_site.h"
 
 namespace gatehouse::test {
@@ -15,7 +16,7 @@ TEST(Ejection, ABackendThatFailsInARowGetsNoRequestsForAWhile) {
     site.config.pools[0].ejection.failures = 3;
     site.config.pools[0].ejection.time = Duration(200);
     site.apply();
-    ASSERT_TRUE(site.until([&] { return site.ask(get("/")).status && site.cell(0).ejections == 1; }));
+    ASSERT_TRUE(site.until([&] { return site.ask(get("/")).status && l7::ejections_of(site.cell(0)) == 1; }));
     EXPECT_EQ(bad.requests.size(), 3u);
     bad.manner = Manner::kAnswers;
     EXPECT_TRUE(site.until([&] { return site.ask(get("/")).status == 200 && bad.requests.size() > 3; }))
@@ -23,6 +24,81 @@ TEST(Ejection, ABackendThatFailsInARowGetsNoRequestsForAWhile) {
     EXPECT_EQ(site.cell(0).failures_in_a_row.load(), 0u);
     EXPECT_GT(good.requests.size(), 3u);
   }
+}
+
+// Two backends, of which the first is out.
+struct EjectedSite : ResilienceSite {
+  void put_out() {
+    config.pools[0].retry.attempts = 1;
+    config.pools[0].ejection.failures = 3;
+    config.pools[0].ejection.time = Duration(50);
+    apply();
+    ASSERT_TRUE(until([&] { return ask(get("/")).status && l7::ejections_of(cell(0)) == 1; }));
+    ASSERT_EQ(bad.requests.size(), 3u);
+  }
+  bool is_time_over() { return l7::board_time(loop.now()) >= cell(0).ejected_until_ms; }
+
+  Hostile& bad = add(Manner::kBusy);
+  Hostile& good = add(Manner::kAnswers);
+};
+
+TEST(Ejection, EndsWithOneRequestThatIsAnswered) {
+  EjectedSite site;
+  site.put_out();
+  site.bad.manner = Manner::kHangs;
+  ASSERT_TRUE(site.until([&] { return site.is_time_over(); }));
+  site.cell(0).ejected_until_ms = l7::board_time(site.loop.now());
+  site.config.pools[0].ejection.time = Duration(60'000);  // and so long is a trial waited for
+  site.config.pools[0].ejection.max_time = Duration(60'000);
+  site.apply();
+  const auto client = site.connect();
+  client->send(get("/"));
+  ASSERT_TRUE(site.until([&] { return site.bad.requests.size() == 4; }));
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(site.ask(get("/")).status, 200);
+  EXPECT_EQ(site.bad.requests.size(), 4u) << "no other is risked";
+  site.bad.manner = Manner::kAnswers;
+  site.bad.server->connections.back()->send(kFine);
+  EXPECT_EQ(site.next_reply(*client).status, 200);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(site.ask(get("/")).status, 200);
+  EXPECT_EQ(site.bad.requests.size(), 7u) << "it takes turns again";
+}
+
+TEST(Ejection, AFailedTrialIsTheNextEjection) {
+  EjectedSite site;
+  site.put_out();
+  ASSERT_TRUE(site.until([&] { return site.ask(get("/")).status && l7::ejections_of(site.cell(0)) == 2; }));
+  EXPECT_EQ(site.bad.requests.size(), 4u);
+}
+
+TEST(Ejection, WhereBackendsAreCheckedNoRequestIsRisked) {
+  EjectedSite site;
+  site.config.pools[0].health.path = "/healthz";
+  site.config.pools[0].health.interval = Duration(60'000);
+  site.put_out();
+  ASSERT_TRUE(site.until([&] { return site.is_time_over(); }));
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(site.ask(get("/")).status, 200);
+  EXPECT_EQ(site.bad.requests.size(), 3u);
+  site.bad.manner = Manner::kAnswers;
+  ASSERT_TRUE(l7::readmit_by_check(site.cell(0), site.loop.now()));  // as the supervisor does
+  site.board->bump_version();
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(site.ask(get("/")).status, 200);
+  EXPECT_EQ(site.bad.requests.size(), 6u);
+}
+
+// What other workers saw counts too: it is in the same cells, and so much that what this one sees does not matter.
+TEST(Ejection, ComparesWhatAllWorkersSaw) {
+  ResilienceSite site;
+  for (int i = 0; i < 3; ++i) site.add(Manner::kAnswers);
+  site.config.pools[0].ejection.interval = Duration(100);
+  site.apply();
+  l7::PoolCell& pool = *site.board->pool(l7::pool_key("main"));
+  ASSERT_TRUE(site.until([&] { return site.ask(get("/")).status == 200 && pool.judged_ms != 0; }));
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (int n = 0; n < 100'000; ++n) site.cell(i).window.add(i == 1 && n % 2 == 0);
+  }
+  EXPECT_TRUE(site.until([&] { return site.ask(get("/")).status == 200 && l7::is_ejected(site.cell(1)); }));
+  EXPECT_EQ(site.cell(1).ejected_for.load(), l7::EjectionReason::kSuccessRate);
+  EXPECT_EQ(l7::ejections_of(site.cell(0)) + l7::ejections_of(site.cell(2)), 0u);
 }
 
 TEST(Ejection, MayLeaveAnswersOfTheServerAlone) {
@@ -33,7 +109,7 @@ TEST(Ejection, MayLeaveAnswersOfTheServerAlone) {
   site.config.pools[0].ejection.counts_5xx = false;
   site.apply();
   for (int i = 0; i < 10; ++i) site.ask(get("/"));
-  EXPECT_EQ(site.cell(0).ejections.load(), 0u);
+  EXPECT_EQ(l7::ejections_of(site.cell(0)), 0u);
   EXPECT_EQ(site.cell(0).failures.load(), 5u);
 }
 
@@ -45,7 +121,7 @@ TEST(Ejection, NeverTakesMoreThanItsShareOfThePool) {
   site.apply();
   for (int i = 0; i < 30; ++i) EXPECT_EQ(site.ask(get("/")).status, 503);
   std::uint64_t ejected = 0;
-  for (std::size_t i = 0; i < 5; ++i) ejected += site.cell(i).ejections;
+  for (std::size_t i = 0; i < 5; ++i) ejected += l7::ejections_of(site.cell(i));
   EXPECT_EQ(ejected, 2u);
 }
 
@@ -168,6 +244,7 @@ TEST(Panic, IsTheChoiceOfThePool) {
     site.config.pools[0].panic_below = row.below;
     site.apply();
     for (int i = row.healthy; i < 4; ++i) site.cell(static_cast<std::size_t>(i)).is_healthy = 0;
+    site.board->bump_version();
     for (int i = 0; i < 8; ++i)
       EXPECT_EQ(site.ask(get("/")).status, row.answered ? 200 : 503) << row.choice << row.healthy;
     int used = 0;

@@ -183,6 +183,7 @@ TEST(Pools, OneWithoutHealthyBackendsKeepsItsShare) {
   site.route().pools = {{"v1", 1}, {"v2", 1}};
   site.apply();
   site.board->backend(l7::backend_key("v2", site.config.pools[1].backends[0].address))->is_healthy = 0;
+  site.board->bump_version();
   int failed = 0;
   for (int i = 0; i < 20; ++i) failed += site.ask(get("/healthz")).status == 503;
   EXPECT_NEAR(failed, 10, 2);  // places are spread evenly from a random one on

@@ -28,6 +28,7 @@ std::uint64_t failures_of(LoopbackWorker& site, std::size_t backend = 0) {
 void set_healthy(LoopbackWorker& site, std::size_t backend, bool is_healthy) {
   site.board->backend(l7::backend_key("main", site.config.pools[0].backends[backend].address))->is_healthy =
       is_healthy;
+  site.board->bump_version();
 }
 
 TEST(BackendChoice, WithoutAHealthyBackendTheAnswerIs503) {

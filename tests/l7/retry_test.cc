@@ -1,6 +1,7 @@
 // Retries: what is tried again, where, how often, and what never is.
 #include <gtest/gtest.h>
 
+#include "l7/backend/peak_ewma.h"
 #include "tests/l7/support/resilience_site.h"
 
 namespace gatehouse::test {
@@ -145,6 +146,21 @@ TEST(Retry, ABodyInPiecesIsSentAgainWhole) {
   EXPECT_EQ(site.next_reply(*client).status, 200);
   ASSERT_EQ(good.requests.size(), 1u);
   EXPECT_TRUE(good.requests[0].ends_with("3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")) << good.requests[0];
+}
+
+TEST(Waits, ForHeadsOfAnswersAreKnownOfEachBackend) {
+  ResilienceSite site;
+  Hostile& slow = site.add(Manner::kHangs);
+  site.add(Manner::kAnswers);
+  site.config.pools[0].policy = "peak-ewma";
+  site.config.pools[0].retry.try_timeout = Duration(50);
+  site.apply();
+  EXPECT_TRUE(site.until([&] { return site.ask(get("/")).status == 200 && !slow.requests.empty(); }));
+  EXPECT_GE(l7::ewma_us(site.cell(0).peak_ewma), 49'000) << "what it did not answer";
+  EXPECT_GT(l7::ewma_us(site.cell(1).peak_ewma), 0);
+  const std::size_t known = slow.requests.size();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(site.ask(get("/")).status, 200);
+  EXPECT_EQ(slow.requests.size(), known) << "the other answers sooner";
 }
 
 TEST(Retry, AKeptConnectionThatIsClosedUnderARequestIsNoFailure) {

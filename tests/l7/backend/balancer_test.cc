@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 
+#include "l7/adjusted_weight.h"
 #include "l7/backend/connection.h"
 #include "l7/backend/pool.h"
 #include "l7/client_connection.h"
@@ -18,59 +19,14 @@ namespace {
 
 class Balancer : public testing::Test {
  protected:
-  // Member i is 127.0.0.1 with port i + 1.
-  std::vector<Member> members(const std::vector<std::uint32_t>& weights) {
-    std::vector<Member> made;
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      made.push_back({BackendPin(context.backends.find_or_add("main", address(i))), weights[i]});
-      made.back().is_candidate = true;
-    }
-    return made;
-  }
   static Endpoint address(std::size_t i) {
     return {*IpAddress::parse("127.0.0.1"), static_cast<std::uint16_t>(i + 1)};
-  }
-  static std::size_t place(const std::vector<Member>& members, const Member* member) {
-    return static_cast<std::size_t>(member - members.data());
   }
 
   EventLoop loop;
   std::unique_ptr<Board> board = Board::anonymous();
   WorkerContext context{loop, *board, 0, "n1"};
 };
-
-TEST_F(Balancer, OverAPeriodEveryoneGetsExactlyItsShare) {
-  std::mt19937 random(3);
-  for (int round = 0; round < 200; ++round) {
-    std::vector<std::uint32_t> weights(1 + random() % 6);
-    std::uint32_t total = 0;
-    for (std::uint32_t& weight : weights) total += weight = 1 + random() % 20;
-    std::vector<Member> all = members(weights);
-    for (int period = 0; period < 3; ++period) {
-      std::vector<std::uint32_t> counts(weights.size());
-      for (std::uint32_t i = 0; i < total; ++i) ++counts[place(all, choose_round_robin(all))];
-      ASSERT_EQ(counts, weights);
-    }
-  }
-}
-
-TEST_F(Balancer, TheHeavyOneIsSpreadOut) {
-  std::vector<Member> all = members({5, 1, 1});
-  std::string order;
-  for (int i = 0; i < 14; ++i) order += static_cast<char>('a' + place(all, choose_round_robin(all)));
-  EXPECT_EQ(order, "aabacaaaabacaa");
-}
-
-TEST_F(Balancer, ThoseThatAreNoCandidatesAreSkippedAndTheOthersShare) {
-  std::vector<Member> all = members({3, 2, 1});
-  all[0].is_candidate = false;
-  std::vector<int> counts(3);
-  for (int i = 0; i < 300; ++i) ++counts[place(all, choose_round_robin(all))];
-  EXPECT_EQ(counts, (std::vector<int>{0, 200, 100}));
-  for (Member& member : all) member.is_candidate = false;
-  EXPECT_EQ(choose_round_robin(all), nullptr);
-  EXPECT_EQ(choose_round_robin({}), nullptr);
-}
 
 class PoolChoice : public Balancer {
  protected:
@@ -87,6 +43,10 @@ class PoolChoice : public Balancer {
       order += chosen ? static_cast<char>('a' + chosen->address().port - 1) : '-';
     }
     return order;
+  }
+  void set_healthy(std::size_t i, std::uint32_t is_healthy) {
+    board->backend(backend_key("main", address(i)))->is_healthy = is_healthy;
+    board->bump_version();
   }
   Backend& backend(std::size_t i) { return context.backends.find_or_add("main", address(i)); }
 
@@ -108,6 +68,53 @@ TEST_F(PoolChoice, WeightsAreExactWhereverAWorkerBegins) {
   }
 }
 
+TEST_F(PoolChoice, OverAnyPeriodEveryoneGetsExactlyItsShare) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::uint32_t> weights(1 + random() % 6);
+    int total = 0;
+    for (std::uint32_t& weight : weights) total += static_cast<int>(weight = 1 + random() % 20);
+    make(weights, random() % 64);
+    for (int period = 0; period < 3; ++period) {
+      std::vector<std::uint32_t> counts(weights.size());
+      for (const char chosen : choose(total)) ++counts[static_cast<std::size_t>(chosen - 'a')];
+      ASSERT_EQ(counts, weights);
+    }
+  }
+}
+
+TEST_F(PoolChoice, TheHeavyOneIsSpreadOut) {
+  make({5, 1, 1});
+  EXPECT_EQ(choose(14), "aaabcaaaaabcaa");
+  make({2, 1, 1});
+  EXPECT_EQ(choose(8), "abcaabca");
+}
+
+// Else every change of health anywhere would begin the turns anew, with the same ones first.
+TEST_F(PoolChoice, TurnsOutliveChangesOfOthers) {
+  make({50, 1});
+  std::string order;
+  for (int i = 0; i < 510; ++i) {
+    board->backend(backend_key("main", address(0)))->adjusted = i % 2 ? 0 : pack_adjusted(49, 50);
+    board->bump_version();
+    order += choose(1);
+  }
+  EXPECT_NEAR(static_cast<double>(std::count(order.begin(), order.end(), 'b')), 10, 1);
+}
+
+TEST_F(PoolChoice, OneWithoutRoomLosesItsTurnAndTheOthersShare) {
+  config.limits.max_backend_requests = 1;
+  make({3, 2, 1});
+  BackendCell& full = *board->backend(backend_key("main", address(0)));
+  full.in_flight[3] = 1;
+  const std::string order = choose(300);
+  EXPECT_EQ(std::count(order.begin(), order.end(), 'b'), 200);
+  EXPECT_EQ(std::count(order.begin(), order.end(), 'c'), 100);
+  full.in_flight[3] = 0;
+  const std::string after = choose(6);
+  EXPECT_LE(std::count(after.begin(), after.end(), 'a'), 4) << "nothing is made good at once";
+}
+
 TEST_F(PoolChoice, WorkersBeginAtDifferentMembers) {
   std::string first;
   for (std::uint32_t worker = 0; worker < 3; ++worker) {
@@ -120,11 +127,11 @@ TEST_F(PoolChoice, WorkersBeginAtDifferentMembers) {
 TEST_F(PoolChoice, UnhealthyAndWeightlessOnesAreNotChosen) {
   make({1, 0, 1});
   EXPECT_EQ(choose(4).find('b'), std::string::npos);
-  board->backend(backend_key("main", address(0)))->is_healthy = 0;
+  set_healthy(0, 0);
   EXPECT_EQ(choose(3), "ccc");
-  board->backend(backend_key("main", address(2)))->is_healthy = 0;
+  set_healthy(2, 0);
   EXPECT_EQ(choose(1), "-");
-  board->backend(backend_key("main", address(0)))->is_healthy = 1;
+  set_healthy(0, 1);
   EXPECT_EQ(choose(2), "aa");
 }
 

@@ -5,6 +5,7 @@
 
 #include "l7/adjusted_weight.h"
 #include "l7/backend/connection.h"
+#include "l7/backend/hash_policy.h"
 #include "l7/backend/pool.h"
 #include "l7/client_connection.h"
 #include "l7/exchange.h"
@@ -41,6 +42,10 @@ class Choice : public testing::Test {
   }
   Backend& backend(std::size_t i) { return context.backends.find_or_add("main", address(i)); }
   BackendCell& cell(std::size_t i) { return *board->backend(backend_key("main", address(i))); }
+  void set_healthy(std::size_t i, std::uint32_t is_healthy) {
+    cell(i).is_healthy = is_healthy;
+    board->bump_version();
+  }
   void set(std::size_t i, BackendState state) {
     cell(i).state = state;
     board->bump_version();
@@ -72,7 +77,7 @@ TEST_F(Choice, WhatIsDrainedStaysSoInPanic) {
   config.panic = "use-all";
   make();
   set(0, BackendState::kDraining);
-  cell(1).is_healthy = 0;
+  set_healthy(1, 0);
   EXPECT_EQ(choose(2), "bb");
   set(1, BackendState::kDraining);
   EXPECT_EQ(choose(1), "-");
@@ -96,16 +101,16 @@ TEST_F(Choice, BackupsGetRequestsOnlyWhileNobodyElseIsThere) {
   add(1, true);
   make();
   EXPECT_EQ(count('c', 10), 0u);
-  cell(0).is_healthy = 0;
+  set_healthy(0, 0);
   EXPECT_EQ(choose(3), "bbb");
-  cell(1).is_healthy = 0;
+  set_healthy(1, 0);
   EXPECT_EQ(choose(2), "cc") << "that is no panic";
-  cell(1).is_healthy = 1;
+  set_healthy(1, 1);
   backend(1).avoid();
   EXPECT_EQ(choose(2), "cc") << "one that refuses connections is not there either";
-  cell(2).is_healthy = 0;
+  set_healthy(2, 0);
   EXPECT_EQ(choose(2), "bb");
-  cell(1).is_healthy = 0;
+  set_healthy(1, 0);
   EXPECT_EQ(choose(1), "-");
 }
 
@@ -134,12 +139,14 @@ TEST_F(Choice, OneThatHasRecoveredGrowsToItsWholeWeight) {
   make();
   const auto share_after = [this](std::int64_t age) {
     cell(1).recovered_ms = board_time(loop.now()) - age;
+    board->bump_version();
     return static_cast<double>(count('b', 10'000)) / 10'000;
   };
   EXPECT_LT(share_after(0), 0.02);
   EXPECT_NEAR(share_after(50'000), 1.0 / 3, 0.02);
   EXPECT_NEAR(share_after(100'000), 0.5, 0.001);
   cell(1).recovered_ms = 0;
+  board->bump_version();
   EXPECT_NEAR(static_cast<double>(count('b', 10'000)), 5'000, 10) << "it has always been there";
 }
 
@@ -152,9 +159,9 @@ TEST_F(Choice, TheBoundOneAnswersUntilItMayNot) {
   EXPECT_EQ(choose(5, wish).find('b'), std::string::npos);
   EXPECT_FALSE(pool->was_bound_full());
   set(1, BackendState::kEnabled);
-  cell(1).is_healthy = 0;
+  set_healthy(1, 0);
   EXPECT_EQ(choose(5, wish).find('b'), std::string::npos);
-  cell(1).is_healthy = 1;
+  set_healthy(1, 1);
   Backend* const tried[] = {&backend(1)};
   EXPECT_EQ(choose(5, {tried, &backend(1), std::nullopt}).find('b'), std::string::npos);
   EXPECT_EQ(choose(2, wish), "bb");
@@ -200,9 +207,9 @@ TEST_P(HashedChoice, AKeyKeepsItsBackendAndThoseOfADownOneComeBack) {
   make();
   const std::string before = all();
   EXPECT_EQ(all(), before);
-  cell(3).is_healthy = 0;
+  set_healthy(3, 0);
   expect_only_from('d', before, all());
-  cell(3).is_healthy = 1;
+  set_healthy(3, 1);
   EXPECT_EQ(all(), before);
   set(3, BackendState::kDraining);
   expect_only_from('d', before, all());

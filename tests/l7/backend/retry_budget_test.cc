@@ -5,7 +5,6 @@
 
 #include <thread>
 
-#include "l7/backend/ejection.h"
 #include "l7/worker_places.h"
 
 namespace gatehouse::l7 {
@@ -116,34 +115,6 @@ TEST(WorkerPlaces, ManyWorkersNeverExceedTheLimitAndReachIt) {
   EXPECT_FALSE(add_within(places, 9, kLimit));
   places[1] = 0;  // as the supervisor does for a dead worker
   EXPECT_TRUE(add_within(places, 9, kLimit));
-}
-
-TEST(Ejection, GrowsWithEachAndTheFirstFailureAfterItIsEnough) {
-  BackendCell cell{};
-  config::Ejection ejection;
-  ejection.failures = 3;
-  ejection.time = Duration(1'000);
-  ejection.max_time = Duration(3'000);
-  Clock::time_point now = kStart;
-  EXPECT_FALSE(count_failure_in_a_row(cell, ejection));
-  count_success(cell);
-  EXPECT_FALSE(count_failure_in_a_row(cell, ejection));
-  EXPECT_FALSE(count_failure_in_a_row(cell, ejection));
-  for (const int seconds : {1, 2, 3, 3}) {
-    ASSERT_TRUE(count_failure_in_a_row(cell, ejection)) << "one more is enough";
-    const auto time = eject(cell, ejection, now);
-    ASSERT_TRUE(time);
-    EXPECT_EQ(*time, Duration(1'000 * seconds));
-    EXPECT_FALSE(eject(cell, ejection, now)) << "once";
-    EXPECT_TRUE(is_ejected(cell, now + *time - Duration(1)));
-    now += *time;
-    EXPECT_FALSE(is_ejected(cell, now));
-  }
-  count_success(cell);
-  EXPECT_FALSE(count_failure_in_a_row(cell, ejection));
-  now += Duration(10'000);
-  EXPECT_EQ(*eject(cell, ejection, now), Duration(1'000)) << "after a long good time it begins anew";
-  EXPECT_EQ(cell.ejections.load(), 5u);
 }
 
 }  // namespace

@@ -147,6 +147,7 @@ TEST(Relay, UnhealthyBackendsGetNothing) {
   RawServer& second = site.add_raw_server(echo);
   site.apply();
   site.board->backend(l7::backend_key("main", first.address()))->is_healthy = 0;
+  site.board->bump_version();
   std::vector<std::unique_ptr<RawSocket>> clients;
   for (int i = 0; i < 6; ++i) {
     clients.push_back(site.connect());
