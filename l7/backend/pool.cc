@@ -2,6 +2,7 @@
 #include "l7/backend/pool.h"
 
 #include <algorithm>
+#include <map>
 
 #include "common/log.h"
 #include "l7/backend/ejection.h"
@@ -14,6 +15,7 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
            const TlsClientContext& tls)
     : config_(config),
       context_(backends.context()),
+      tls_(tls),
       speaks_h2_(config.protocol == "h2"),
       counts_requests_(config.limits.max_requests > 0 || (config.hash && config.hash->max_load > 0)),
       proxy_version_(parse_proxy_version(config.proxy_protocol)),
@@ -21,15 +23,33 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
       latency_(context_.board.latency(LatencyKind::kPool, config.name)) {
   if (!cell_) cell_ = (own_cell_ = std::make_unique<PoolCell>()).get();
   if (config.affinity) affinity_.emplace(*config.affinity, "affinity");
-  members_.reserve(config.backends.size());
-  for (const config::Backend& backend : config.backends) {
-    members_.push_back({BackendPin(backends.find_or_add(config.name, backend.address, tls)), backend.weight,
-                        backend.weight, backend.backup});
-    has_backups_ |= backend.backup;
-  }
-  if (!members_.empty()) members_[worker % members_.size()].credit = 1;
   if (config.policy == "maglev") hash_.emplace(HashPolicy::Kind::kMaglev);
   if (config.policy == "ring-hash") hash_.emplace(HashPolicy::Kind::kRing);
+  set_members(config.backends);
+  if (!members_.empty()) members_[worker % members_.size()].credit = 1;
+}
+
+void Pool::set_members(std::span<const config::Backend> backends) {
+  std::map<Endpoint, Member*> left;
+  for (Member& member : members_) left.emplace(member.backend->address(), &member);
+  std::vector<Member> members;
+  members.reserve(backends.size());
+  has_backups_ = false;
+  for (const config::Backend& backend : backends) {
+    has_backups_ |= backend.backup;
+    const auto known = left.find(backend.address);
+    if (known == left.end()) {
+      Backend& added = context_.backends.find_or_add(config_.name, backend.address, tls_);
+      members.push_back({BackendPin(added), backend.weight, backend.weight, backend.backup});
+      continue;
+    }
+    Member& member = members.emplace_back(std::move(*known->second));
+    member.weight = member.base = backend.weight;
+    member.is_backup = backend.backup;
+    left.erase(known);
+  }
+  for (const auto& [address, member] : left) member->backend->set_member(false);
+  members_ = std::move(members);
   version_ = context_.board.version();
   refresh();
 }

@@ -31,6 +31,9 @@ class Pool {
        const TlsClientContext& tls = {});
 
   const config::Pool& config() const { return config_; }
+  // Another set of members, from the next choice on. Those that stay keep all that is known of them, connections
+  // too; those that went finish what they were asked.
+  void set_members(std::span<const config::Backend> backends);
   bool speaks_h2() const { return speaks_h2_; }
   ProxyVersion proxy_version() const {
     return proxy_version_;
@@ -88,6 +91,7 @@ class Pool {
 
   const config::Pool& config_;
   WorkerContext& context_;
+  TlsClientContext tls_;
   bool speaks_h2_;
   bool has_backups_ = false;
   bool counts_requests_;  // in flight, over all workers
