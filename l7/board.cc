@@ -157,7 +157,12 @@ void Board::clear_worker(std::uint32_t index) {
 }
 
 void Board::keep_only(const std::vector<std::uint64_t>& keys) {
-  free_others(layout_->backends, keys, [](BackendCell& cell) {
+  // Who still writes to a cell must not meet another owner there.
+  std::vector<std::uint64_t> kept = keys;
+  for (const BackendCell& cell : layout_->backends) {
+    if (sum_of(cell.in_flight) + sum_of(cell.connections) > 0) kept.push_back(cell.key.load(std::memory_order_relaxed));
+  }
+  free_others(layout_->backends, kept, [](BackendCell& cell) {
     for (auto* count : {&cell.requests, &cell.failures, &cell.ejections}) count->store(0, std::memory_order_relaxed);
     for (auto* count : {&cell.failures_in_a_row, &cell.ejections_in_a_row}) count->store(0, std::memory_order_relaxed);
     for (auto* time : {&cell.ejected_until_ms, &cell.recovered_ms}) time->store(0, std::memory_order_relaxed);

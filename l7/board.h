@@ -172,7 +172,8 @@ class Board {
   std::uint64_t version() const;
   void bump_version();
   void clear_worker(std::uint32_t index);
-  // Free the cells whose key is not in `keys`. Supervisor only, once no worker uses them.
+  // Free the cells whose key is not in `keys`. Supervisor only, once no worker uses them; backends that have requests or
+  // connections stay.
   void keep_only(const std::vector<std::uint64_t>& keys);
   void keep_only_pools(const std::vector<std::uint64_t>& keys);
   void keep_only_arms(const std::vector<std::uint64_t>& keys);

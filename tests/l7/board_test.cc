@@ -103,9 +103,9 @@ TEST(Board, KeepOnlyFreesTheOthersAndTheirCounts) {
   const auto board = Board::anonymous();
   for (const std::uint64_t key : {1, 2, 3}) {
     board->backend(key)->requests = key;
-    board->backend(key)->in_flight[0] = 9;
     board->backend(key)->is_healthy = 0;
   }
+  board->backend(2)->in_flight[0] = 9;
   BackendCell* kept = board->backend(2);
   board->keep_only({2, 77});
   EXPECT_EQ(board->backend(2), kept);
@@ -117,6 +117,17 @@ TEST(Board, KeepOnlyFreesTheOthersAndTheirCounts) {
     EXPECT_EQ(cell->in_flight[0].load(), 0u) << key;
     EXPECT_EQ(cell->is_healthy.load(), 1u) << "a new one is healthy until told otherwise";
   }
+}
+
+TEST(Board, ABackendThatHasRequestsOrConnectionsIsNotFreed) {
+  const auto board = Board::anonymous();
+  for (const std::uint64_t key : {1, 2, 3}) board->backend(key)->requests = key;
+  board->backend(1)->in_flight[3] = 1;
+  board->backend(2)->connections[4] = 1;
+  board->keep_only({});
+  EXPECT_EQ(board->backend(1)->requests.load(), 1u);
+  EXPECT_EQ(board->backend(2)->requests.load(), 2u);
+  EXPECT_EQ(board->backend(3)->requests.load(), 0u);
 }
 
 TEST(Board, ADeadWorkersPlacesAreCleared) {
