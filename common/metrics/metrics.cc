@@ -113,6 +113,16 @@ constexpr Column kBackend[] = {
     {"ejections", {"gatehouse_backend_ejections_total", kCounter, "How often that happened."}},
     {"weight", {"gatehouse_backend_weight", kGauge, "Its weight, as it holds now."}},
 };
+constexpr Column kDiscovery[] = {
+    {"is_ok", {"gatehouse_discovery_is_ok", kGauge, "Whether the pool's source of backends says what they are."}},
+    {"backends", {"gatehouse_discovery_backends", kGauge, "Backends that it found, as they are used now."}},
+    {"age_ms", {"gatehouse_discovery_age_seconds", kGauge, "Age of its last answer that could be used."}, 1e-3},
+    {"answers", {"gatehouse_discovery_answers_total", kCounter, "Such answers."}},
+    {"failures", {"gatehouse_discovery_failures_total", kCounter, "Looks that came to nothing: the last backends stayed."}},
+    {"changes", {"gatehouse_discovery_changes_total", kCounter, "Answers that changed the pool."}},
+    {"returned",
+     {"gatehouse_discovery_returned_total", kCounter, "Backends that left and were back within ten minutes."}},
+};
 constexpr RowLabel kBackendNames[] = {{"backend", "address"}, {"state", "state"}};
 constexpr Column kArm[] = {
     {"requests",
@@ -243,6 +253,7 @@ void add_l7(Exposition& out, const Json& status) {
     add_rows(out, kArm, {{"route", text_of(route, "name")}}, {{"pool", "name"}}, rows_of(route, "pools"));
   for (const Json& pool : rows_of(status, "pools")) {
     const Labels labels = {{"pool", text_of(pool, "name")}};
+    if (const auto found = pool.find("discovery"); found != pool.end()) add_row(out, kDiscovery, labels, *found);
     add_rows(out, kBackend, labels, {{"backend", "address"}}, rows_of(pool, "backends"));
     for (const Json& backend : rows_of(pool, "backends"))
       out.add(kBackendState, labels_of(labels, kBackendNames, backend), std::uint64_t{1});

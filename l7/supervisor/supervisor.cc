@@ -61,6 +61,7 @@ Status Supervisor::start() {
   lock_ = std::move(*lock);
   // Workers reach their socket in it as another user; everything in it has its own mode.
   chmod(options_.state_folder.c_str(), 0711);
+  begin_discovery();
   if (const Status listening = listen(); !listening) return listening;
   if (const Status listening = metrics_.listen(config_.metrics.l7); !listening) return listening;
   if (const Status opened = open_board_and_steering(config_); !opened) return opened;
@@ -226,9 +227,7 @@ void Supervisor::reload_file(control::Reply reply) {
 void Supervisor::reload(const std::string& text, control::Reply reply) {
   config::Loaded loaded = config::load_text(text, options_.config_file);
   if (!loaded.is_valid()) return reply(Error{loaded.errors()});
-  auto prepared = prepare(std::move(loaded.config));
-  if (!prepared) return reply(prepared.error());
-  apply(std::move(*prepared), std::move(reply));
+  reload_when_found(std::move(loaded.config), std::move(reply));
 }
 
 Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
@@ -250,6 +249,7 @@ void Supervisor::apply(Prepared prepared, control::Reply reply) {
     if (const Status steered = steering_->set_config(prepared.config, count); !steered) return reply(steered.error());
   }
   config_ = std::move(prepared.config);
+  discovery_->use(config_);
   prober_->set_config(config_, prepared.files);
   tls_->use(config_, std::move(prepared.files));
   tickets_->set_cookie_secrets(std::move(prepared.cookie_secrets));
@@ -345,6 +345,9 @@ Json Supervisor::status() const {
   answer["routes"] = adjustments_->report(config_);
   answer["latencies"] = latencies_->report(config_);
   answer["handshake_failures"] = handshake_failures();
+  for (Json& pool : answer["pools"]) {
+    if (Json found = discovery_->report(pool["name"].get<std::string>()); !found.is_null()) pool["discovery"] = std::move(found);
+  }
   return answer;
 }
 

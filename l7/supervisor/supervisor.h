@@ -13,6 +13,7 @@
 #include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
 #include "l7/board.h"
+#include "l7/discovery/discovery.h"
 #include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/cpu_meter.h"
 #include "l7/supervisor/latencies.h"
@@ -58,6 +59,10 @@ class Supervisor {
   };
   Result<Prepared> prepare(config::Config config);
   void apply(Prepared prepared, control::Reply reply);
+  // discovered.cc
+  void begin_discovery();
+  void on_discovered(const std::string& pool);
+  void reload_when_found(config::Config config, control::Reply reply);
   control::Json settle();
   void on_files_replaced();
   control::Reply reloading(control::Reply reply);
@@ -83,6 +88,9 @@ class Supervisor {
   std::unique_ptr<WorkerProcesses> workers_;
   std::unique_ptr<TlsStore> tls_;
   std::unique_ptr<TicketKeeper> tickets_;
+  std::unique_ptr<Discovery> discovery_;
+  std::unique_ptr<config::Config> next_config_;  // until its sources have answered
+  control::Reply reply_of_next_;
   std::unique_ptr<Prober> prober_;
   CpuMeter cpu_meter_;
   std::shared_ptr<control::TlsIdentity> identity_;
