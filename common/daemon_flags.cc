@@ -2,6 +2,8 @@
 #include "common/daemon_flags.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <utility>
 #include <vector>
 
 #include "common/config/findings.h"
@@ -48,6 +50,34 @@ Result<std::map<std::string, std::string>> parse_daemon_flags(int argc, char** a
     }
   }
   return given;
+}
+
+DaemonCommand::DaemonCommand(int argc, char** argv, const DaemonProgram& program) : program_(program) {
+  auto flags = parse_daemon_flags(argc, argv, program.flags);
+  if (!flags) {
+    std::fprintf(stderr, "%s: %s\n", std::string(program_.name).c_str(), flags.error().message.c_str());
+    exit_status_ = 2;
+    return;
+  }
+  flags_ = std::move(*flags);
+  if (!has("help") && !has("manual")) return;
+  std::fputs((has("help") ? usage_of(program_) : manual_of(program_)).c_str(), stdout);
+  exit_status_ = 0;
+}
+
+std::string DaemonCommand::value(const std::string& name, const char* otherwise) const {
+  const auto found = flags_.find(name);
+  return found == flags_.end() ? otherwise : found->second;
+}
+
+int DaemonCommand::misused() const {
+  std::fputs(usage_of(program_).c_str(), stderr);
+  return 2;
+}
+
+int DaemonCommand::failed(const Error& error) const {
+  std::fprintf(stderr, "%s: cannot start:\n%s\n", std::string(program_.name).c_str(), error.message.c_str());
+  return 1;
 }
 
 std::string usage_of(const DaemonProgram& program) {

@@ -11,6 +11,7 @@
 #include "bpf/abi.h"
 #include "common/log.h"
 #include "common/notify.h"
+#include "l4/rosters.h"
 
 namespace gatehouse::l4 {
 namespace {
@@ -32,11 +33,12 @@ Announcer::Announcer(EventLoop& loop, Director& director, Options options)
 
 void Announcer::set_config(const config::Config& config) {
   std::vector<Group> before = std::exchange(groups_, {});
-  rosters_.clear();
+  members_.clear();
   if (config.bgp) {
     lifetime_ = config.bgp->withdraw_after;
+    const auto rosters = rosters_of(config);
     for (const config::Anchor& anchor : config::anchors_of(config)) {
-      groups_.push_back(make_group(config, anchor, before));
+      groups_.push_back(make_group(config, *rosters, anchor, before));
     }
   }
   for (Group& group : before) {
@@ -53,8 +55,8 @@ void Announcer::set_config(const config::Config& config) {
   if (!groups_.empty()) on_tick();
 }
 
-Announcer::Group Announcer::make_group(const config::Config& config, const config::Anchor& anchor,
-                                       std::vector<Group>& before) {
+Announcer::Group Announcer::make_group(const config::Config& config, const Rosters& rosters,
+                                       const config::Anchor& anchor, std::vector<Group>& before) {
   const bool is_last_resort = config::is_last_resort(*config.bgp);
   Group group;
   group.rules = {anchor.min_healthy, config.bgp->announce_after, is_last_resort};
@@ -65,7 +67,7 @@ Announcer::Group Announcer::make_group(const config::Config& config, const confi
     entry.address = each.address;
     for (const config::Vip* vip : each.vips) {
       entry.vips.push_back(vip->name);
-      entry.rosters.push_back(roster_of(config, *vip));
+      entry.members.push_back(place_of(members_of(config, rosters, *vip)));
     }
     entry.policy = policy_of(each.address, group, before);
   }
@@ -105,28 +107,31 @@ Announcer::Place Announcer::take_place(const std::string& name, std::vector<Grou
   return place;
 }
 
-std::size_t Announcer::roster_of(const config::Config& config, const config::Vip& vip) {
-  Roster roster;
+Announcer::Members Announcer::members_of(const config::Config& config, const Rosters& rosters, const config::Vip& vip) {
+  Members members;
   bool is_of_service = false;
   for (const config::Service& service : config.services) {
     if (std::find(service.vips.begin(), service.vips.end(), vip.name) == service.vips.end()) continue;
     is_of_service = true;
     for (const config::Server& server : service.servers) {
-      if (server.weight > 0) roster.push_back(server.id);
+      if (server.weight > 0) members.push_back(server.id);
     }
   }
-  for (const config::Node& node : config.nodes) {
-    if (is_of_service) break;
-    const auto named = std::find_if(vip.nodes.begin(), vip.nodes.end(),
-                                    [&](const config::VipNode& each) { return each.name == node.name; });
-    const bool is_named = vip.nodes.empty() || named != vip.nodes.end();
-    const std::uint32_t own_weight = named != vip.nodes.end() ? named->weight : 0;
-    if (is_named && (own_weight > 0 || node.weight > 0)) roster.push_back(node.id);
+  if (is_of_service) return members;
+  for (const Roster::Entry& entry : rosters.at(vip_key(vip))->entries) {
+    const auto node = std::find_if(config.nodes.begin(), config.nodes.end(),
+                                   [&](const config::Node& each) { return each.id == entry.id; });
+    const bool has_own = entry.weight != Roster::kOwnWeight;
+    if ((has_own ? entry.weight : node->weight) > 0) members.push_back(entry.id);
   }
-  const auto known = std::find(rosters_.begin(), rosters_.end(), roster);
-  if (known != rosters_.end()) return static_cast<std::size_t>(known - rosters_.begin());
-  rosters_.push_back(std::move(roster));
-  return rosters_.size() - 1;
+  return members;
+}
+
+std::size_t Announcer::place_of(Members members) {
+  const auto known = std::find(members_.begin(), members_.end(), members);
+  if (known != members_.end()) return static_cast<std::size_t>(known - members_.begin());
+  members_.push_back(std::move(members));
+  return members_.size() - 1;
 }
 
 // The interface goes with its last descriptor.
@@ -198,11 +203,11 @@ std::vector<bool> Announcer::who_answers() const {
 void Announcer::judge(Group& group, const std::vector<bool>& answers, bool is_forwarding) {
   for (Address& entry : group.addresses) {
     entry.health = {};
-    for (const std::size_t place : entry.rosters) {
-      const Roster& roster = rosters_[place];
+    for (const std::size_t place : entry.members) {
+      const Members& members = members_[place];
       const auto healthy =
-          std::count_if(roster.begin(), roster.end(), [&](std::uint16_t id) { return answers[id]; });
-      const Health health{roster.size(), static_cast<std::size_t>(healthy)};
+          std::count_if(members.begin(), members.end(), [&](std::uint16_t id) { return answers[id]; });
+      const Health health{members.size(), static_cast<std::size_t>(healthy)};
       if (entry.health.members == 0 || entry.health.is_below(health)) entry.health = health;
     }
     const Announcement before = entry.policy.current();

@@ -37,11 +37,11 @@ class Announcer {
   nlohmann::json status() const;
 
  private:
-  using Roster = std::vector<std::uint16_t>;  // ids of nodes or servers
+  using Members = std::vector<std::uint16_t>;  // ids of nodes or servers with a weight
   struct Address {
     IpAddress address;
     std::vector<std::string> vips;
-    std::vector<std::size_t> rosters;  // of its VIPs: places in rosters_
+    std::vector<std::size_t> members;  // of its VIPs: places in members_
     AnnouncePolicy policy;
     Health health;
   };
@@ -60,11 +60,13 @@ class Announcer {
   };
 
   void on_tick();
-  Group make_group(const config::Config& config, const config::Anchor& anchor, std::vector<Group>& before);
+  Group make_group(const config::Config& config, const Rosters& rosters, const config::Anchor& anchor,
+                   std::vector<Group>& before);
+  static Members members_of(const config::Config& config, const Rosters& rosters, const config::Vip& vip);
   static AnnouncePolicy policy_of(const IpAddress& address, const Group& group,
                                   const std::vector<Group>& before);
   Place take_place(const std::string& name, std::vector<Group>& before);
-  std::size_t roster_of(const config::Config& config, const config::Vip& vip);
+  std::size_t place_of(Members members);
   static void release(Place& place);
   void open(Place& place);
   std::vector<bool> who_answers() const;
@@ -82,7 +84,7 @@ class Announcer {
   Options options_;
   bool is_draining_ = false;
   Duration lifetime_{0};
-  std::vector<Roster> rosters_;
+  std::vector<Members> members_;  // VIPs of equal members share a place
   std::vector<Group> groups_;
   EventLoop::Clock::time_point refreshed_;
   Timer tick_;

@@ -1,6 +1,5 @@
 // gatehouse-l4: attaches the front door, then keeps its tables right.
 #include <algorithm>
-#include <cstdio>
 
 #include "common/config/findings.h"
 #include "common/config/load.h"
@@ -124,26 +123,11 @@ Status run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto flags = parse_daemon_flags(argc, argv, kFlags);
-  if (!flags) {
-    std::fprintf(stderr, "gatehouse-l4: %s\n", flags.error().message.c_str());
-    return 2;
-  }
-  const auto value = [&flags](const char* name, const char* otherwise) -> std::string {
-    return flags->contains(name) ? flags->at(name) : otherwise;
-  };
-  if (flags->contains("help") || flags->contains("manual")) {
-    std::fputs((flags->contains("help") ? usage_of(kProgram) : manual_of(kProgram)).c_str(), stdout);
-    return 0;
-  }
-  if (!flags->contains("config") || value("host", "").empty()) {
-    std::fputs(usage_of(kProgram).c_str(), stderr);
-    return 2;
-  }
+  const DaemonCommand command(argc, argv, kProgram);
+  if (command.exit_status()) return *command.exit_status();
+  if (!command.has("config") || command.value("host").empty()) return command.misused();
   start_log("l4");
-  const Status done = run({flags->at("config"), flags->at("host"), value("state-dir", "/run/gatehouse-l4"),
-                           value("bpf-dir", "/sys/fs/bpf/gatehouse-l4"), flags->contains("detach")});
-  if (done) return 0;
-  std::fprintf(stderr, "gatehouse-l4: cannot start:\n%s\n", done.error().message.c_str());
-  return 1;
+  const Status done = run({command.value("config"), command.value("host"), command.value("state-dir", "/run/gatehouse-l4"),
+                           command.value("bpf-dir", "/sys/fs/bpf/gatehouse-l4"), command.has("detach")});
+  return done ? 0 : command.failed(done.error());
 }

@@ -100,8 +100,9 @@ Exchange::Next Exchange::finish() {
 }
 
 void Exchange::end() {
-  count_answer();
-  write_log();
+  const std::uint64_t duration = duration_us();
+  count_answer(duration);
+  write_log(duration);
   end_waiting();
   if (std::exchange(has_entered_, false)) pool_->leave();
   head_.release();
@@ -136,11 +137,10 @@ std::string_view Exchange::hsts() const {
   return of_route.empty() ? of_listener : of_route;
 }
 
-void Exchange::count_answer() {
+void Exchange::count_answer(std::uint64_t duration) {
   if (status_ >= 500) context_.board.worker(context_.index).responses_5xx.fetch_add(1, std::memory_order_relaxed);
   // Streams last as long as they like.
   if (status_ == 0 || is_tunnel_ || route_ == Router::kNoRoute) return;
-  const std::uint64_t duration = duration_us();
   if (LatencyCell* cell = runtime_->latency_of(route_)) cell->add(duration, status_);
   if (pool_ && pool_->latency()) pool_->latency()->add(duration, status_);
 }
@@ -150,7 +150,7 @@ std::uint64_t Exchange::duration_us() const {
       std::chrono::duration_cast<std::chrono::microseconds>(EventLoop::Clock::now() - started_).count());
 }
 
-void Exchange::write_log() {
+void Exchange::write_log(std::uint64_t duration) {
   if (!is_logged_ || listener_->is_probe) return;
   const config::Config& config = runtime_->config();
   const bool has_route = route_ != Router::kNoRoute;
@@ -171,7 +171,7 @@ void Exchange::write_log() {
   record.status = status_;
   record.attempts = attempts_;
   record.bytes = response_bytes_;
-  record.duration_us = duration_us();
+  record.duration_us = duration;
   context_.access_log.add(record);
 }
 

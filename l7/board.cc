@@ -74,6 +74,14 @@ void free_others(Cells& cells, const std::vector<std::uint64_t>& keys, Clear cle
   }
 }
 
+// `take` has a cell for each key, or all those of other keys are cleared and free before it is asked again.
+template <typename Cells, typename Take, typename Clear>
+void make_room(Cells& cells, const std::vector<std::uint64_t>& keys, Take take, Clear clear_cell) {
+  if (std::all_of(keys.begin(), keys.end(), take)) return;
+  free_others(cells, keys, clear_cell);
+  std::for_each(keys.begin(), keys.end(), take);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Board>> Board::open(const std::string& file) {
@@ -156,13 +164,14 @@ void Board::clear_worker(std::uint32_t index) {
   }
 }
 
-void Board::keep_only(const std::vector<std::uint64_t>& keys) {
+void Board::make_room_for_backends(const std::vector<std::uint64_t>& keys) {
+  const auto take = [this](std::uint64_t key) { return backend(key) != nullptr; };
   // Who still writes to a cell must not meet another owner there.
   std::vector<std::uint64_t> kept = keys;
   for (const BackendCell& cell : layout_->backends) {
     if (sum_of(cell.in_flight) + sum_of(cell.connections) > 0) kept.push_back(cell.key.load(std::memory_order_relaxed));
   }
-  free_others(layout_->backends, kept, [](BackendCell& cell) {
+  make_room(layout_->backends, kept, take, [](BackendCell& cell) {
     for (auto* count : {&cell.requests, &cell.failures, &cell.ejections}) count->store(0, std::memory_order_relaxed);
     for (auto* count : {&cell.failures_in_a_row, &cell.ejections_in_a_row}) count->store(0, std::memory_order_relaxed);
     for (auto* time : {&cell.ejected_until_ms, &cell.recovered_ms}) time->store(0, std::memory_order_relaxed);
@@ -173,8 +182,9 @@ void Board::keep_only(const std::vector<std::uint64_t>& keys) {
   });
 }
 
-void Board::keep_only_pools(const std::vector<std::uint64_t>& keys) {
-  free_others(layout_->pools, keys, [](PoolCell& cell) {
+void Board::make_room_for_pools(const std::vector<std::uint64_t>& keys) {
+  const auto take = [this](std::uint64_t key) { return pool(key) != nullptr; };
+  make_room(layout_->pools, keys, take, [](PoolCell& cell) {
     for (auto* number : {&cell.credit, &cell.refilled_ms}) number->store(0, std::memory_order_relaxed);
     cell.is_in_panic.store(0, std::memory_order_relaxed);
     clear(cell.requests);
@@ -182,16 +192,19 @@ void Board::keep_only_pools(const std::vector<std::uint64_t>& keys) {
   });
 }
 
-void Board::keep_only_latencies(const std::vector<std::uint64_t>& keys) {
-  free_others(layout_->latency_keys, keys, [this](Layout::LatencyKey& key) {
+void Board::make_room_for_latencies(const std::vector<std::uint64_t>& keys) {
+  bool is_new = false;
+  const auto take = [&](std::uint64_t key) { return find_or_take(layout_->latency_keys, key, is_new) != nullptr; };
+  make_room(layout_->latency_keys, keys, take, [this](Layout::LatencyKey& key) {
     LatencyCell& cell = layout_->latencies[static_cast<std::size_t>(&key - layout_->latency_keys.data())];
     for (auto& count : cell.counts) count.store(0, std::memory_order_relaxed);
     for (auto* count : {&cell.sum_us, &cell.responses_4xx, &cell.responses_5xx}) count->store(0, std::memory_order_relaxed);
   });
 }
 
-void Board::keep_only_arms(const std::vector<std::uint64_t>& keys) {
-  free_others(layout_->arms, keys, [](ArmCell& cell) {
+void Board::make_room_for_arms(const std::vector<std::uint64_t>& keys) {
+  const auto take = [this](std::uint64_t key) { return arm(key) != nullptr; };
+  make_room(layout_->arms, keys, take, [](ArmCell& cell) {
     for (auto* number : {&cell.adjusted, &cell.requests}) number->store(0, std::memory_order_relaxed);
   });
 }

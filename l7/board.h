@@ -46,6 +46,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> refused_clients;    // that had their share of connections
   std::atomic<std::uint64_t> refused_headers;    // PROXY headers: not trusted, malformed or late
   std::atomic<std::uint64_t> refused_hellos;     // ClientHellos: malformed, late, or of a name that no route has
+  std::atomic<std::uint64_t> refused_paths;      // see path_rules.h
   std::atomic<std::uint64_t> accept_pauses;
   std::atomic<std::uint64_t> paused_listeners;   // now
   std::atomic<std::uint64_t> retries;
@@ -68,6 +69,7 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"refused_clients", &WorkerCell::refused_clients},
     {"refused_headers", &WorkerCell::refused_headers},
     {"refused_hellos", &WorkerCell::refused_hellos},
+    {"refused_paths", &WorkerCell::refused_paths},
     {"accept_pauses", &WorkerCell::accept_pauses},
     {"paused_listeners", &WorkerCell::paused_listeners},
     {"retries", &WorkerCell::retries},
@@ -172,12 +174,13 @@ class Board {
   std::uint64_t version() const;
   void bump_version();
   void clear_worker(std::uint32_t index);
-  // Free the cells whose key is not in `keys`. Supervisor only, once no worker uses them; backends that have requests or
-  // connections stay.
-  void keep_only(const std::vector<std::uint64_t>& keys);
-  void keep_only_pools(const std::vector<std::uint64_t>& keys);
-  void keep_only_arms(const std::vector<std::uint64_t>& keys);
-  void keep_only_latencies(const std::vector<std::uint64_t>& keys);
+  // Each takes the cells of `keys`, all that the config names. Cells of what left the config stay while there is room, for
+  // workers of an earlier snapshot may still use them; else they are cleared and free, but for
+  // those of backends that have requests or connections. Supervisor only.
+  void make_room_for_backends(const std::vector<std::uint64_t>& keys);
+  void make_room_for_pools(const std::vector<std::uint64_t>& keys);
+  void make_room_for_arms(const std::vector<std::uint64_t>& keys);
+  void make_room_for_latencies(const std::vector<std::uint64_t>& keys);
 
  private:
   struct Layout;

@@ -138,6 +138,10 @@ Exchange::Next Exchange::match_route() {
   const http::Request& request = context_.request;
   if (listener_->is_probe) return answer(request.path == "/healthz" ? 200 : 404, "ok");
   context_.board.worker(context_.index).requests.fetch_add(1, std::memory_order_relaxed);
+  if (const char* why = listener_->paths.apply(context_.request.path, context_.route_scratch.path)) {
+    context_.board.worker(context_.index).refused_paths.fetch_add(1, std::memory_order_relaxed);
+    return answer(400, why);
+  }
   route_ = runtime_->router().match(asked());
   if (route_ == Router::kNoRoute) return answer(404, "no route for this host and path");
   // RFC 8470 §5.2: the client repeats it after the handshake.

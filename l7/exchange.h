@@ -123,8 +123,8 @@ class Exchange {
   std::string_view request_id() const { return request_id_.empty() ? own_id_.view() : std::string_view(request_id_); }
   void release_backend(bool is_complete);
   void end();
-  void write_log();
-  void count_answer();
+  void write_log(std::uint64_t duration);
+  void count_answer(std::uint64_t duration);
 
   WorkerContext& context_;
   ClientSide* client_ = nullptr;

@@ -1,5 +1,4 @@
 // gatehouse-l7: the supervisor of a node, or (by --worker, from the supervisor only) one of its workers.
-#include <cstdio>
 #include <cstdlib>
 
 #include "common/daemon.h"
@@ -30,30 +29,20 @@ constexpr DaemonProgram kProgram = {
     "flight first.",
     kFlags};
 
-int supervise(const std::map<std::string, std::string>& flags) {
-  const auto value = [&flags](const char* name, const char* otherwise) {
-    const auto found = flags.find(name);
-    return found == flags.end() ? std::string(otherwise) : found->second;
-  };
-  const l7::Supervisor::Options options{value("config", ""), value("node", ""), value("state-dir", "/run/gatehouse-l7"),
-                                        value("bpf-dir", "/sys/fs/bpf/gatehouse-l7")};
-  if (flags.contains("detach")) {
+int supervise(const DaemonCommand& command) {
+  const l7::Supervisor::Options options{command.value("config"), command.value("node"), command.value("state-dir", "/run/gatehouse-l7"),
+                                        command.value("bpf-dir", "/sys/fs/bpf/gatehouse-l7")};
+  if (command.has("detach")) {
     l7::Steering::detach(options.pin_folder);
     return 0;
   }
-  if (options.config_file.empty()) {
-    std::fputs(usage_of(kProgram).c_str(), stderr);
-    return 2;
-  }
+  if (options.config_file.empty()) return command.misused();
   start_log("l7");
   EventLoop loop;
   l7::Supervisor supervisor(loop, options);
   DaemonSignals signals(loop, [&] { supervisor.stop([&] { loop.stop(); }); }, [&] { supervisor.reload_by_signal(); },
                         [&] { supervisor.reopen_access_log(); });
-  if (const Status started = supervisor.start(); !started) {
-    std::fprintf(stderr, "gatehouse-l7: cannot start:\n%s\n", started.error().message.c_str());
-    return 1;
-  }
+  if (const Status started = supervisor.start(); !started) return command.failed(started.error());
   loop.run();
   return 0;
 }
@@ -61,17 +50,9 @@ int supervise(const std::map<std::string, std::string>& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto flags = parse_daemon_flags(argc, argv, kFlags);
-  if (!flags) {
-    std::fprintf(stderr, "gatehouse-l7: %s\n", flags.error().message.c_str());
-    return 2;
-  }
-  if (flags->contains("help") || flags->contains("manual")) {
-    std::fputs((flags->contains("help") ? usage_of(kProgram) : manual_of(kProgram)).c_str(), stdout);
-    return 0;
-  }
-  const auto worker = flags->find("worker");
-  if (worker == flags->end()) return supervise(*flags);
-  const auto text = [&flags](const char* name) { return flags->contains(name) ? flags->at(name) : std::string(); };
-  return l7::worker_main({static_cast<std::uint32_t>(std::atoi(worker->second.c_str())), text("state-dir"), text("user"), text("node")});
+  const DaemonCommand command(argc, argv, kProgram);
+  if (command.exit_status()) return *command.exit_status();
+  if (!command.has("worker")) return supervise(command);
+  const auto index = static_cast<std::uint32_t>(std::atoi(command.value("worker").c_str()));
+  return l7::worker_main({index, command.value("state-dir"), command.value("user"), command.value("node")});
 }

@@ -69,6 +69,7 @@ class FieldScratch {
 struct RouteScratch {
   FieldScratch edits;   // of the head that is being written
   FieldScratch answer;  // fields of an answer of the route's own
+  std::string path;     // as the listener's rules want it: see path_rules.h
   std::string target;   // a rewritten path, a Location
   std::string sticky_cookie;   // values of Set-Cookie
   std::string affinity_cookie;

@@ -74,6 +74,7 @@ Status Runtime::add_listener(const config::Listener& listener, const TlsFiles& f
   auto added = std::make_unique<Listener>();
   added->config = listener;
   added->limits = {listener.max_header.bytes, listener.max_uri.bytes, listener.max_header_fields};
+  added->paths = PathRules(listener.paths);
   added->is_probe = listener.name == kProbeListener;
   added->mode = mode_of(listener);
   if (!listener.pool.empty()) added->pool = find_pool(listener.pool);

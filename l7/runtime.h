@@ -11,6 +11,7 @@
 #include "common/result.h"
 #include "l7/arms.h"
 #include "l7/http/h1_parser.h"
+#include "l7/path_rules.h"
 #include "l7/route_plan.h"
 #include "l7/router.h"
 
@@ -31,6 +32,7 @@ class Runtime {
     config::Listener config;
     std::unique_ptr<TlsContext> tls;  // nullptr: clear text
     http::HeadLimits limits;
+    PathRules paths;
     bool is_probe = false;
     Mode mode = Mode::kHttp;
     Pool* pool = nullptr;             // of relays; nullptr: none, or by route alone

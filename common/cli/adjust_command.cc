@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "common/address.h"
-#include "common/cli/json_fields.h"
+#include "common/json_fields.h"
 #include "common/config/findings.h"
 
 namespace gatehouse::cli {

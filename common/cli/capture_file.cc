@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/cli/json_fields.h"
+#include "common/json_fields.h"
 #include "common/cli/pcapng.h"
 
 namespace gatehouse::cli {

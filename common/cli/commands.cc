@@ -172,6 +172,7 @@ int explain(const Invocation& invocation) {
   }
   Json request = {{"method", invocation.arguments[0]}, {"url", invocation.arguments[1]}, {"headers", std::move(headers)}};
   for (const std::string& client : invocation.values("--client")) request["client"] = client;
+  for (const std::string& listener : invocation.values("--listener")) request["listener"] = listener;
   const Result<Json> answer = ask(invocation, "explain", request);
   if (!answer) return complain(answer.error().message);
   print(explain_report(*answer));
@@ -309,6 +310,7 @@ const Command kCommands[] = {
      "Which route and pool answer a request, and why; with --packet, which node gets a flow.",
      {{"-H", "'NAME: VALUE'", "a header field of the request; repeatable"},
       {"--client", "ADDRESS", "whose request it is, for routes that look at it"},
+      {"--listener", "NAME", "by whose rules for paths; default: the first that speaks HTTP"},
       {"--packet", "", "the arguments are SOURCE:PORT VIP:PORT; ask an L4 host"},
       {"--udp", "", "with --packet: of UDP, not TCP"}},
      explain},

@@ -1,5 +1,5 @@
 // What "explain" and "reload" answered, as text.
-#include "common/cli/json_fields.h"
+#include "common/json_fields.h"
 #include "common/cli/report.h"
 #include "common/cli/text_table.h"
 
@@ -66,6 +66,8 @@ std::string explain_report(const Json& result) {
   const bool is_routed = !member(result, "route").is_null();
   const std::string status = text_of(member(result, "status"));
   Facts facts;
+  const std::string sent = text_of(member(result, "path_sent"));
+  if (!sent.empty()) facts.add("path", text_of(member(result, "path")) + ", which " + sent + " stands for");
   facts.add("route", text_of(member(result, "route")));
   facts.add("pool", text_of(member(result, "pool")));
   facts.add("sticky", text_of(member(result, "sticky")));
@@ -73,6 +75,7 @@ std::string explain_report(const Json& result) {
   facts.add("action", text_of(member(result, "action")));
   facts.add("node", text_of(member(result, "node")));
   std::string text = is_routed ? facts.text() : (status.empty() ? "404" : status) + ": no route matches\n";
+  if (const std::string refusal = text_of(member(result, "refusal")); !refusal.empty()) text = status + ": " + refusal + "\n";
   const Json& why = member(result, "why");
   if (why.is_string()) text += "\n" + text_of(why) + "\n";
   return text + pool_table(list_member(result, "pools")) + why_table(list_member(result, "why")) + backend_table(list_member(result, "backends"));

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "common/address.h"
-#include "common/cli/json_fields.h"
+#include "common/json_fields.h"
 #include "common/cli/text_table.h"
 
 namespace gatehouse::cli {

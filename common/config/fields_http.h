@@ -6,6 +6,14 @@
 namespace gatehouse::config {
 
 template <>
+inline constexpr auto kFields<PathRules> = std::tuple{
+    field("dot_segments", &PathRules::dot_segments,
+          "/a/../b: \"resolve\" (/b), \"refuse\" or \"keep\". What only some servers read as one, such as /..;/, is refused unless kept."),
+    field("encoded_slashes", &PathRules::encoded_slashes, "%2F, %5C and '\\': \"refuse\", \"decode\" (a slash like any other) or \"keep\"."),
+    field("double_slashes", &PathRules::double_slashes, "//: \"merge\" (/), \"refuse\" or \"keep\"."),
+};
+
+template <>
 inline constexpr auto kFields<Listener> = std::tuple{
     field("name", &Listener::name, "Name of the listener.", kRequired),
     field("vips", &Listener::vips, "VIPs whose connections it takes (on nodes of a site)."),
@@ -28,6 +36,7 @@ inline constexpr auto kFields<Listener> = std::tuple{
     field("handshake_timeout", &Listener::handshake_timeout, "From the connection to the end of its TLS handshake.", kOptional, 100, kDay),
     field("hsts", &Listener::hsts, "Value of Strict-Transport-Security in responses over TLS, such as \"max-age=31536000\"."),
     field("max_header", &Listener::max_header, "Request line and fields together; beyond: 431.", kOptional, 1024, 65536),
+    field("paths", &Listener::paths, "What becomes of paths that servers read in different ways: routes and backends see the outcome. Refused: 400."),
     field("max_uri", &Listener::max_uri, "Request target; beyond: 414.", kOptional, 256, 65536),
     field("max_header_fields", &Listener::max_header_fields, "Number of header fields; beyond: 431.", kOptional, 8, 128),
     field("max_body", &Listener::max_body, "Request body; beyond: 413."),

@@ -15,6 +15,13 @@
 
 namespace gatehouse::config {
 
+// Each "keep", "refuse" (400), or what makes the path plain.
+struct PathRules {
+  std::string dot_segments = "resolve";
+  std::string encoded_slashes = "refuse";  // or "decode"
+  std::string double_slashes = "merge";
+};
+
 struct Listener {
   std::string name;
   std::vector<std::string> vips;        // steered from these VIPs, or
@@ -34,6 +41,7 @@ struct Listener {
   Duration handshake_timeout{10'000};   // of TLS
   std::string hsts;                     // value of Strict-Transport-Security; empty: not sent
   ByteSize max_header{16 * 1024};       // request line + header fields; beyond: 431
+  PathRules paths;
   ByteSize max_uri{8 * 1024};           // beyond: 414
   std::uint32_t max_header_fields = 100;  // beyond: 431
   ByteSize max_body{1ull << 40};        // beyond: 413

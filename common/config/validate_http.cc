@@ -34,10 +34,25 @@ class HttpValidator : Validator {
         error(at("listener", i, "max_uri"), "[[listener]] max_uri: expected at most max_header (" +
                                                 to_string(listener.max_header) + "), found " + to_string(listener.max_uri));
       }
+      check_paths(i, listener.paths);
       check_mode(i, listener);
       if (listener.proxy_protocol && listener.trusted_proxies.empty()) {
         error(at("listener", i, "proxy_protocol"), "[[listener]] proxy_protocol: expected trusted_proxies too: those that may send a PROXY header");
       }
+    }
+  }
+  void check_paths(std::size_t index, const PathRules& rules) {
+    const struct {
+      const char* name;
+      const std::string& rule;
+      const char* change;
+    } each[] = {{"dot_segments", rules.dot_segments, "resolve"},
+                {"encoded_slashes", rules.encoded_slashes, "decode"},
+                {"double_slashes", rules.double_slashes, "merge"}};
+    for (const auto& [name, rule, change] : each) {
+      if (rule == "keep" || rule == "refuse" || rule == change) continue;
+      error(at("listener", index, "paths"), std::string("[[listener]] paths.") + name + ": expected \"" + change +
+                                                "\", \"refuse\" or \"keep\", found " + quoted(rule));
     }
   }
   void check_mode(std::size_t index, const Listener& listener) {

@@ -2,20 +2,14 @@
 
 #include <chrono>
 
+#include "common/json_fields.h"
+
 namespace gatehouse::control {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr const char* kCounters[] = {"packets", "bytes", "requests"};
 constexpr const char* kIdentities[] = {"name", "kind", "index", "pid", "address", "node"};
 constexpr const char* kInnerLists[] = {"workers", "backends", "servers", "pools"};
-
-const Json& member(const Json& object, const char* key) {
-  static const Json kNone;
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() ? *found : kNone;
-}
 
 const Json& find_row(const Json& rows, const Json& wanted) {
   static const Json kNone;

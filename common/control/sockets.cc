@@ -11,6 +11,7 @@
 #include <cstring>
 #include <optional>
 
+#include "common/acceptor.h"
 #include "common/control/transport.h"
 #include "common/log.h"
 
@@ -52,35 +53,32 @@ class SocketServer final : public Server {
  public:
   using Adopt = std::function<std::unique_ptr<Transport>(Fd)>;
   SocketServer(EventLoop& loop, Fd socket, Handlers handlers, Adopt adopt, std::string path)
-      : loop_(loop), socket_(std::move(socket)), handlers_(std::move(handlers)), adopt_(std::move(adopt)), path_(std::move(path)) {
-    watch_.start<&SocketServer::on_ready>(loop, socket_.get(), EPOLLIN, this);
-  }
+      : loop_(loop),
+        handlers_(std::move(handlers)),
+        adopt_(std::move(adopt)),
+        path_(std::move(path)),
+        acceptor_(loop, std::move(socket), [this](Fd client) { take(std::move(client)); }) {}
   ~SocketServer() override {
     if (!path_.empty()) unlink(path_.c_str());
   }
   const std::vector<Channel*>& channels() const override { return open_; }
 
  private:
-  void on_ready(std::uint32_t) {
-    for (;;) {
-      Fd accepted(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-      if (!accepted.is_open() && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) return pause();
-      if (!accepted.is_open()) return;
-      if (owned_.size() - open_.size() >= kMostUnopened) drop_oldest_unopened();
-      std::unique_ptr<Transport> transport = adopt_(std::move(accepted));
-      if (!transport) continue;
-      Handlers handlers = handlers_;
-      handlers.on_open = [this](Channel& channel) {
-        open_.push_back(&channel);
-        if (handlers_.on_open) handlers_.on_open(channel);
-      };
-      handlers.on_close = [this](Channel& channel, const std::string& reason) {
-        std::erase(open_, &channel);
-        if (handlers_.on_close) handlers_.on_close(channel, reason);
-        std::erase_if(owned_, [&channel](const auto& owned) { return owned.get() == &channel; });
-      };
-      owned_.push_back(make_channel(loop_, std::move(transport), std::move(handlers)));
-    }
+  void take(Fd client) {
+    if (owned_.size() - open_.size() >= kMostUnopened) drop_oldest_unopened();
+    std::unique_ptr<Transport> transport = adopt_(std::move(client));
+    if (!transport) return;
+    Handlers handlers = handlers_;
+    handlers.on_open = [this](Channel& channel) {
+      open_.push_back(&channel);
+      if (handlers_.on_open) handlers_.on_open(channel);
+    };
+    handlers.on_close = [this](Channel& channel, const std::string& reason) {
+      std::erase(open_, &channel);
+      if (handlers_.on_close) handlers_.on_close(channel, reason);
+      std::erase_if(owned_, [&channel](const auto& owned) { return owned.get() == &channel; });
+    };
+    owned_.push_back(make_channel(loop_, std::move(transport), std::move(handlers)));
   }
 
   // Strangers may connect, but not keep those out who can prove who they are.
@@ -89,25 +87,15 @@ class SocketServer final : public Server {
     owned_.erase(std::find_if(owned_.begin(), owned_.end(), is_unopened));
   }
 
-  // Out of descriptors: what waits stays in the kernel's queue for a moment.
-  void pause() {
-    watch_.stop();
-    resume_.arm<&SocketServer::on_resume>(loop_, kPause, this);
-  }
-  void on_resume() { watch_.start<&SocketServer::on_ready>(loop_, socket_.get(), EPOLLIN, this); }
-
   static constexpr std::size_t kMostUnopened = 64;
-  static constexpr Duration kPause{100};
 
   EventLoop& loop_;
-  Fd socket_;
   Handlers handlers_;
   Adopt adopt_;
   std::string path_;  // of a Unix socket
-  Watch watch_;
-  Timer resume_;
   std::vector<std::unique_ptr<Channel>> owned_;
   std::vector<Channel*> open_;
+  Acceptor acceptor_;
 };
 
 // A socket on which connect() has been called; the channel reports what became of it.
@@ -184,19 +172,14 @@ Result<std::unique_ptr<Server>> listen_unix(EventLoop& loop, const std::string& 
 
 Result<std::unique_ptr<Server>> listen_tcp(EventLoop& loop, const Endpoint& address, std::shared_ptr<TlsIdentity> identity,
                                            Handlers handlers) {
-  sockaddr_storage storage;
-  const socklen_t length = to_sockaddr(address, storage);
-  Fd socket = make_socket(storage.ss_family);
-  set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 || listen(socket.get(), 128) != 0) {
-    return system_error("cannot listen on " + to_string(address));
-  }
+  auto socket = gatehouse::listen_tcp(address, 128);
+  if (!socket) return socket.error();
   auto adopt = [identity = std::move(identity)](Fd accepted) {
     detect_death(accepted);
     return make_tls_transport(std::move(accepted), identity, TlsRole::kServer);
   };
   return std::unique_ptr<Server>(
-      std::make_unique<SocketServer>(loop, std::move(socket), std::move(handlers), std::move(adopt), ""));
+      std::make_unique<SocketServer>(loop, std::move(*socket), std::move(handlers), std::move(adopt), ""));
 }
 
 Result<Json> call_unix(const std::string& path, std::string_view method, Json params, Duration timeout) {

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <span>
 
+#include "common/json_fields.h"
 #include "common/metrics/exposition.h"
 
 namespace gatehouse::metrics {
 namespace {
 
-using Json = nlohmann::json;
 using enum Kind;
 
 // A number of a row, and the family that it is a sample of.
@@ -157,12 +157,6 @@ constexpr Family kBuild{"gatehouse_build_info", kGauge, "Version of the daemon, 
 constexpr Family kConfig{"gatehouse_config_info", kGauge,
                          "Digest of the config in use: equal on hosts that run the same one."};
 
-std::string text_of(const Json& row, const char* field) {
-  const auto value = row.find(field);
-  if (value == row.end()) return {};
-  return value->is_string() ? value->get<std::string>() : value->dump();
-}
-
 void add_value(Exposition& out, const Column& column, const Labels& labels, const Json& value) {
   if (value.is_boolean()) return out.add(column.family, labels, std::uint64_t{value.get<bool>()});
   if (value.is_number_integer() && column.scale == 1)
@@ -177,14 +171,8 @@ void add_row(Exposition& out, std::span<const Column> columns, const Labels& lab
   }
 }
 
-const Json& rows_of(const Json& object, const char* name) {
-  static const Json kNone = Json::array();
-  const auto rows = object.find(name);
-  return rows != object.end() && rows->is_array() ? *rows : kNone;
-}
-
 Labels labels_of(Labels labels, std::span<const RowLabel> names, const Json& row) {
-  for (const RowLabel& name : names) labels.emplace_back(name.label, text_of(row, name.field));
+  for (const RowLabel& name : names) labels.emplace_back(name.label, text_of(member(row, name.field)));
   return labels;
 }
 
@@ -217,48 +205,48 @@ void add_named(Exposition& out, const Family& family, const char* label, const J
 }
 
 void add_latency(Exposition& out, const Json& row) {
-  const std::string kind = text_of(row, "kind");
+  const std::string kind = text_of(member(row, "kind"));
   std::vector<Exposition::Bucket> buckets;
-  for (const Json& bucket : rows_of(row, "buckets"))
+  for (const Json& bucket : list_member(row, "buckets"))
     buckets.push_back({bucket[0].get<double>() / 1e6, bucket[1].get<std::uint64_t>()});
-  out.add(kind == "route" ? kRouteDurations : kPoolDurations, {{kind, text_of(row, "name")}}, buckets,
+  out.add(kind == "route" ? kRouteDurations : kPoolDurations, {{kind, text_of(member(row, "name"))}}, buckets,
           row.value("requests", std::uint64_t{0}), row.value("sum_us", 0.0) / 1e6);
 }
 
 void add_l4(Exposition& out, const Json& status) {
-  add_rows(out, kVip, {}, {{"vip", "name"}}, rows_of(status, "vips"));
+  add_rows(out, kVip, {}, {{"vip", "name"}}, list_member(status, "vips"));
   if (const auto ring = status.find("ring"); ring != status.end()) add_row(out, kRing, {}, *ring);
-  add_rows(out, kL4Node, {}, {{"node", "name"}}, rows_of(status, "nodes"));
-  add_rows(out, kAnnouncement, {}, {{"address", "address"}}, rows_of(status, "announcements"));
-  add_rows(out, kList, {}, {{"list", "name"}, {"action", "action"}}, rows_of(status, "prefix_lists"));
-  for (const Json& service : rows_of(status, "services")) {
-    const Labels labels = {{"service", text_of(service, "name")}};
+  add_rows(out, kL4Node, {}, {{"node", "name"}}, list_member(status, "nodes"));
+  add_rows(out, kAnnouncement, {}, {{"address", "address"}}, list_member(status, "announcements"));
+  add_rows(out, kList, {}, {{"list", "name"}, {"action", "action"}}, list_member(status, "prefix_lists"));
+  for (const Json& service : list_member(status, "services")) {
+    const Labels labels = {{"service", text_of(member(service, "name"))}};
     add_row(out, kService, labels, service);
     add_events(out, kServiceEvents, kService, labels, service, {});
-    add_rows(out, kServer, labels, {{"server", "name"}}, rows_of(service, "servers"));
+    add_rows(out, kServer, labels, {{"server", "name"}}, list_member(service, "servers"));
   }
 }
 
 void add_l7(Exposition& out, const Json& status) {
-  for (const Json& node : rows_of(status, "nodes")) {
-    for (const Json& worker : rows_of(node, "workers")) {
-      const Labels labels = {{"worker", text_of(worker, "index")}};
+  for (const Json& node : list_member(status, "nodes")) {
+    for (const Json& worker : list_member(node, "workers")) {
+      const Labels labels = {{"worker", text_of(member(worker, "index"))}};
       add_row(out, kWorker, labels, worker);
       add_events(out, kWorkerEvents, kWorker, labels, worker, {"index", "pid"});
     }
     add_rows(out, kCertificate, {}, {{"listener", "listener"}, {"file", "file"}, {"name", "name"}},
-             rows_of(node, "certificates"));
+             list_member(node, "certificates"));
   }
-  for (const Json& route : rows_of(status, "routes"))
-    add_rows(out, kArm, {{"route", text_of(route, "name")}}, {{"pool", "name"}}, rows_of(route, "pools"));
-  for (const Json& pool : rows_of(status, "pools")) {
-    const Labels labels = {{"pool", text_of(pool, "name")}};
-    if (const auto found = pool.find("discovery"); found != pool.end()) add_row(out, kDiscovery, labels, *found);
-    add_rows(out, kBackend, labels, {{"backend", "address"}}, rows_of(pool, "backends"));
-    for (const Json& backend : rows_of(pool, "backends"))
+  for (const Json& route : list_member(status, "routes"))
+    add_rows(out, kArm, {{"route", text_of(member(route, "name"))}}, {{"pool", "name"}}, list_member(route, "pools"));
+  for (const Json& pool : list_member(status, "pools")) {
+    const Labels labels = {{"pool", text_of(member(pool, "name"))}};
+    add_row(out, kDiscovery, labels, member(pool, "discovery"));
+    add_rows(out, kBackend, labels, {{"backend", "address"}}, list_member(pool, "backends"));
+    for (const Json& backend : list_member(pool, "backends"))
       out.add(kBackendState, labels_of(labels, kBackendNames, backend), std::uint64_t{1});
   }
-  for (const Json& row : rows_of(status, "latencies")) add_latency(out, row);
+  for (const Json& row : list_member(status, "latencies")) add_latency(out, row);
   add_named(out, kHandshakeFailures, "reason", status, "handshake_failures");
 }
 
@@ -266,15 +254,15 @@ void add_l7(Exposition& out, const Json& status) {
 
 std::string metrics_of(const Json& status) {
   Exposition out;
-  const std::string tier = text_of(status, "tier");
+  const std::string tier = text_of(member(status, "tier"));
   out.add(kBuild,
-          {{"tier", tier}, {"host", text_of(status, "host")}, {"version", text_of(status, "version")}},
+          {{"tier", tier}, {"host", text_of(member(status, "host"))}, {"version", text_of(member(status, "version"))}},
           std::uint64_t{1});
-  out.add(kConfig, {{"digest", text_of(status, "config_digest")}}, std::uint64_t{1});
+  out.add(kConfig, {{"digest", text_of(member(status, "config_digest"))}}, std::uint64_t{1});
   add_named(out, kPackets, "verdict", status, "verdicts");
-  add_rows(out, kNode, {}, {{"node", "name"}}, rows_of(status, "nodes"));
-  for (const Json& node : rows_of(status, "nodes"))
-    out.add(kNodeState, {{"node", text_of(node, "name")}, {"state", text_of(node, "state")}},
+  add_rows(out, kNode, {}, {{"node", "name"}}, list_member(status, "nodes"));
+  for (const Json& node : list_member(status, "nodes"))
+    out.add(kNodeState, {{"node", text_of(member(node, "name"))}, {"state", text_of(member(node, "state"))}},
             std::uint64_t{1});
   if (tier == "l4") add_l4(out, status);
   if (tier == "l7") add_l7(out, status);

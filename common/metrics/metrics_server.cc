@@ -130,31 +130,23 @@ MetricsServer::~MetricsServer() = default;
 Status MetricsServer::listen(const std::optional<Endpoint>& address) {
   if (address == wanted_) return {};
   Fd socket;
-  sockaddr_storage storage{};
   if (address) {
-    socket = Fd(::socket(address->address.is_v4() ? AF_INET : AF_INET6,
-                         SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    const int on = 1;
-    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const socklen_t length = to_sockaddr(*address, storage);
-    if (bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0 ||
-        ::listen(socket.get(), kMostScrapes) != 0)
-      return system_error("metrics on " + to_string(*address));
-    socklen_t room = sizeof storage;
-    getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &room);
+    auto listening = listen_tcp(*address, kMostScrapes);
+    if (!listening) return Error{"metrics: " + listening.error().message};
+    socket = std::move(*listening);
   }
-  watch_.stop();
   wanted_ = address;
-  address_ = address ? std::optional(Endpoint::from_sockaddr(storage)) : std::nullopt;
-  socket_ = std::move(socket);
-  if (address) watch_.start<&MetricsServer::on_ready>(loop_, socket_.get(), EPOLLIN, this);
+  address_.reset();
+  acceptor_.reset();
+  if (!address) return {};
+  sockaddr_storage storage{};
+  socklen_t room = sizeof storage;
+  getsockname(socket.get(), reinterpret_cast<sockaddr*>(&storage), &room);
+  address_ = Endpoint::from_sockaddr(storage);
+  acceptor_.emplace(loop_, std::move(socket), [this](Fd client) {
+    if (scrapes_.size() < kMostScrapes) scrapes_.push_back(std::make_unique<Scrape>(*this, std::move(client)));
+  });
   return {};
-}
-
-void MetricsServer::on_ready(std::uint32_t) {
-  Fd client(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (!client.is_open() || scrapes_.size() == kMostScrapes) return;
-  scrapes_.push_back(std::make_unique<Scrape>(*this, std::move(client)));
 }
 
 // Called by the scrape itself: it goes at the end of the turn.

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/acceptor.h"
 #include "common/address.h"
 #include "common/event_loop.h"
 #include "common/fd.h"
@@ -40,7 +41,6 @@ class MetricsServer {
 
  private:
   class Scrape;
-  void on_ready(std::uint32_t events);
   void retire(Scrape* scrape);
   const std::string& text();
 
@@ -48,11 +48,10 @@ class MetricsServer {
   std::function<std::string()> render_;
   std::optional<Endpoint> wanted_;
   std::optional<Endpoint> address_;
-  Fd socket_;
-  Watch watch_;
   std::vector<std::unique_ptr<Scrape>> scrapes_;
   std::string text_;
   std::optional<EventLoop::Clock::time_point> rendered_;
+  std::optional<Acceptor> acceptor_;
 };
 
 }  // namespace gatehouse::metrics

@@ -74,17 +74,12 @@ Error unknown(const std::string& what, const std::string& name, const Entries& e
 
 }  // namespace
 
-// Cells of arms that left the config stay while there is room: workers may not have heard of it.
 void Adjustments::make_room(const config::Config& config) {
-  std::vector<std::uint64_t> wanted;
-  bool has_room = true;
+  std::vector<std::uint64_t> keys;
   for (const config::Route& route : config.routes) {
-    for (const config::RoutePool& pool : route.pools) {
-      wanted.push_back(arm_key(route.name, pool.name));
-      has_room &= board_.arm(wanted.back()) != nullptr;
-    }
+    for (const config::RoutePool& pool : route.pools) keys.push_back(arm_key(route.name, pool.name));
   }
-  if (!has_room) board_.keep_only_arms(wanted);
+  board_.make_room_for_arms(keys);
 }
 
 Result<Json> Adjustments::set_weight(const config::Config& config, const Json& params) {

@@ -2,9 +2,10 @@
 // which merge and subtract them as they like, and quantiles over the last minute for people.
 #pragma once
 
-#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "common/config/model.h"
 #include "common/event_loop.h"
@@ -16,21 +17,27 @@ class Latencies {
  public:
   explicit Latencies(Board& board) : board_(board) {}
 
-  // Cells of routes and pools that left the config stay while there is room: workers may not have heard of
-  // it.
-  void make_room(const config::Config& config);
+  // The routes and pools that are reported from now on. Takes their cells; those beyond the board's room are not timed.
+  void set_config(const config::Config& config);
   // Called every second or so.
-  void remember(const config::Config& config, EventLoop::Clock::time_point now);
-  // [{kind, name, requests, responses_4xx, responses_5xx, p50_ms, p95_ms, p99_ms, sum_us, buckets:
-  // [[below_us, requests]]}]: what had a request. Quantiles are those of the last half to whole minute, 0
-  // when there was none.
-  nlohmann::json report(const config::Config& config) const;
+  void remember(EventLoop::Clock::time_point now);
+  // [{kind, name, requests}]: what had a request.
+  nlohmann::json counts() const;
+  // The same with {responses_4xx, responses_5xx, p50_ms, p95_ms, p99_ms, sum_us, buckets: [[below_us, requests]]}
+  // for each. Quantiles are those of the last half to whole minute, 0 when there was none.
+  nlohmann::json report() const;
 
  private:
-  using Key = std::pair<LatencyKind, std::string>;
-  using Moment = std::map<Key, Histogram::Counts>;
+  struct Row {
+    LatencyKind kind;
+    std::string name;
+    const LatencyCell* cell;
+    std::optional<Histogram::Counts> older, newer;  // half a minute apart, and the newer at most that old
+  };
+  void add_row(LatencyKind kind, const std::string& name, std::vector<Row>& before);
+
   Board& board_;
-  Moment older_, newer_;
+  std::vector<Row> rows_;
   EventLoop::Clock::time_point newest_{};
 };
 

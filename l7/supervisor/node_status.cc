@@ -2,6 +2,7 @@
 
 #include "l7/http/message.h"
 #include "l7/router.h"
+#include "l7/path_rules.h"
 #include "l7/supervisor/explain_pools.h"
 
 namespace gatehouse::l7 {
@@ -144,6 +145,17 @@ Json node_status(const config::Config& config, const config::Node& node, const c
           {"pools", pools_of(config, report, name)}};
 }
 
+namespace {
+
+// The listener of that name, or the first that speaks HTTP; nullptr: there is none.
+const config::Listener* listener_of(const config::Config& config, const std::string& name) {
+  const auto is_it = [&name](const config::Listener& each) { return name.empty() ? each.mode == "http" : each.name == name; };
+  const auto found = std::find_if(config.listeners.begin(), config.listeners.end(), is_it);
+  return found == config.listeners.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
 Result<Json> explain_request(const config::Config& config, const Json& params, const ExplainFacts& facts) {
   const auto url = params.find("url");
   if (url == params.end() || !url->is_string()) return Error{"explain: expected a URL"};
@@ -155,15 +167,26 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   if (!client.empty() && !address) return Error{"explain: expected a client's address, found \"" + client + "\""};
   http::Fields fields;
   for (const auto& [name, value] : headers) fields.add({name, value});
-  const RouteAsk ask{target->host, target->path, method, target->query, &fields, address.value_or(IpAddress())};
+  const std::string name = text_param(params, "listener");
+  const config::Listener* listener = listener_of(config, name);
+  if (!listener && !name.empty()) return Error{"explain: there is no [[listener]] \"" + name + "\""};
+  std::string_view path = target->path;
+  std::string scratch;
+  const char* refusal = listener ? PathRules(listener->paths).apply(path, scratch) : nullptr;
+  if (refusal) {
+    return Json{{"host", target->host}, {"path", target->path}, {"route", nullptr}, {"pool", nullptr}, {"status", 400},
+                {"refusal", "listener " + listener->name + " refuses " + std::string(refusal)}};
+  }
+  const RouteAsk ask{target->host, path, method, target->query, &fields, address.value_or(IpAddress())};
   const Router router(config.routes);
   const std::size_t route = router.match(ask);
   Json why = Json::array();
   for (const Router::Reason& reason : router.explain(ask)) {
     why.push_back({{"route", config.routes[reason.route].name}, {"is_match", reason.is_match}, {"why", reason.why}});
   }
-  Json answer = {{"host", target->host}, {"path", target->path}, {"route", nullptr}, {"pool", nullptr}, {"status", 404},
+  Json answer = {{"host", target->host}, {"path", path}, {"route", nullptr}, {"pool", nullptr}, {"status", 404},
                  {"why", std::move(why)}, {"backends", Json::array()}};
+  if (path != target->path) answer["path_sent"] = target->path;
   if (route == Router::kNoRoute) return answer;
   answer["route"] = config.routes[route].name;
   const config::Route& chosen = config.routes[route];

@@ -1,5 +1,7 @@
 #include "l7/supervisor/prober.h"
 
+#include <algorithm>
+
 #include "common/log.h"
 #include "l7/adjusted_weight.h"
 
@@ -23,52 +25,43 @@ bool is_disabled(const BackendCell* cell) {
 Prober::Prober(EventLoop& loop, Board& board, std::function<void()> on_change)
     : loop_(loop), board_(board), on_change_(std::move(on_change)) {}
 
-// Cells of backends that left the config stay while there is room: exchanges of an earlier snapshot may still use them.
-BackendCell* Prober::cell_of(std::uint64_t key, const config::Config& config) {
-  if (BackendCell* cell = board_.backend(key)) return cell;
-  std::vector<std::uint64_t> wanted;
+void Prober::make_room(const config::Config& config) {
+  std::vector<std::uint64_t> pools, backends;
   for (const config::Pool& pool : config.pools) {
-    for (const config::Backend& backend : pool.backends) wanted.push_back(backend_key(pool.name, backend.address));
+    pools.push_back(pool_key(pool.name));
+    for (const config::Backend& backend : pool.backends) backends.push_back(backend_key(pool.name, backend.address));
   }
-  board_.keep_only(wanted);
-  return board_.backend(key);
-}
-
-// The workers take a pool's cell when they serve it; those that are gone make room.
-void Prober::keep_pools(const config::Config& config) {
-  std::vector<std::uint64_t> wanted;
-  bool has_room = true;
-  for (const config::Pool& pool : config.pools) {
-    wanted.push_back(pool_key(pool.name));
-    has_room &= board_.pool(wanted.back()) != nullptr;
-  }
-  if (!has_room) board_.keep_only_pools(wanted);
+  board_.make_room_for_pools(pools);
+  board_.make_room_for_backends(backends);
 }
 
 void Prober::set_config(const config::Config& config, const TlsFiles& files) {
-  keep_pools(config);
+  make_room(config);
   std::map<std::uint64_t, Checked> kept;
   order_.clear();
-  for (const config::Pool& pool : config.pools) check_pool(config, pool, files, kept);
+  for (const config::Pool& pool : config.pools) check_pool(pool, files, kept);
   checked_ = std::move(kept);
 }
 
 void Prober::set_backends(const config::Config& config, const config::Pool& pool, const TlsFiles& files) {
+  const bool has_room = std::all_of(pool.backends.begin(), pool.backends.end(), [&](const config::Backend& backend) {
+    return board_.backend(backend_key(pool.name, backend.address)) != nullptr;
+  });
+  if (!has_room) make_room(config);
   std::erase_if(order_, [&](std::uint64_t key) { return checked_.at(key).pool == pool.name; });
   std::map<std::uint64_t, Checked> kept;
-  check_pool(config, pool, files, kept);
+  check_pool(pool, files, kept);
   std::erase_if(checked_, [&](const auto& entry) { return entry.second.pool == pool.name; });
   checked_.merge(kept);
 }
 
 // Takes the checks of backends that stay over into `kept`.
-void Prober::check_pool(const config::Config& config, const config::Pool& pool, const TlsFiles& files,
-                        std::map<std::uint64_t, Checked>& kept) {
+void Prober::check_pool(const config::Pool& pool, const TlsFiles& files, std::map<std::uint64_t, Checked>& kept) {
   const auto tls = TlsClientContext::make(pool.name, pool.tls, files, keys_);
   GH_CHECK(tls.has_value());  // the files were checked before
   for (const config::Backend& backend : pool.backends) {
     const std::uint64_t key = backend_key(pool.name, backend.address);
-    BackendCell* cell = cell_of(key, config);
+    BackendCell* cell = board_.backend(key);
     const std::string of_state = is_disabled(cell) ? "\ndisabled" : "";
     Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity() + of_state, backend.weight, backend.backup, cell, nullptr};
     const auto known = checked_.find(key);

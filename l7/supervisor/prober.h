@@ -33,9 +33,8 @@ class Prober {
     BackendCell* cell = nullptr;
     std::unique_ptr<HealthCheck> check;  // nullptr: not checked
   };
-  void check_pool(const config::Config& config, const config::Pool& pool, const TlsFiles& files, std::map<std::uint64_t, Checked>& kept);
-  BackendCell* cell_of(std::uint64_t key, const config::Config& config);
-  void keep_pools(const config::Config& config);
+  void check_pool(const config::Pool& pool, const TlsFiles& files, std::map<std::uint64_t, Checked>& kept);
+  void make_room(const config::Config& config);
   void start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset);
   void publish(std::uint64_t key);
 

@@ -122,7 +122,7 @@ Status Supervisor::open_board_and_steering(const config::Config& config) {
 Json Supervisor::settle() {
   Json notes = Json::array();
   is_forgetting_due_ = true;
-  latencies_->make_room(config_);
+  latencies_->set_config(config_);
   for (const std::string& note : adjustments_->settle(config_)) {
     log_warn("{}", note);
     notes.push_back(note);
@@ -340,10 +340,16 @@ control::NodeReport Supervisor::report() const {
   return report;
 }
 
-Json Supervisor::status() const {
+Json Supervisor::counters() const {
   Json answer = node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
   answer["routes"] = adjustments_->report(config_);
-  answer["latencies"] = latencies_->report(config_);
+  answer["latencies"] = latencies_->counts();
+  return answer;
+}
+
+Json Supervisor::status() const {
+  Json answer = counters();
+  answer["latencies"] = latencies_->report();
   answer["handshake_failures"] = handshake_failures();
   for (Json& pool : answer["pools"]) {
     if (Json found = discovery_->report(pool["name"].get<std::string>()); !found.is_null()) pool["discovery"] = std::move(found);
@@ -368,8 +374,8 @@ void Supervisor::on_second() {
     if (const pid_t pid = board_->worker(index).pid.load()) workers.push_back(pid);
   }
   cpu_meter_.measure(workers, loop_.now());
-  latencies_->remember(config_, loop_.now());
-  rates_.remember(status(), loop_.now());
+  latencies_->remember(loop_.now());
+  rates_.remember(counters(), loop_.now());
   tell_manager();
   if (is_forgetting_due_ && workers_->all_serve_config()) {
     is_forgetting_due_ = false;

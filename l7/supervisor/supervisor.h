@@ -68,6 +68,7 @@ class Supervisor {
   control::Reply reloading(control::Reply reply);
   void tell_manager();
   void set_drain(const control::Json& params, control::Reply reply);
+  control::Json counters() const;  // what rates follow from
   control::Json status() const;
   control::Json handshake_failures() const;
   control::Hello hello() const;

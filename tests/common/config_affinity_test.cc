@@ -2,7 +2,7 @@
 // be right.
 #include <gtest/gtest.h>
 
-#include "common/config/load.h"
+#include "tests/common/config_findings.h"
 
 namespace gatehouse::config {
 namespace {
@@ -11,24 +11,9 @@ const std::string kPools =
     "[[pool]]\nname = \"v1\"\nbackends = [\"192.0.2.7:80\"]\n[[pool]]\nname = \"v2\"\nbackends = "
     "[\"192.0.2.8:80\"]\n";
 
-std::string findings_of(const std::string& rest) {
-  std::string text;
-  for (const Finding& finding : load_text(kPools + rest, "f").findings) {
-    const bool is_unused = finding.text.ends_with("is used by no route");
-    if (!is_unused) text += (text.empty() ? "" : "\n") + finding.text;
-  }
-  return text;
-}
-
-struct Row {
-  const char* name;
-  std::string rest;  // from line 7
-  std::string finding;
-};
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 class AffinityConfig : public testing::TestWithParam<Row> {};
 TEST_P(AffinityConfig, IsAnsweredWith) {
-  EXPECT_EQ(findings_of(GetParam().rest), GetParam().finding) << GetParam().rest;
+  EXPECT_EQ(findings_of(kPools + GetParam().toml, "is used by no route"), GetParam().findings) << GetParam().toml;
 }
 
 std::string route(const std::string& rest) { return "[[route]]\nname = \"r\"\n" + rest; }  // from line 9
@@ -104,7 +89,7 @@ const Row kRows[] = {
      "f:7: [cookies] earlier_secret_file: expected secret_file with it"},
 };
 INSTANTIATE_TEST_SUITE_P(Rules, AffinityConfig, testing::ValuesIn(kRows),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         name_of);
 
 TEST(AffinityConfigValues, AreRead) {
   const Loaded loaded = load_text(

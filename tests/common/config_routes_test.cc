@@ -1,30 +1,17 @@
 // Rules about what routes match and do: every error with its line and what would be right.
 #include <gtest/gtest.h>
 
-#include "common/config/load.h"
+#include "tests/common/config_findings.h"
 
 namespace gatehouse::config {
 namespace {
 
-std::string findings_of(const std::string& route) {
-  const std::string pool = "[[pool]]\nname = \"p\"\nbackends = [\"192.0.2.7:80\"]\n";  // 3 lines
-  std::string text;
-  for (const Finding& finding : load_text(pool + "[[route]]\nname = \"r\"\n" + route, "f").findings) {
-    const bool is_pools = finding.text.ends_with("[[pool]] \"p\" is used by no route");
-    if (!is_pools) text += (text.empty() ? "" : "\n") + finding.text;
-  }
-  return text;
-}
+// Before the route's own lines: 5 lines.
+const std::string kHead = "[[pool]]\nname = \"p\"\nbackends = [\"192.0.2.7:80\"]\n[[route]]\nname = \"r\"\n";
+std::string findings_of_route(const std::string& route) { return findings_of(kHead + route, "[[pool]] \"p\" is used by no route"); }
 
-struct Row {
-  const char* name;
-  std::string route;  // from line 6
-  std::string finding;
-};
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 class RouteConfig : public testing::TestWithParam<Row> {};
-TEST_P(RouteConfig, IsAnsweredWith) { EXPECT_EQ(findings_of(GetParam().route), GetParam().finding) << GetParam().route; }
-std::string name_of(const testing::TestParamInfo<Row>& info) { return info.param.name; }
+TEST_P(RouteConfig, IsAnsweredWith) { EXPECT_EQ(findings_of_route(GetParam().toml), GetParam().findings) << GetParam().toml; }
 
 std::string of_pool(const std::string& rest) { return "pool = \"p\"\n" + rest; }  // from line 7
 std::string redirect(const std::string& parts) { return "path_prefix = \"/a\"\nredirect = { " + parts + " }\n"; }  // line 7

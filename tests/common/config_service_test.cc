@@ -6,15 +6,7 @@
 namespace gatehouse::config {
 namespace {
 
-// Not every row has use for all VIPs.
-std::string findings_but_of_vips(const std::string& toml) {
-  std::string text;
-  for (const Finding& finding : load_text(toml, "f").findings) {
-    if (finding.text.find("is served by no listener") != std::string::npos) continue;
-    text += (text.empty() ? "" : "\n") + finding.text;
-  }
-  return text;
-}
+std::string findings_but_of_vips(const std::string& toml) { return findings_of(toml, "is served by no listener"); }
 
 // A site with a node, an L4 host of both families and the VIPs dns, dns6 and sql.
 std::string site() {

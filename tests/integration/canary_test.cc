@@ -190,7 +190,9 @@ TEST_F(CanaryHost, TwoHundredReloadsThatChangeWeightsAndBackendsCostNoRequestAnd
   EXPECT_EQ(report.value("failed", -1), 0) << report["failures"].dump();
   EXPECT_EQ(report.value("connections_broken", -1), 0) << report.dump();
   EXPECT_GT(warm, 0u);
-  EXPECT_LE(end, warm + 2'048);
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_LE(end, warm + 2'048);  // a sanitizer keeps freed memory for a while
+#endif
 }
 
 }  // namespace

@@ -95,11 +95,11 @@ TEST(Board, AFullOneHasNoCellForMore) {
   for (std::uint64_t key = 1; key <= kMaxBackends; ++key) ASSERT_TRUE(board->backend(key)) << key;
   EXPECT_EQ(board->backend(kMaxBackends + 1), nullptr);
   EXPECT_TRUE(board->backend(kMaxBackends)) << "those that are there are found";
-  board->keep_only({7});
+  board->make_room_for_backends({7, kMaxBackends + 1});
   EXPECT_TRUE(board->backend(kMaxBackends + 1));
 }
 
-TEST(Board, KeepOnlyFreesTheOthersAndTheirCounts) {
+TEST(Board, MakingRoomFreesTheOthersAndTheirCounts) {
   const auto board = Board::anonymous();
   for (const std::uint64_t key : {1, 2, 3}) {
     board->backend(key)->requests = key;
@@ -107,7 +107,8 @@ TEST(Board, KeepOnlyFreesTheOthersAndTheirCounts) {
   }
   board->backend(2)->in_flight[0] = 9;
   BackendCell* kept = board->backend(2);
-  board->keep_only({2, 77});
+  for (std::uint64_t key = 4; key <= kMaxBackends; ++key) ASSERT_TRUE(board->backend(key)) << key;
+  board->make_room_for_backends({2, kMaxBackends + 77});
   EXPECT_EQ(board->backend(2), kept);
   EXPECT_EQ(kept->requests.load(), 2u);
   EXPECT_EQ(kept->in_flight[0].load(), 9u);
@@ -121,10 +122,10 @@ TEST(Board, KeepOnlyFreesTheOthersAndTheirCounts) {
 
 TEST(Board, ABackendThatHasRequestsOrConnectionsIsNotFreed) {
   const auto board = Board::anonymous();
-  for (const std::uint64_t key : {1, 2, 3}) board->backend(key)->requests = key;
+  for (std::uint64_t key = 1; key <= kMaxBackends; ++key) board->backend(key)->requests = key;
   board->backend(1)->in_flight[3] = 1;
   board->backend(2)->connections[4] = 1;
-  board->keep_only({});
+  board->make_room_for_backends({kMaxBackends + 1});
   EXPECT_EQ(board->backend(1)->requests.load(), 1u);
   EXPECT_EQ(board->backend(2)->requests.load(), 2u);
   EXPECT_EQ(board->backend(3)->requests.load(), 0u);

@@ -41,11 +41,11 @@ using Values = std::vector<std::string>;
 
 TEST(ExchangeFields, EverythingElsePassesUnchangedAndInOrder) {
   const Crossing crossing = cross(
-      "GET /a%2Fb?x=1&y=%20 HTTP/1.1\r\nHOST: A.example:8080\r\naccept:  */* \r\nCookie: a=b\r\nX-Odd: "
+      "GET /a%20b?x=1&y=%20 HTTP/1.1\r\nHOST: A.example:8080\r\naccept:  */* \r\nCookie: a=b\r\nX-Odd: "
       "\r\ncookie: c=\xff\r\n\r\n",
       "Set-Cookie: a=b\r\nset-cookie: c=d\r\nServer: s\r\n");
   EXPECT_TRUE(
-      crossing.request_bytes.starts_with("GET /a%2Fb?x=1&y=%20 HTTP/1.1\r\nHost: A.example:8080\r\naccept: "
+      crossing.request_bytes.starts_with("GET /a%20b?x=1&y=%20 HTTP/1.1\r\nHost: A.example:8080\r\naccept: "
                                          "*/*\r\nCookie: a=b\r\nX-Odd: \r\ncookie: c=\xff\r\n"))
       << crossing.request_bytes;
   EXPECT_TRUE(crossing.reply.head.starts_with(

@@ -55,5 +55,27 @@ TEST(Explain, WantsAnAddressWhereARouteLooksAtIt) {
   EXPECT_EQ(explain("GET", "http://a.example/", "nobody"), Json("explain: expected a client's address, found \"nobody\""));
 }
 
+TEST(Explain, TakesPathsAsTheListenerDoes) {
+  config::Config config = site();
+  config.listeners.emplace_back().name = "web";
+  config::Listener& raw = config.listeners.emplace_back();
+  raw.name = "raw";
+  raw.paths = {"keep", "keep", "keep"};
+  const auto explain = [&config](const char* url, const char* listener) {
+    const control::NodeReport report;
+    const auto answer = explain_request(config, {{"method", "GET"}, {"url", url}, {"client", "10.1.1.1"}, {"listener", listener}}, {report});
+    return answer ? *answer : Json(answer.error().message);
+  };
+  const Json plain = explain("http://a.example/x/../%61pi?v=2", "");
+  EXPECT_EQ(plain["route"], "api");
+  EXPECT_EQ(plain["path"], "/api");
+  EXPECT_EQ(plain["path_sent"], "/x/../%61pi");
+  EXPECT_EQ(explain("http://a.example/x/../%61pi?v=2", "raw")["route"], "moved");
+  const Json refused = explain("http://a.example/api%2Fx?v=2", "web");
+  EXPECT_EQ(refused["status"], 400);
+  EXPECT_EQ(refused["refusal"], "listener web refuses an encoded slash in the path");
+  EXPECT_EQ(explain("http://a.example/", "wbe"), Json("explain: there is no [[listener]] \"wbe\""));
+}
+
 }  // namespace
 }  // namespace gatehouse::l7

@@ -120,6 +120,8 @@ TEST_F(H2BackendHead, ATargetKeepsItsForm) {
   EXPECT_EQ(site.ask("GET http://b.example:81/x?y HTTP/1.1\r\nHost: b.example:81\r\n\r\n").status, 200);
   EXPECT_EQ(request.field(":path"), "/x?y");
   EXPECT_EQ(request.field(":authority"), "b.example:81");
+  site.config.listeners[0].paths = {"keep", "keep", "keep"};
+  site.apply();
   EXPECT_EQ(site.ask("GET /a%2fb//c HTTP/1.1\r\nHost: a.example\r\n\r\n").status, 200);
   EXPECT_EQ(request.field(":path"), "/a%2fb//c");
 }

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-namespace gatehouse::cli {
+namespace gatehouse {
 
 using Json = nlohmann::json;
 
@@ -21,4 +21,4 @@ std::string text_of(const Json& value);
 std::string digest_of(const Json& value);
 std::optional<double> number_of(const Json& value);
 
-}  // namespace gatehouse::cli
+}  // namespace gatehouse

@@ -1,9 +1,9 @@
 // Reading of untrusted JSON.
-#include "common/cli/json_fields.h"
+#include "common/json_fields.h"
 
 #include <cstdio>
 
-namespace gatehouse::cli {
+namespace gatehouse {
 
 const Json& member(const Json& json, const char* key) {
   static const Json kAbsent;
@@ -36,4 +36,4 @@ std::optional<double> number_of(const Json& value) {
   return value.get<double>();
 }
 
-}  // namespace gatehouse::cli
+}  // namespace gatehouse
