@@ -19,8 +19,11 @@ std::string DnsSource::name_of(const config::Discovery& options) {
   return options.srv.empty() ? "dns " + options.dns : "srv " + options.srv;
 }
 
+// What is long over gives way to the first answer.
 void DnsSource::on_remembered(Duration until_next) {
-  for (const config::Backend& backend : backends()) absences_[backend.address] = 0;
+  const std::uint32_t absences = until_next < -options_.max_interval ? options_.missing - 1 : 0;
+  for (const config::Backend& backend : backends()) absences_[backend.address] = absences;
+  until_next = std::max(until_next, Duration(0));
   expect_next(until_next);
   next_look_.arm<&DnsSource::look>(loop_, until_next, this);
 }

@@ -11,6 +11,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::int64_t kDay = 24 * 3'600'000;
 constexpr std::size_t kMostNamed = 8;  // in a line of the log
 
 bool are_equal(const Backends& left, const Backends& right) {
@@ -124,7 +125,8 @@ void BackendSource::remember(const Json& memory) {
   has_spoken_ = has_said_ = true;
   const std::int64_t now = calendar_ms();
   said_ = EventLoop::Clock::now() - Duration(std::max<std::int64_t>(now - number("said_at"), 0));
-  on_remembered(Duration(std::clamp<std::int64_t>(number("ask_at") - now, 0, options_.max_interval.count())));
+  on_remembered(
+      Duration(std::clamp<std::int64_t>(number("ask_at") - now, -kDay, options_.max_interval.count())));
 }
 
 }  // namespace gatehouse::l7

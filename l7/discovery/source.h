@@ -41,6 +41,7 @@ class BackendSource {
   void remember(const nlohmann::json& memory);
 
  protected:
+  // `until_next`: time to ask again; below 0: it has been for so long.
   virtual void on_remembered(Duration until_next) { static_cast<void>(until_next); }
   // It has said what its backends are; `trouble`: what it could not say. Also when they are what they were.
   void publish(Backends backends, const std::string& trouble = {});

@@ -275,6 +275,16 @@ TEST_F(Dns, WhatWasFoundIsRememberedByTheNextSupervisor) {
   }
 }
 
+TEST_F(Dns, WhatIsRememberedOfLongAgoGivesWayToTheFirstAnswer) {
+  options.missing = 9;
+  server.set("api.test", {"192.0.2.8"});
+  begin();
+  source->remember(nlohmann::json::parse(
+      R"({"backends": [["192.0.2.7:80", 1, false]], "said_at": 1000, "ask_at": 2000})"));
+  EXPECT_EQ(found(), "7");
+  ASSERT_TRUE(becomes("8"));
+}
+
 TEST_F(Dns, NoDescriptorIsLeftOpen) {
   server.set("api.test", {"192.0.2.7"});
   begin();
