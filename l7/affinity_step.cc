@@ -47,7 +47,7 @@ void Exchange::find_bound(const OwnCookie& cookie) {
       cookie.find(context_.request.fields, context_.cookies, context_.clock.seconds());
   is_affinity_due_ = is_replaced(found, context_.board.worker(context_.index));
   is_bound_known_ = found.kind == OwnCookie::Found::Kind::kGood;
-  if (is_bound_known_) bound_ = pool_->find(found.value);
+  if (is_bound_known_) holds_.add(bound_ = pool_->find(found.value));
 }
 
 // nullopt: the request has none of it, and goes to whoever is next.
@@ -69,6 +69,7 @@ std::optional<std::uint64_t> Exchange::hash_by(const config::Hash& hash) const {
 
 Backend* Exchange::choose() {
   Backend* chosen = pool_->choose(Wish{{tried_.data(), tried_count_}, bound_, hash_});
+  holds_.add(chosen);
   keeps_bound_ = pool_->was_bound_full();
   const bool moves = chosen && is_bound_known_ && chosen != bound_ && !keeps_bound_;
   if (moves && !std::exchange(has_moved_, true))

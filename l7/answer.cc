@@ -108,6 +108,7 @@ void Exchange::end() {
   head_.release();
   kept_body_.release();
   deadline_.clear();
+  holds_.clear();
   runtime_.reset();
   step_ = kIdle;
 }

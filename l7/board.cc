@@ -175,7 +175,12 @@ void Board::clear_worker(std::uint32_t index) {
 
 void Board::make_room_for_backends(const std::vector<std::uint64_t>& keys) {
   const auto take = [this](std::uint64_t key) { return backend(key) != nullptr; };
-  make_room(layout_->backends, keys, take, [](BackendCell& cell) {
+  // Who still writes to a cell must not meet another owner there.
+  std::vector<std::uint64_t> kept = keys;
+  for (const BackendCell& cell : layout_->backends) {
+    if (sum_of(cell.in_flight) + sum_of(cell.connections) > 0) kept.push_back(cell.key.load(std::memory_order_relaxed));
+  }
+  make_room(layout_->backends, kept, take, [](BackendCell& cell) {
     for (auto* count : {&cell.requests, &cell.failures, &cell.window.answers, &cell.window.waits}) count->store(0, std::memory_order_relaxed);
     for (auto& count : cell.ejections) count.store(0, std::memory_order_relaxed);
     for (auto* count : {&cell.failures_in_a_row, &cell.ejections_in_a_row}) count->store(0, std::memory_order_relaxed);

@@ -212,7 +212,8 @@ class Board {
   void take_place(std::uint32_t index);
   void clear_worker(std::uint32_t index);
   // Each takes the cells of `keys`, all that the config names. Cells of what left the config stay while there is room, for
-  // workers of an earlier snapshot may still use them; else they are cleared and free. Supervisor only.
+  // workers of an earlier snapshot may still use them; else they are cleared and free, but for
+  // those of backends that have requests or connections. Supervisor only.
   void make_room_for_backends(const std::vector<std::uint64_t>& keys);
   void make_room_for_pools(const std::vector<std::uint64_t>& keys);
   void make_room_for_arms(const std::vector<std::uint64_t>& keys);

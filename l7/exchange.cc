@@ -52,6 +52,7 @@ void Exchange::begin(ClientSide& client) {
   started_ = EventLoop::Clock::now();
   route_ = Router::kNoRoute;
   pool_ = nullptr;
+  holds_.clear();
   chosen_ = next_ = nullptr;
   tried_count_ = attempts_ = 0;
   must_connect_ = has_entered_ = is_waiting_ = false;

@@ -151,6 +151,7 @@ class Exchange {
   Backend* chosen_ = nullptr;
   Backend* next_ = nullptr;    // of a retry that has been decided
   std::array<Backend*, config::kMostAttempts> tried_{};
+  BackendHolds holds_;         // of all these
   std::size_t tried_count_ = 0;
   std::uint32_t attempts_ = 0;
   std::uint32_t most_attempts_ = 1;

@@ -99,10 +99,16 @@ Status Runtime::add_listener(const config::Listener& listener, const TlsFiles& f
 
 // Config names no pool that it does not have.
 Pool* Runtime::find_pool(std::string_view name) const {
+  Pool* pool = pool_named(name);
+  GH_CHECK(pool);
+  return pool;
+}
+
+Pool* Runtime::pool_named(std::string_view name) const {
   for (const auto& pool : pools_) {
     if (pool->config().name == name) return pool.get();
   }
-  GH_CHECK(false);
+  return nullptr;
 }
 
 Pool* Runtime::pool_for(const Listener& listener, std::string_view server_name) const {

@@ -51,6 +51,7 @@ class Runtime {
   Pool* pool_of(std::size_t route) const { return pool_of_route_[route]; }
   Arms* arms_of(std::size_t route) const { return arms_of_route_[route].get(); }
   LatencyCell* latency_of(std::size_t route) const { return latency_of_route_[route]; }  // nullptr: not timed
+  Pool* pool_named(std::string_view name) const;  // nullptr: there is none
   // Where a passthrough connection goes; nullptr: nowhere.
   Pool* pool_for(const Listener& listener, std::string_view server_name) const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "l7/backend/h2_connection.h"
+#include "l7/backend/pool.h"
 #include "l7/client_connection.h"
 #include "l7/exchange.h"
 #include "l7/http/h2_client.h"
@@ -173,6 +174,13 @@ Result<std::uint64_t> Worker::set_config(config::Config config, const TlsFiles& 
   admission.set_most_buffered(impl_->context.runtime->config().workers.max_buffers.bytes);
   admission.wake_all();  // limits may have been raised
   return impl_->context.runtime->config().digest;
+}
+
+void Worker::set_backends(std::string_view name, std::span<const config::Backend> backends) {
+  Pool* pool = impl_->context.runtime ? impl_->context.runtime->pool_named(name) : nullptr;
+  if (!pool) return;  // of a config that was refused
+  pool->set_members(backends);
+  impl_->context.backends.sweep();
 }
 
 void Worker::set_listeners(std::vector<ListenerSocket> sockets) {

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/event_loop.h"
@@ -37,6 +39,8 @@ class Worker {
   // New connections and new requests use it at once; a request that has begun ends with the one it began with. Returns
   // the config's digest; an Error (a certificate is not usable) changes nothing.
   Result<std::uint64_t> set_config(config::Config config, const TlsFiles& files);
+  // The backends of a pool as discovery knows them now: of its next requests. Nothing else changes.
+  void set_backends(std::string_view pool, std::span<const config::Backend> backends);
   // Before the first, sessions are not resumed.
   void set_ticket_keys(const TicketWindow& keys);
   // Before the first, cookies of ours are neither read nor set.

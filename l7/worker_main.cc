@@ -13,6 +13,7 @@
 #include "common/control/channel.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "l7/discovery/backend_rows.h"
 #include "l7/tls/crypto_memory.h"
 #include "l7/tls/files.h"
 #include "l7/tls/key_schedule.h"
@@ -61,6 +62,7 @@ class WorkerLink {
       if (method == "access_log" && !descriptors.empty()) worker_.set_access_log(std::move(descriptors.front()));
       if (method == "ticket_keys") on_ticket_keys(params, descriptors);
       if (method == "cookie_keys") on_cookie_keys(params);
+      if (method == "backends") on_backends(params);
       if (method == "config") on_config(channel, params, descriptors);
       if (method == "drain") drain(Duration(params.value("timeout_ms", 0)));
     };
@@ -84,6 +86,12 @@ class WorkerLink {
     worker_.set_cookie_keys(*keys);
   }
 
+  void on_backends(const Json& params) {
+    const auto backends = backends_from(params.at("backends"));
+    GH_CHECK(backends.has_value());
+    worker_.set_backends(params.at("pool").get<std::string>(), *backends);
+  }
+
   void on_config(control::Channel& channel, const Json& params, std::vector<Fd>& descriptors) {
     const Status done = is_draining_ ? Status() : configure(params, descriptors);
     if (!done) log_error("config refused: {}", done.error().message);
@@ -96,6 +104,12 @@ class WorkerLink {
   Status configure(const Json& params, std::vector<Fd>& descriptors) {
     config::Loaded loaded = config::load_text(params.at("text").get<std::string>(), params.at("file").get<std::string>());
     if (!loaded.is_valid()) return Error{loaded.errors()};
+    for (config::Pool& pool : loaded.config.pools) {
+      if (!pool.discovery) continue;
+      const auto backends = backends_from(params.at("backends").at(pool.name));
+      GH_CHECK(backends.has_value());
+      pool.backends = *backends;
+    }
     const auto digest = worker_.set_config(std::move(loaded.config), std::exchange(files_, TlsFiles()));
     if (!digest) return digest.error();
     digest_ = *digest;

@@ -22,6 +22,7 @@
 #include "common/cli/report.h"
 #include "common/cli/version_command.h"
 #include "common/config/check_certificates.h"
+#include "common/config/check_discovery.h"
 #include "common/config/check_prefix_lists.h"
 #include "common/config/load.h"
 #include "common/config/reference.h"
@@ -60,6 +61,7 @@ int check(const Invocation& invocation) {
   if (loaded.is_valid()) {
     for (config::Finding& finding : config::check_certificates(loaded)) loaded.findings.push_back(std::move(finding));
     for (config::Finding& finding : config::check_prefix_lists(loaded.config)) loaded.findings.push_back(std::move(finding));
+    for (config::Finding& finding : config::check_discovery(loaded.config)) loaded.findings.push_back(std::move(finding));
   }
   std::size_t warnings = 0;
   for (const config::Finding& finding : loaded.findings) {

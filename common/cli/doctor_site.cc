@@ -8,6 +8,7 @@
 
 #include "common/cli/doctor.h"
 #include "common/config/check_certificates.h"
+#include "common/config/check_discovery.h"
 #include "common/config/check_prefix_lists.h"
 #include "common/control/channel.h"
 #include "common/fd.h"
@@ -33,6 +34,13 @@ void check_prefixes(const Patient& patient, Findings& findings) {
   if (!patient.l4_host) return;
   for (const config::Finding& finding : config::check_prefix_lists(patient.loaded.config)) {
     findings.fault(finding.text, "gatehouse check FILE looks again");
+  }
+}
+
+void check_backend_lists(const Patient& patient, Findings& findings) {
+  if (!patient.has_workers()) return;
+  for (const config::Finding& finding : config::check_discovery(patient.loaded.config)) {
+    findings.fault(finding.text, "the program that writes it, or an empty list: the line \"none\"");
   }
 }
 
@@ -92,6 +100,7 @@ std::vector<Check> site_checks() {
   return {{"certificates", check_certificates},
           {"control", check_control},
           {"prefix-lists", check_prefixes},
+          {"backend-lists", check_backend_lists},
           {"user", check_user},
           {"ports", check_ports},
           {"pins", check_pins}};

@@ -14,8 +14,8 @@
 namespace gatehouse::cli {
 namespace {
 
-// kRate, kByteRate: what the daemon says of the last second or two; not shown beside counters that are rates themselves.
-enum class Kind { kText, kNumber, kCounter, kByteCounter, kRate, kByteRate, kShare, kFineShare, kTime, kYesNo, kHealth, kDigest };
+// kSeconds: of milliseconds. kRate, kByteRate: what the daemon says of the last second or two; not shown beside counters that are rates themselves.
+enum class Kind { kText, kNumber, kCounter, kByteCounter, kRate, kByteRate, kShare, kFineShare, kTime, kSeconds, kYesNo, kHealth, kDigest };
 
 struct Column {
   const char* heading;
@@ -104,6 +104,17 @@ constexpr Column kBackendColumns[] = {
     {"REQUESTS", "requests", Kind::kCounter},  {"REQUESTS/S", "requests_per_second", Kind::kRate},
     {"FAILURES", "failures", Kind::kCounter}, {"EJECTIONS", "ejections", Kind::kNumber},
     {"IN FLIGHT", "in_flight", Kind::kNumber}, {"REASON", "reason"}};
+constexpr Column kDiscoveryColumns[] = {{"POOL", "pool", Kind::kText, true},
+                                        {"FOUND BY", "source"},
+                                        {"STATE", "is_ok", Kind::kHealth},
+                                        {"BACKENDS", "backends", Kind::kNumber},
+                                        {"AGE S", "age_ms", Kind::kSeconds},
+                                        {"NEXT S", "next_ms", Kind::kSeconds},
+                                        {"ANSWERS", "answers", Kind::kCounter},
+                                        {"FAILURES", "failures", Kind::kCounter},
+                                        {"CHANGES", "changes", Kind::kCounter},
+                                        {"RETURNED", "returned", Kind::kCounter},
+                                        {"REASON", "reason"}};
 constexpr Column kAnnouncementColumns[] = {{"ANNOUNCED ADDRESS", "address", Kind::kText, true},
                                            {"INTERFACE", "interface"},
                                            {"STATE", "state"},
@@ -159,6 +170,8 @@ std::string cell(Kind kind, const Json& value) {
       return number ? format_share(*number, 2) : text_of(value);
     case Kind::kTime:
       return number ? format_milliseconds(*number) : text_of(value);
+    case Kind::kSeconds:
+      return number ? format_rate(*number / 1'000) : text_of(value);
     case Kind::kYesNo:
       return yes_no(value, "yes", "no");
     case Kind::kHealth:
@@ -204,7 +217,7 @@ std::string cell_of(const Column& column, const Section& section, const Json& ro
 
 bool is_number(Kind kind) {
   return is_counter(kind) || is_rate(kind) || kind == Kind::kNumber || kind == Kind::kShare || kind == Kind::kFineShare ||
-         kind == Kind::kTime;
+         kind == Kind::kTime || kind == Kind::kSeconds;
 }
 
 std::string table_of(std::span<const Column> columns, const Section& section) {
@@ -269,6 +282,18 @@ std::vector<Json> certificates_of(const Json& status) { return inner_rows(status
 std::vector<Json> arms_of(const Json& status) { return inner_rows(status, "routes", "pools", "route"); }
 std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
 
+// Of pools whose backends are found.
+std::vector<Json> discoveries_of(const Json& status) {
+  std::vector<Json> rows;
+  for (const Json& pool : list_member(status, "pools")) {
+    Json row = member(pool, "discovery");
+    if (!row.is_object()) continue;
+    row["pool"] = text_of(member(pool, "name"));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 // Counts by name, of what happened.
 std::vector<Json> counts_of(const Json& counts, const char* name, const char* count) {
   std::vector<Json> rows;
@@ -325,6 +350,7 @@ const StatusTable kStatusTables[] = {
     {kArmColumns, arms_of},
     {kLatencyColumns, [](const Json& status) { return rows_of(status, "latencies"); }},
     {kBackendColumns, backends_of},
+    {kDiscoveryColumns, discoveries_of},
     {kServiceColumns, [](const Json& status) { return rows_of(status, "services"); }},
     {kServerColumns, servers_of},
     {kPrefixListColumns, [](const Json& status) { return rows_of(status, "prefix_lists"); }},

@@ -4,6 +4,7 @@
 
 #include "common/config/fields_affinity.h"
 #include "common/config/fields_bgp.h"
+#include "common/config/fields_discovery.h"
 #include "common/config/fields_http.h"
 #include "common/config/fields_protection.h"
 #include "common/config/fields_resilience.h"

@@ -74,7 +74,8 @@ inline constexpr auto kFields<Health> = std::tuple{
 template <>
 inline constexpr auto kFields<Pool> = std::tuple{
     field("name", &Pool::name, "Name that routes refer to.", kRequired),
-    field("backends", &Pool::backends, "Servers: \"address:port\", or tables with address and weight.", kRequired),
+    field("backends", &Pool::backends, "Servers: \"address:port\", or tables with address and weight."),
+    field("discovery", &Pool::discovery, "Where further servers are found; what changes there touches nothing that stays."),
     field("health", &Pool::health, "How they are checked."),
     field("tls", &Pool::tls, "TLS to them."),
     field("connect_timeout", &Pool::connect_timeout, "To connect to a backend; then 504.", kOptional, 10, kDay),

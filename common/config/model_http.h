@@ -8,6 +8,7 @@
 
 #include "common/address.h"
 #include "common/config/model_affinity.h"
+#include "common/config/model_discovery.h"
 #include "common/config/model_resilience.h"
 #include "common/config/model_tls.h"
 #include "common/units.h"
@@ -74,6 +75,7 @@ struct Health {
 struct Pool {
   std::string name;
   std::vector<Backend> backends;
+  std::optional<Discovery> discovery;   // further ones are found
   Health health;
   BackendTls tls;
   Duration connect_timeout{2'000};      // then 504

@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "common/config/dns_name.h"
 #include "common/config/fields.h"
 #include "common/config/findings.h"
 
@@ -95,6 +96,8 @@ class Reader {
       read_parsed(node, out, label, "an address such as \"192.0.2.1\" or \"2001:db8::1\"", IpAddress::parse);
     } else if constexpr (std::is_same_v<T, IpPrefix> || std::is_same_v<T, std::optional<IpPrefix>>) {
       read_parsed(node, out, label, "an address or a prefix such as \"192.0.2.1\" or \"10.0.0.0/8\"", IpPrefix::parse);
+    } else if constexpr (std::is_same_v<Spec, Field<Backend, Endpoint>>) {
+      read_backend_address(node, out, label);
     } else if constexpr (std::is_same_v<T, Endpoint> || std::is_same_v<T, std::optional<Endpoint>>) {
       read_parsed(node, out, label, "address:port such as \"192.0.2.1:443\" or \"[2001:db8::1]:443\"", Endpoint::parse);
     } else {
@@ -160,10 +163,18 @@ class Reader {
     out = *value;
   }
 
+  // Names change what they mean: whoever wants one says how often it is asked for.
+  void read_backend_address(const toml::node& node, Endpoint& out, const std::string& label) {
+    const std::string text = node.value<std::string>().value_or("");
+    if (!parse_named_port(text))
+      return read_parsed(node, out, label, "address:port such as \"192.0.2.1:443\", or a table with address and weight", Endpoint::parse);
+    findings_.error(line_of(node), label + ": \"" + text + "\" is a name: expected an address, or discovery = { dns = \"" + text +
+                                       "\" } in place of it");
+  }
   // A backend may be just its address.
   bool read_short_form(const toml::node& node, Backend& out, const std::string& label) {
     if (!node.is_string()) return false;
-    read_parsed(node, out.address, label, "address:port, or a table with address and weight", Endpoint::parse);
+    read_backend_address(node, out.address, label);
     return true;
   }
   // A route's pool may be just its name, for one part of the whole.

@@ -81,7 +81,7 @@ class AffinityValidator : Validator {
       warn(at("pool", i, "slow_start"), "[[pool]] slow_start: requests that are hashed do not wait for it");
     const bool has_main = std::any_of(pool.backends.begin(), pool.backends.end(),
                                       [](const Backend& backend) { return !backend.backup; });
-    if (!pool.backends.empty() && !has_main)
+    if (!pool.backends.empty() && !has_main && !pool.discovery)
       error(at("pool", i, "backends"), "[[pool]] " + quoted(pool.name) + ": every backend is a backup");
   }
 

@@ -86,7 +86,7 @@ class HttpValidator : Validator {
   void check_pools() {
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {
       const Pool& pool = config_.pools[i];
-      if (pool.backends.empty()) error(at("pool", i, "backends"), "[[pool]] " + quoted(pool.name) + " needs a backend");
+      if (pool.backends.empty() && !pool.discovery) error(at("pool", i, "backends"), "[[pool]] " + quoted(pool.name) + " needs a backend: expected backends or discovery");
       std::set<Endpoint> seen;
       std::uint64_t weight = 0;
       for (std::size_t j = 0; j < pool.backends.size(); ++j) {
@@ -96,7 +96,7 @@ class HttpValidator : Validator {
         if (!seen.insert(address).second) error(path, "[[pool]] backend " + quoted(to_string(address)) + " is there twice");
         if (address.port == 0) error(path, "[[pool]] backend " + quoted(to_string(address)) + ": expected a port from 1 to 65535");
       }
-      if (!pool.backends.empty() && weight == 0) error(at("pool", i), "[[pool]] " + quoted(pool.name) + ": every backend has weight 0");
+      if (!pool.backends.empty() && weight == 0 && !pool.discovery) error(at("pool", i), "[[pool]] " + quoted(pool.name) + ": every backend has weight 0");
       if (pool.protocol != "http1" && pool.protocol != "h2") {
         error(at("pool", i, "protocol"), "[[pool]] protocol: expected \"http1\" or \"h2\", found " + quoted(pool.protocol));
       }
@@ -117,7 +117,7 @@ class HttpValidator : Validator {
     const Health& health = pool.health;
     const std::string path = at("pool", index, "health");
     if (health.path.empty()) {
-      if (pool.backends.size() > 1) {
+      if (pool.backends.size() > 1 || pool.discovery) {
         warn(at("pool", index), "[[pool]] " + quoted(pool.name) + " has no health.path: a dead backend stays in rotation");
       }
       return;

@@ -112,6 +112,16 @@ constexpr Column kBackend[] = {
       "Whether its failures keep requests away from it for a while."}},
     {"weight", {"gatehouse_backend_weight", kGauge, "Its weight, as it holds now."}},
 };
+constexpr Column kDiscovery[] = {
+    {"is_ok", {"gatehouse_discovery_is_ok", kGauge, "Whether the pool's source of backends says what they are."}},
+    {"backends", {"gatehouse_discovery_backends", kGauge, "Backends that it found, as they are used now."}},
+    {"age_ms", {"gatehouse_discovery_age_seconds", kGauge, "Age of its last answer that could be used."}, 1e-3},
+    {"answers", {"gatehouse_discovery_answers_total", kCounter, "Such answers."}},
+    {"failures", {"gatehouse_discovery_failures_total", kCounter, "Looks that came to nothing: the last backends stayed."}},
+    {"changes", {"gatehouse_discovery_changes_total", kCounter, "Answers that changed the pool."}},
+    {"returned",
+     {"gatehouse_discovery_returned_total", kCounter, "Backends that left and were back within ten minutes."}},
+};
 constexpr RowLabel kBackendNames[] = {{"backend", "address"}, {"state", "state"}};
 constexpr Column kArm[] = {
     {"requests",
@@ -233,6 +243,7 @@ void add_l7(Exposition& out, const Json& status) {
     add_rows(out, kArm, {{"route", text_of(member(route, "name"))}}, {{"pool", "name"}}, list_member(route, "pools"));
   for (const Json& pool : list_member(status, "pools")) {
     const Labels labels = {{"pool", text_of(member(pool, "name"))}};
+    add_row(out, kDiscovery, labels, member(pool, "discovery"));
     add_rows(out, kBackend, labels, {{"backend", "address"}}, list_member(pool, "backends"));
     for (const Json& backend : list_member(pool, "backends")) {
       out.add(kBackendState, labels_of(labels, kBackendNames, backend), std::uint64_t{1});

@@ -134,13 +134,18 @@ void Backend::drop_all_idle() {
   for (std::size_t i = shared_.size(); i > 0; --i) shared_[i - 1]->retire();  // one without streams ends at once
 }
 
+void Backend::set_member(bool is_member) {
+  is_member_ = is_member;
+  if (!is_member) drop_all_idle();
+}
+
 void Backend::give_back(H1Connection& leased, const config::Pool& pool) {
   std::unique_ptr<H1Connection> connection(&leased);
   count_lease(-1);
   // At the limit none is kept idle here: another worker may need its place.
   const bool has_place = !cell_ || is_within(cell_->connections, pool.limits.max_backend_connections);
   const bool is_same = connection->identity == tls_.identity();
-  if (has_place && is_same && idle_.size() < pool.max_idle && connection->rest_after_lease(pool)) {
+  if (is_member_ && has_place && is_same && idle_.size() < pool.max_idle && connection->rest_after_lease(pool)) {
     idle_.push_back(std::move(connection));
     return;
   }
@@ -172,6 +177,7 @@ Backend& BackendSet::find_or_add(std::string_view pool, const Endpoint& address,
   std::unique_ptr<Backend>& backend = backends_[key];
   if (!backend) backend = std::make_unique<Backend>(context_, address, context_.board.backend(key));
   backend->set_tls(tls);
+  backend->set_member(true);
   return *backend;
 }
 

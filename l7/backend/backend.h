@@ -2,6 +2,7 @@
 // health and counts. BackendSet keeps them across reloads: a backend that stays in the config keeps its connections.
 #pragma once
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "common/address.h"
+#include "common/check.h"
 #include "common/event_loop.h"
 #include "common/config/model_http.h"
 #include "l7/backend/backend_side.h"
@@ -61,6 +63,8 @@ class Backend {
   void give_back(H1Connection& connection, const config::Pool& pool);
   void drop_idle(H1Connection& connection);
   void drop_all_idle();  // those of HTTP/2 once they have no stream
+  // Whether connections are kept for a next request: not to one that has left its pool. What it was asked it answers.
+  void set_member(bool is_member);
   void drop(H2Connection& connection);
 
   std::atomic<std::uint32_t>* connection_count() const;  // nullptr: not counted
@@ -71,6 +75,7 @@ class Backend {
 
  private:
   friend class BackendPin;
+  friend class BackendHolds;
   bool admit(const config::Limits& limits);
   std::unique_ptr<Stream> connect(const config::Limits& limits);
   BackendSide* lease_connection(Exchange& exchange, const config::Pool& pool, bool must_connect);
@@ -86,6 +91,7 @@ class Backend {
   EventLoop::Clock::time_point avoided_until_{};
   std::uint32_t pins_ = 0;
   std::uint32_t leased_ = 0;
+  bool is_member_ = true;
 };
 
 // Keeps a backend in its set for as long as some snapshot names it.
@@ -104,11 +110,34 @@ class BackendPin {
   Backend* backend_;
 };
 
+// Keeps the backends of one exchange in their set, also when they leave its pool meanwhile: those that it has been given,
+// and the one that its client is bound to.
+class BackendHolds {
+ public:
+  BackendHolds() = default;
+  BackendHolds(const BackendHolds&) = delete;
+  ~BackendHolds() { clear(); }
+  void add(Backend* backend) {
+    if (!backend) return;
+    GH_CHECK(count_ < kMost);
+    ++backend->pins_;
+    held_[count_++] = backend;
+  }
+  void clear() {
+    while (count_ > 0) --held_[--count_]->pins_;
+  }
+
+ private:
+  static constexpr std::size_t kMost = config::kMostAttempts + 2;
+  std::array<Backend*, kMost> held_{};
+  std::size_t count_ = 0;
+};
+
 class BackendSet {
  public:
   explicit BackendSet(WorkerContext& context) : context_(context) {}
   WorkerContext& context() { return context_; }
-  // A backend of another identity than before starts with new connections.
+  // For a member of a pool. A backend of another identity than before starts with new connections.
   Backend& find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls = {});
   // How often a backend of this worker was avoided.
   std::uint64_t avoidances() const { return avoidances_; }

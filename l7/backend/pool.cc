@@ -2,6 +2,7 @@
 #include "l7/backend/pool.h"
 
 #include <algorithm>
+#include <map>
 
 #include "common/log.h"
 #include "l7/backend/retry_budget.h"
@@ -13,6 +14,9 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
            const TlsClientContext& tls, std::string_view zone)
     : config_(config),
       context_(backends.context()),
+      tls_(tls),
+      zone_(zone),
+      first_(worker),
       speaks_h2_(config.protocol == "h2"),
       counts_requests_(config.limits.max_requests > 0 || (config.hash && config.hash->max_load > 0)),
       is_timed_(config.policy == "peak-ewma"),
@@ -22,28 +26,47 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
       latency_(context_.board.latency(LatencyKind::kPool, config.name)) {
   if (!cell_) cell_ = (own_cell_ = std::make_unique<PoolCell>()).get();
   if (config.affinity) affinity_.emplace(*config.affinity, "affinity");
-  members_.reserve(config.backends.size());
-  for (const config::Backend& backend : config.backends) add_member(backend, backends, tls, zone);
-  const auto is_near = [](const Member& member) { return member.is_near; };
-  has_zones_ = std::any_of(members_.begin(), members_.end(), is_near) &&
-               !std::all_of(members_.begin(), members_.end(), is_near);
-  if (!has_zones_) std::for_each(members_.begin(), members_.end(), [](Member& member) { member.is_near = true; });
-  PolicyFacts facts{config_, *cell_, context_.board, context_.loop, worker, context_.request_ids.next_word()};
-  near_.policy = make_policy(facts);
-  facts.seed = context_.request_ids.next_word();
-  if (has_zones_) far_.policy = make_policy(facts);
+  set_members(config.backends);
+}
+
+void Pool::set_members(std::span<const config::Backend> backends) {
+  std::map<Endpoint, Member*> left;
+  for (Member& member : members_) left.emplace(member.backend->address(), &member);
+  std::vector<Member> members;
+  members.reserve(backends.size());
+  has_backups_ = false;
+  for (const config::Backend& backend : backends) {
+    const auto known = left.find(backend.address);
+    const bool stays = known != left.end();
+    Member& member = members.emplace_back(stays ? std::move(*known->second) : make_member(backend.address));
+    member.weight = member.base = backend.weight;
+    member.is_backup = backend.backup;
+    member.is_near = zone_.empty() || config_.overprovision == 0 || backend.zone == zone_;
+    has_backups_ |= backend.backup;
+    if (stays) left.erase(known);
+  }
+  for (const auto& [address, member] : left) member->backend->set_member(false);
+  members_ = std::move(members);
+  make_policies();
   look();
 }
 
-void Pool::add_member(const config::Backend& backend, BackendSet& backends, const TlsClientContext& tls,
-                      std::string_view zone) {
-  Member member{BackendPin(backends.find_or_add(config_.name, backend.address, tls))};
+Member Pool::make_member(const Endpoint& address) {
+  Member member{BackendPin(context_.backends.find_or_add(config_.name, address, tls_))};
   member.key = key_of(*member.backend);
-  member.weight = member.base = backend.weight;
-  member.is_backup = backend.backup;
-  member.is_near = zone.empty() || config_.overprovision == 0 || backend.zone == zone;
-  has_backups_ |= backend.backup;
-  members_.push_back(std::move(member));
+  return member;
+}
+
+// They know members by place: other members have other policies, each of which begins with another of them, so that changes
+// one upon the other do not favour the first.
+void Pool::make_policies() {
+  const auto is_near = [](const Member& member) { return member.is_near; };
+  has_zones_ = std::any_of(members_.begin(), members_.end(), is_near) && !std::all_of(members_.begin(), members_.end(), is_near);
+  if (!has_zones_) std::for_each(members_.begin(), members_.end(), [](Member& member) { member.is_near = true; });
+  PolicyFacts facts{config_, *cell_, context_.board, context_.loop, first_++, context_.request_ids.next_word()};
+  near_.policy = make_policy(facts);
+  facts.seed = context_.request_ids.next_word();
+  far_.policy = has_zones_ ? make_policy(facts) : nullptr;
 }
 
 std::uint64_t Pool::key_of(const Backend& backend) const {

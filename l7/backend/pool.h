@@ -24,6 +24,9 @@ class Pool {
        const TlsClientContext& tls = {}, std::string_view zone = {});
 
   const config::Pool& config() const { return config_; }
+  // Another set of members, from the next choice on. Those that stay keep all that is known of them, connections
+  // too; those that went finish what they were asked.
+  void set_members(std::span<const config::Backend> backends);
   bool speaks_h2() const { return speaks_h2_; }
   ProxyVersion proxy_version() const {
     return proxy_version_;
@@ -73,8 +76,8 @@ class Pool {
     std::unique_ptr<Policy> policy;
     std::vector<Candidate> candidates;
   };
-  void add_member(const config::Backend& backend, BackendSet& backends, const TlsClientContext& tls,
-                  std::string_view zone);
+  Member make_member(const Endpoint& address);
+  void make_policies();
   void look();
   void refresh(Member& member);
   void warm_up(Member& member, std::int64_t since);
@@ -95,6 +98,9 @@ class Pool {
 
   const config::Pool& config_;
   WorkerContext& context_;
+  TlsClientContext tls_;
+  std::string zone_;     // ours; empty: zones do not matter
+  std::uint32_t first_;  // member with which the next policies begin
   bool speaks_h2_;
   bool has_backups_ = false;
   bool counts_requests_;  // in flight, over all workers

@@ -38,25 +38,37 @@ void Prober::set_config(const config::Config& config, const TlsFiles& files) {
   make_room(config);
   std::map<std::uint64_t, Checked> kept;
   order_.clear();
-  std::int64_t count = 0;
-  for (const config::Pool& pool : config.pools) {
-    const auto tls = TlsClientContext::make(pool.name, pool.tls, files, keys_);
-    GH_CHECK(tls.has_value());  // the files were checked before
-    for (const config::Backend& backend : pool.backends) {
-      const std::uint64_t key = backend_key(pool.name, backend.address);
-      BackendCell* cell = board_.backend(key);
-      const std::string of_state = is_disabled(cell) ? "\ndisabled" : "";
-      Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity() + of_state, backend.weight, backend.backup, backend.zone, cell, nullptr};
-      const auto known = checked_.find(key);
-      const bool goes_on = known != checked_.end() && known->second.fingerprint == checked.fingerprint;
-      if (goes_on) checked.check = std::move(known->second.check);
-      order_.push_back(key);
-      Checked& place = kept[key] = std::move(checked);
-      if (!goes_on) start(place, pool, *tls, Duration(count++ % 16 * 7));
-    }
-  }
+  for (const config::Pool& pool : config.pools) check_pool(pool, files, kept);
   checked_ = std::move(kept);
   board_.bump_version();
+}
+
+void Prober::set_backends(const config::Config& config, const config::Pool& pool, const TlsFiles& files) {
+  make_room(config);
+  std::erase_if(order_, [&](std::uint64_t key) { return checked_.at(key).pool == pool.name; });
+  std::map<std::uint64_t, Checked> kept;
+  check_pool(pool, files, kept);
+  std::erase_if(checked_, [&](const auto& entry) { return entry.second.pool == pool.name; });
+  checked_.merge(kept);
+  board_.bump_version();
+}
+
+// Takes the checks of backends that stay over into `kept`.
+void Prober::check_pool(const config::Pool& pool, const TlsFiles& files, std::map<std::uint64_t, Checked>& kept) {
+  const auto tls = TlsClientContext::make(pool.name, pool.tls, files, keys_);
+  GH_CHECK(tls.has_value());  // the files were checked before
+  for (const config::Backend& backend : pool.backends) {
+    const std::uint64_t key = backend_key(pool.name, backend.address);
+    BackendCell* cell = board_.backend(key);
+    const std::string of_state = is_disabled(cell) ? "\ndisabled" : "";
+    Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity() + of_state, backend.weight, backend.backup, backend.zone, cell, nullptr};
+    const auto known = checked_.find(key);
+    const bool goes_on = known != checked_.end() && known->second.fingerprint == checked.fingerprint;
+    if (goes_on) checked.check = std::move(known->second.check);
+    order_.push_back(key);
+    Checked& place = kept[key] = std::move(checked);
+    if (!goes_on) start(place, pool, *tls, Duration(starts_++ % 16 * 7));
+  }
 }
 
 // One that is disabled comes back when a check has succeeded.

@@ -19,6 +19,8 @@ class Prober {
  public:
   Prober(EventLoop& loop, Board& board, std::function<void()> on_change);
   void set_config(const config::Config& config, const TlsFiles& files);
+  // Discovery has changed the backends of a pool of `config`, which is otherwise the one in use.
+  void set_backends(const config::Config& config, const config::Pool& pool, const TlsFiles& files);
   std::vector<control::BackendReport> report() const;
 
  private:
@@ -32,6 +34,7 @@ class Prober {
     BackendCell* cell = nullptr;
     std::unique_ptr<HealthCheck> check;  // nullptr: not checked
   };
+  void check_pool(const config::Pool& pool, const TlsFiles& files, std::map<std::uint64_t, Checked>& kept);
   void make_room(const config::Config& config);
   void start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset);
   void publish(std::uint64_t key);
@@ -45,6 +48,7 @@ class Prober {
   PrivateKeyReader keys_;
   std::map<std::uint64_t, Checked> checked_;
   std::vector<std::uint64_t> order_;  // of the config
+  std::int64_t starts_ = 0;           // of checks: they are spread
 };
 
 }  // namespace gatehouse::l7

@@ -66,6 +66,7 @@ Status Supervisor::start() {
   // Workers reach their socket in it as another user; everything in it has its own mode.
   chmod(options_.state_folder.c_str(), 0711);
   serve_versions();
+  begin_discovery();
   if (const Status listening = listen(); !listening) return listening;
   if (const Status listening = metrics_.listen(config_.metrics.l7); !listening) return listening;
   if (const Status opened = open_board_and_steering(config_); !opened) return opened;
@@ -178,6 +179,7 @@ void Supervisor::serve_versions() {
   daemon.prepare = [this](const std::string& text) -> Result<versions::Participant::Switch> {
     auto prepared = prepare_text(text);
     if (!prepared) return prepared.error();
+    discovery_->look_ahead(prepared->config);
     const auto ready = std::make_shared<Prepared>(std::move(*prepared));
     return versions::Participant::Switch(
         [this, ready](control::Reply reply) { apply(std::move(*ready), reloading(std::move(reply))); });
@@ -248,10 +250,9 @@ void Supervisor::reload_file(control::Reply reply) {
 }
 
 void Supervisor::reload(const std::string& text, control::Reply reply) {
-  auto prepared = prepare_text(text);
-  if (!prepared) return reply(prepared.error());
-  if (const Status may = versions_->check_reload(prepared->config); !may) return reply(may.error());
-  apply(std::move(*prepared), std::move(reply));
+  config::Loaded loaded = config::load_text(text, options_.config_file);
+  if (!loaded.is_valid()) return reply(Error{loaded.errors()});
+  reload_when_found(std::move(loaded.config), std::move(reply));
 }
 
 Result<Supervisor::Prepared> Supervisor::prepare_text(const std::string& text) {
@@ -281,6 +282,7 @@ void Supervisor::apply(Prepared prepared, control::Reply reply) {
   }
   config_ = std::move(prepared.config);
   node_ = std::move(prepared.node);
+  discovery_->use(config_);
   prober_->set_config(config_, prepared.files);
   tls_->use(config_, std::move(prepared.files));
   tickets_->set_cookie_secrets(std::move(prepared.cookie_secrets));
@@ -385,6 +387,9 @@ Json Supervisor::status() const {
   answer["latencies"] = latencies_->report();
   answer["handshake_failures"] = handshake_failures();
   answer["config_version"] = to_json(versions_->state());
+  for (Json& pool : answer["pools"]) {
+    if (Json found = discovery_->report(pool["name"].get<std::string>()); !found.is_null()) pool["discovery"] = std::move(found);
+  }
   return answer;
 }
 

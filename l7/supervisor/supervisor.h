@@ -15,6 +15,7 @@
 #include "common/service_manager.h"
 #include "common/versions/host_versions.h"
 #include "l7/board.h"
+#include "l7/discovery/discovery.h"
 #include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/cpu_meter.h"
 #include "l7/supervisor/latencies.h"
@@ -65,6 +66,10 @@ class Supervisor {
   Result<Prepared> prepare(config::Config config);
   Result<Prepared> prepare_text(const std::string& text);
   void apply(Prepared prepared, control::Reply reply);
+  // discovered.cc
+  void begin_discovery();
+  void on_discovered(const std::string& pool);
+  void reload_when_found(config::Config config, control::Reply reply);
   control::Json settle();
   void on_files_replaced();
   control::Reply reloading(control::Reply reply);
@@ -91,6 +96,9 @@ class Supervisor {
   std::unique_ptr<WorkerProcesses> workers_;
   std::unique_ptr<TlsStore> tls_;
   std::unique_ptr<TicketKeeper> tickets_;
+  std::unique_ptr<Discovery> discovery_;
+  std::unique_ptr<config::Config> next_config_;  // until its sources have answered
+  control::Reply reply_of_next_;
   std::unique_ptr<Prober> prober_;
   CpuMeter cpu_meter_;
   std::shared_ptr<control::TlsIdentity> identity_;

@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "common/log.h"
+#include "l7/discovery/backend_rows.h"
 #include "l7/supervisor/process_id.h"
 
 namespace gatehouse::l7 {
@@ -264,6 +265,15 @@ void WorkerProcesses::send_files() {
   }
 }
 
+void WorkerProcesses::send_backends(const config::Pool& changed) {
+  for (config::Pool& pool : config_.pools) {
+    if (pool.name == changed.name) pool.backends = changed.backends;
+  }
+  for (const auto& place : places_) {
+    if (place->channel) place->channel->notify("backends", {{"pool", changed.name}, {"backends", backend_rows(changed.backends)}});
+  }
+}
+
 void WorkerProcesses::send_access_log() {
   for (const auto& place : places_) {
     if (!place->channel) continue;
@@ -306,8 +316,12 @@ void WorkerProcesses::send_config(Place& place) {
   std::vector<int> descriptors;
   for (const Fd& socket : sockets) descriptors.push_back(socket.get());
   place.channel->notify("tls_files", Json::object(), {options_.tls.memory()});
+  Json backends = Json::object();  // that were found: the text does not have them
+  for (const config::Pool& pool : config_.pools) {
+    if (pool.discovery) backends[pool.name] = backend_rows(pool.backends);
+  }
   place.channel->notify("config", {{"text", config_.text}, {"file", config_.file}, {"listeners", std::move(listeners)},
-                                   {"has_access_log", has_log}}, descriptors);
+                                   {"backends", std::move(backends)}, {"has_access_log", has_log}}, descriptors);
   if (!is_complete) place.resend.arm<&Place::on_resend>(loop_, kResendTime, &place);
 }
 

@@ -37,6 +37,8 @@ class WorkerProcesses {
   Status start(const config::Config& config, std::uint32_t count);
   // Sends everybody the new config; `on_done` when all have it, or with the first that could not.
   void reload(const config::Config& config, std::uint32_t count, std::function<void(Status)> on_done);
+  // Tells everybody the backends of a pool: discovery has found others.
+  void send_backends(const config::Pool& pool);
   // Sends everybody what has changed in the ticket keeper; in the TLS store.
   void send_ticket_keys();
   void send_files();

@@ -92,6 +92,7 @@ bool Relay::choose_backend() {
   Wish wish{{tried_.data(), attempts}, nullptr, std::nullopt};
   if (by && by->client) wish.hash = hash_of(arrival_.client.address);
   chosen_ = attempts < kMaxAttempts ? pool_->choose(wish) : nullptr;
+  holds_.add(chosen_);
   if (!chosen_) {
     count_failure();
     return end(attempts == 0 ? "no healthy backend in pool " + pool_name_ : std::string(error_));

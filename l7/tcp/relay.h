@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "l7/arrival.h"
+#include "l7/backend/backend.h"
 #include "l7/deadline.h"
 #include "l7/runtime.h"
 #include "l7/tcp/pipes.h"
@@ -84,6 +85,7 @@ class Relay {
   Backend* chosen_ = nullptr;
   static constexpr std::size_t kMaxAttempts = 3;
   std::array<Backend*, kMaxAttempts> tried_{};
+  BackendHolds holds_;  // of all these
   std::uint8_t attempts_ = 0;
   Phase phase_ = Phase::kHandshake;
   bool is_clear_;

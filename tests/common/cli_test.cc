@@ -160,6 +160,15 @@ TEST(Report, StatusShowsEveryPartAsATable) {
                 "shop  203.0.113.129:9001  n1         FAILED         9  status 503", "forwarded       12"});
 }
 
+TEST(Report, StatusShowsWhereBackendsCameFrom) {
+  Json status = sample_status();
+  status["pools"][0]["discovery"] = {{"source", "dns shop.test:80"}, {"is_ok", false},      {"backends", 1},
+                                     {"age_ms", 61'500},             {"next_ms", 500},      {"answers", 7},
+                                     {"failures", 2},                {"reason", "SERVFAIL"}};
+  expect_lines(status_report(status), {"POOL  FOUND BY          STATE   BACKENDS  AGE S  NEXT S  ANSWERS  FAILURES  REASON",
+                                       "shop  dns shop.test:80  FAILED         1     62     0.5        7         2  SERVFAIL"});
+}
+
 TEST(Report, StatusShowsRatesBesideAnEarlierOne) {
   const Json earlier = sample_status();
   Json now = earlier;

@@ -151,8 +151,8 @@ const Row kAddresses[] = {
      "site.toml:5: [[l4_host]] control: expected address:port such as \"192.0.2.1:443\" or "
      "\"[2001:db8::1]:443\", found 7000"},
     {"BackendByName", "[[pool]]\nname = \"p\"\nbackends = [\"db.example:80\"]\n",
-     "site.toml:3: [[pool]] backends: expected address:port, or a table with address and weight, found "
-     "\"db.example:80\""},
+     "site.toml:3: [[pool]] backends: \"db.example:80\" is a name: expected an address, or discovery = { dns = "
+     "\"db.example:80\" } in place of it"},
     {"BackendOfAnotherType", "[[pool]]\nname = \"p\"\nbackends = [80]\n",
      "site.toml:3: [[pool]] backends: expected a table, found 80"},
 };

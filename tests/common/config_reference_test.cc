@@ -78,7 +78,7 @@ TEST(Reference, RowsShowDefaultsAndBounds) {
         "| `interval` | duration | `\"1s\"` | 50ms – 24h |",
         "| `max_header` | size | `\"16KiB\"` | 1KiB – 64KiB |", "| `pool` | text | required |  |",
         "| `status` | list of number | `[200]` | 100 – 599 |", "| `control` | address:port |  |  |",
-        "| `backends` | list of table | required |  |"}) {
+        "| `address` | address:port | required |  |"}) {
     EXPECT_NE(page.find(row), std::string::npos) << row;
   }
 }

@@ -192,7 +192,7 @@ std::string pool_with_health(const std::string& health) {
 }
 
 const Row kPools[] = {
-    {"Empty", pool_of(""), "f:5: [[pool]] \"p\" needs a backend"},
+    {"Empty", pool_of(""), "f:5: [[pool]] \"p\" needs a backend: expected backends or discovery"},
     {"BackendTwice", pool_of("\n\"192.0.2.7:80\",\n\"192.0.2.7:80\""),
      "f:7: [[pool]] backend \"192.0.2.7:80\" is there twice"},
     {"BackendWithoutPort", pool_of("\"192.0.2.7:0\""),

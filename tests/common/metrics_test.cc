@@ -88,6 +88,8 @@ TEST(Metrics, OfANodeNameWorkersAndBackends) {
   const Json backend = {{"address", "192.0.2.1:80"}, {"requests", 40}, {"is_healthy", false},
                         {"reason", "refused"},       {"weight", 7},    {"state", "draining"},
                         {"ejected_for", {{"latency", 2}}}};
+  const Json found = {{"source", "dns api.test:80"}, {"is_ok", false}, {"backends", 1}, {"age_ms", 2'500},
+                      {"answers", 8},  {"failures", 3}, {"changes", 2}, {"reason", "SERVFAIL"}};
   const Json arm = {{"name", "v2"}, {"requests", 5}, {"share", 0.25}, {"weight_now", 1}};
   const Json certificate = {{"listener", "web"}, {"file", "a.pem"}, {"name", "a"}, {"days_left", 2}};
   const Json node = {{"name", "n1"}, {"workers", one(worker)}, {"certificates", one(certificate)}};
@@ -96,7 +98,7 @@ TEST(Metrics, OfANodeNameWorkersAndBackends) {
                        {"handshake_failures", {{"no_cipher", 2}}},
                        {"nodes", one(node)},
                        {"routes", one({{"name", "basket"}, {"pools", one(arm)}})},
-                       {"pools", one({{"name", "shop"}, {"backends", one(backend)}})}};
+                       {"pools", one({{"name", "shop"}, {"backends", one(backend)}, {"discovery", found}})}};
   const std::string text = metrics_of(status);
   for (const char* line :
        {"gatehouse_worker_requests_total{worker=\"1\"} 40",
@@ -106,6 +108,8 @@ TEST(Metrics, OfANodeNameWorkersAndBackends) {
         "gatehouse_backend_weight{pool=\"shop\",backend=\"192.0.2.1:80\"} 7",
         "gatehouse_backend_ejections_total{pool=\"shop\",backend=\"192.0.2.1:80\",reason=\"latency\"} 2",
         "gatehouse_backend_state{pool=\"shop\",backend=\"192.0.2.1:80\",state=\"draining\"} 1",
+        "gatehouse_discovery_is_ok{pool=\"shop\"} 0", "gatehouse_discovery_age_seconds{pool=\"shop\"} 2.5",
+        "gatehouse_discovery_failures_total{pool=\"shop\"} 3",
         "gatehouse_route_requests_total{route=\"basket\",pool=\"v2\"} 5",
         "gatehouse_route_share_ratio{route=\"basket\",pool=\"v2\"} 0.25",
         "gatehouse_certificate_remaining_seconds{listener=\"web\",file=\"a.pem\",name=\"a\"} 172800",

@@ -103,9 +103,9 @@ TEST(Board, MakingRoomFreesTheOthersAndTheirCounts) {
   const auto board = Board::anonymous();
   for (const std::uint64_t key : {1, 2, 3}) {
     board->backend(key)->requests = key;
-    board->backend(key)->in_flight[0] = 9;
     board->backend(key)->is_healthy = 0;
   }
+  board->backend(2)->in_flight[0] = 9;
   BackendCell* kept = board->backend(2);
   for (std::uint64_t key = 4; key <= kMaxBackends; ++key) ASSERT_TRUE(board->backend(key)) << key;
   board->make_room_for_backends({2, kMaxBackends + 77});
@@ -118,6 +118,17 @@ TEST(Board, MakingRoomFreesTheOthersAndTheirCounts) {
     EXPECT_EQ(cell->in_flight[0].load(), 0u) << key;
     EXPECT_EQ(cell->is_healthy.load(), 1u) << "a new one is healthy until told otherwise";
   }
+}
+
+TEST(Board, ABackendThatHasRequestsOrConnectionsIsNotFreed) {
+  const auto board = Board::anonymous();
+  for (std::uint64_t key = 1; key <= kMaxBackends; ++key) board->backend(key)->requests = key;
+  board->backend(1)->in_flight[3] = 1;
+  board->backend(2)->connections[4] = 1;
+  board->make_room_for_backends({kMaxBackends + 1});
+  EXPECT_EQ(board->backend(1)->requests.load(), 1u);
+  EXPECT_EQ(board->backend(2)->requests.load(), 2u);
+  EXPECT_EQ(board->backend(3)->requests.load(), 0u);
 }
 
 TEST(Board, ADeadWorkersPlacesAreCleared) {

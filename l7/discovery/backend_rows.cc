@@ -1,0 +1,27 @@
+#include "l7/discovery/backend_rows.h"
+
+namespace gatehouse::l7 {
+
+using Json = nlohmann::json;
+
+Json backend_rows(std::span<const config::Backend> backends) {
+  Json rows = Json::array();
+  for (const config::Backend& backend : backends)
+    rows.push_back({to_string(backend.address), backend.weight, backend.backup});
+  return rows;
+}
+
+std::optional<std::vector<config::Backend>> backends_from(const Json& rows) {
+  if (!rows.is_array()) return std::nullopt;
+  std::vector<config::Backend> backends;
+  for (const Json& row : rows) {
+    const bool is_row = row.is_array() && row.size() == 3 && row[0].is_string() &&
+                        row[1].is_number_unsigned() && row[2].is_boolean();
+    const auto address = is_row ? Endpoint::parse(row[0].get<std::string>()) : std::nullopt;
+    if (!address) return std::nullopt;
+    backends.push_back({*address, row[1].get<std::uint32_t>(), row[2].get<bool>()});
+  }
+  return backends;
+}
+
+}  // namespace gatehouse::l7
