@@ -54,12 +54,19 @@ Status ControlServer::use(const config::Config& config) {
   if (const Status set = director_.set_config(config); !set) return set;
   if (announcer_) announcer_->set_config(config);
   links_.follow(config.l4_hosts, options_.host, identity_);
+  // Later: it may be the store that brought this config.
+  loop_.defer([this] {
+    if (const Status opened = open_store(director_.config()); !opened) log_error("{}", opened.error().message);
+  });
   log_info("config {:016x} is in use", config.digest);
   std::vector<control::Channel*> gone;
   for (const auto& [id, channel] : connected_) {
     if (!director_.find_node(id)) gone.push_back(channel);
   }
-  for (control::Channel* channel : gone) channel->close("this node is in the config no more");
+  for (const auto& [name, channel] : hosts_) {
+    if (!find_host(config, name)) gone.push_back(channel);
+  }
+  for (control::Channel* channel : gone) channel->close("this host is in the config no more");
   return {};
 }
 
@@ -100,12 +107,36 @@ void ControlServer::serve_versions() {
     if (!loaded->is_valid()) return Error{loaded->errors()};
     if (const Status good = check_room(loaded->config); !good) return good.error();
     if (const Status good = director_.check(loaded->config); !good) return good.error();
+    if (loaded->config.store) {
+      if (const auto options = etcd::options_of(*loaded->config.store); !options) return options.error();
+    }
     return versions::Participant::Switch([this, loaded](control::Reply reply) {
       const Status used = use(loaded->config);
       reply(used ? Result<Json>(Json::object()) : Result<Json>(used.error()));
     });
   };
+  daemon.publish = [this](const versions::Version& version, bool absent_ok, std::function<void(Status)> done) {
+    store_ ? store_->publish(version, absent_ok, std::move(done)) : done({});
+  };
   versions_.serve(loop_, std::move(daemon));
+}
+
+Status ControlServer::open_store(const config::Config& config) {
+  if (config.store == store_config_) return {};
+  store_.reset();
+  store_config_ = config.store;
+  if (!config.store) return {};
+  auto options = etcd::options_of(*config.store);
+  if (!options) return options.error();
+  etcd::VersionKeeper::Host host{
+      [this]() -> const std::optional<versions::Version>& { return versions_.participant().store().committed(); },
+      [this](const versions::Version& version) {
+        versions_.participant().take(version, [](const Result<Json>& taken) {
+          if (!taken) log_error("what the store has cannot be used here: {}", taken.error().message);
+        });
+      }};
+  store_ = std::make_unique<etcd::VersionKeeper>(loop_, std::move(*options), config.store->prefix + config.site.name + "/config", std::move(host));
+  return {};
 }
 
 control::HostLink::Speaker ControlServer::speaker() {

@@ -13,6 +13,7 @@ using control::Json;
 Status ControlServer::start() {
   control::Handlers operators;
   serve_versions();
+  if (const Status opened = open_store(director_.config()); !opened) return opened;
   operators.on_request = [this](control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
     if (!versions::Requests::takes(method)) return on_operator_request(method, params, std::move(reply));
     versions_.requests().on_request(versions::name_of_user(static_cast<unsigned>(channel.peer_uid())), method, params, std::move(reply));
@@ -57,6 +58,7 @@ Json ControlServer::status() {
   std::vector<std::uint16_t> connected;
   for (const auto& [id, channel] : connected_) connected.push_back(id);
   Json status = site_status(director_, options_.host, connected);
+  if (store_) status["store"] = {{"problem", store_->problem()}};
   status["config_version"] = to_json(versions_.state());
   if (announcer_) status["announcements"] = announcer_->status();
   for (const Port& port : director_.plane().ports()) {

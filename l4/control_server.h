@@ -9,6 +9,7 @@
 #include "common/control/channel.h"
 #include "common/control/host_link.h"
 #include "common/control/rates.h"
+#include "common/etcd/version_keeper.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
@@ -50,6 +51,7 @@ class ControlServer {
   Status check_room(const config::Config& config) const;
   Status use(const config::Config& config);
   void serve_versions();
+  Status open_store(const config::Config& config);
   control::HostLink::Speaker speaker();
   void on_host_hello(control::Channel& channel, const control::Json& params, control::Reply reply);
   void on_host_versions(control::Channel& channel, const control::Json& params);
@@ -72,6 +74,8 @@ class ControlServer {
   std::map<std::uint16_t, control::Channel*> connected_;
   std::map<std::string, control::Channel*> hosts_;  // the other L4 hosts
   std::shared_ptr<control::TlsIdentity> identity_;
+  std::optional<config::Store> store_config_;
+  std::unique_ptr<etcd::VersionKeeper> store_;  // none: the config has none
   control::HostLinks links_;  // to them
   std::unique_ptr<Capture> capture_;  // one at a time
   std::uint16_t last_messenger_ = 0;  // a node's id

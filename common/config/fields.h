@@ -26,6 +26,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("probe", &Config::probe, "Probes of the nodes through the tunnel."),
     field("control", &Config::control, "Mutual TLS of the control protocol between hosts."),
     field("metrics", &Config::metrics, "Where Prometheus finds the metrics of the daemons."),
+    field("store", &Config::store, "An etcd in which L4 hosts keep the site's version of the config. Without this section: on their disks alone."),
     field("workers", &Config::workers, "Worker processes of a node."),
     field("protection", &Config::protection, "What keeps floods and forgeries from VIPs and nodes."),
     field("prefix_list", &Config::prefix_lists, "Prefixes of sources whose packets are dropped, or are not."),

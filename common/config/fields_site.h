@@ -101,6 +101,17 @@ inline constexpr auto kFields<Metrics> = std::tuple{
 };
 
 template <>
+inline constexpr auto kFields<Store> = std::tuple{
+    field("etcd", &Store::etcd, "URLs of its members: [\"https://192.0.2.5:2379\"].", kRequired),
+    field("ca", &Store::ca, "PEM file: the authority that signed the members' certificates.", kPath),
+    field("certificate", &Store::certificate, "PEM file: the certificate that L4 hosts show.", kPath),
+    field("key", &Store::key, "PEM file: its key.", kPath),
+    field("user", &Store::user, "User of etcd, with the right to read and write below `prefix`."),
+    field("password_file", &Store::password_file, "File whose first line is the user's password.", kPath),
+    field("prefix", &Store::prefix, "What keys begin with; the name of the site follows."),
+};
+
+template <>
 inline constexpr auto kFields<Control> = std::tuple{
     field("certificate", &Control::certificate, "PEM file: this host's certificate; its common name is the host's name.", kPath),
     field("key", &Control::key, "PEM file: its key.", kPath),

@@ -26,6 +26,7 @@ struct Config {
   Probe probe;
   Control control;
   Metrics metrics;
+  std::optional<Store> store;  // none: disks are enough
   Workers workers;
   Protection protection;
   std::vector<PrefixList> prefix_lists;

@@ -101,6 +101,19 @@ struct Metrics {
   std::optional<Endpoint> l7;
 };
 
+// Where L4 hosts keep the site's version of the config beside their own disks.
+struct Store {
+  std::vector<std::string> etcd;  // "https://192.0.2.5:2379"
+  std::string ca;
+  std::string certificate;
+  std::string key;
+  std::string user;
+  std::string password_file;
+  std::string prefix = "/gatehouse/";
+
+  bool operator==(const Store&) const = default;
+};
+
 // How a node runs its workers.
 struct Workers {
   std::uint32_t count = 0;              // 0: "auto", one per core

@@ -19,6 +19,7 @@ class SiteValidator : Validator {
     check_ring_and_probe();
     check_nodes();
     check_vips();
+    if (config_.store) check_store(*config_.store);
     check_metrics("metrics.l4", config_.metrics.l4);
     check_metrics("metrics.l7", config_.metrics.l7);
   }
@@ -70,6 +71,19 @@ class SiteValidator : Validator {
   }
 
   // It is neither encrypted nor asks who is there.
+  void check_store(const Store& store) {
+    if (store.etcd.empty()) error("store.etcd", "store.etcd: expected the URL of a member or more");
+    for (const std::string& url : store.etcd) {
+      const bool is_tls = url.starts_with("https://"), is_clear = url.starts_with("http://");
+      if (!is_tls && !is_clear) error("store.etcd", "store.etcd: expected URLs such as \"https://192.0.2.5:2379\", found " + quoted(url));
+      const bool is_here = url.starts_with("http://127.") || url.starts_with("http://[::1]") || url.starts_with("http://localhost");
+      if (is_clear && !is_here) warn("store.etcd", "store.etcd: " + quoted(url) + " is asked in the clear: whoever can touch that traffic can change the site");
+      if (url.ends_with("/")) error("store.etcd", "store.etcd: expected no path after the port, found " + quoted(url));
+    }
+    if (store.certificate.empty() != store.key.empty()) error("store.key", "store.certificate and store.key: expected both or none");
+    if (store.user.empty() != store.password_file.empty()) error("store.user", "store.user and store.password_file: expected both or none");
+  }
+
   void check_metrics(const std::string& option, const std::optional<Endpoint>& address) {
     const bool is_local = !address || IpPrefix::parse("127.0.0.0/8")->contains(address->address) || address->address == *IpAddress::parse("::1");
     if (!is_local) {

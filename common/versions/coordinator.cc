@@ -195,6 +195,14 @@ void Coordinator::decide() {
     if (said != "ok") refusals += (refusals.empty() ? "" : "\n") + host + ": " + said;
   }
   if (!refusals.empty()) return abort(refusals);
+  if (!site_.publish) return commit();
+  site_.publish(round_->version, round_->change.absent_ok, [this, weak = std::weak_ptr<Round>(round_)](const Status& told) {
+    if (weak.expired()) return;
+    told ? commit() : abort(told.error().message);
+  });
+}
+
+void Coordinator::commit() {
   round_->answers.clear();
   round_->answers[name_] = kWaiting;
   round_->is_decided = true;

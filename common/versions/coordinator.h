@@ -45,6 +45,8 @@ class Coordinator {
  public:
   struct Site {
     std::function<const config::Config&()> config;  // in use here
+    // Tells the site's store, which may refuse, before anybody commits; empty: there is none.
+    std::function<void(const Version&, bool absent_ok, std::function<void(Status)> done)> publish;
     Duration patience{10'000};                      // for the answers of one phase
     Duration retry{5'000};                          // with a host that refused what is committed
   };
@@ -85,6 +87,7 @@ class Coordinator {
   void on_patience_over();
   void next_phase();
   void decide();
+  void commit();
   void finish();
   void abort(const std::string& reason);
   void end(Result<control::Json> answer);

@@ -38,7 +38,7 @@ void HostVersions::serve(EventLoop& loop, Daemon daemon) {
   participant_ = std::make_unique<Participant>(
       *store_,
       Participant::Host{daemon.name, daemon.prepare, [config] { return config().text; }, daemon.on_change});
-  coordinator_ = std::make_unique<Coordinator>(loop, *participant_, daemon.name, Coordinator::Site{config});
+  coordinator_ = std::make_unique<Coordinator>(loop, *participant_, daemon.name, Coordinator::Site{config, daemon.publish});
   requests_ =
       std::make_unique<Requests>(*participant_, *coordinator_, Requests::Host{config, daemon.why_no_changes});
 }

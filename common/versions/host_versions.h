@@ -30,6 +30,7 @@ class HostVersions {
     std::function<Result<Participant::Switch>(const std::string& text)> prepare;
     std::function<const config::Config&()> config;  // in use
     std::function<void()> on_change;
+    std::function<void(const Version&, bool absent_ok, std::function<void(Status)> done)> publish;  // as Coordinator::Site has it
   };
   void serve(EventLoop& loop, Daemon daemon);
 

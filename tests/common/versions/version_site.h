@@ -72,6 +72,8 @@ struct Host {
   int room = -1;          // bytes that a file may have; -1: any number
   bool is_deaf = false;   // what it is asked vanishes
   int lives = 0;
+  std::function<void(const Version&, bool, std::function<void(Status)>)>
+      publish;  // to a store; empty: there is none
 
   bool is_alive() const { return participant != nullptr; }
 };
@@ -111,8 +113,11 @@ class VersionSite {
     if (!host.is_l4) return;
     host.coordinator = std::make_unique<Coordinator>(
         loop_, *host.participant, name,
-        Coordinator::Site{[&host]() -> const config::Config& { return host.config; }, patience_,
-                          Duration(10)});
+        Coordinator::Site{[&host]() -> const config::Config& { return host.config; },
+                          [&host](const Version& version, bool absent_ok, std::function<void(Status)> done) {
+                            host.publish ? host.publish(version, absent_ok, std::move(done)) : done({});
+                          },
+                          patience_, Duration(10)});
     host.requests = std::make_unique<Requests>(
         *host.participant, *host.coordinator,
         Requests::Host{[&host]() -> const config::Config& { return host.config; }, ""});
