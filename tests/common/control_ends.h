@@ -12,15 +12,14 @@
 #include <vector>
 
 #include "common/control/channel.h"
+#include "tests/support/turn_until.h"
 
 namespace gatehouse::control {
 
 // Turns until `is_done`, at most twenty seconds: a hang becomes a failure.
 template <typename Condition>
 void turn_until(EventLoop& loop, Condition is_done) {
-  const auto end = EventLoop::Clock::now() + std::chrono::seconds(20);
-  while (!is_done() && EventLoop::Clock::now() < end) loop.turn(Duration(50));
-  EXPECT_TRUE(is_done());
+  EXPECT_TRUE(test::turn_until(loop, is_done));
 }
 
 // Enough for all that is already on its way inside this process.

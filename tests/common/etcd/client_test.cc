@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/common/etcd/etcd_members.h"
+#include "tests/support/turn_until.h"
 
 namespace gatehouse::etcd {
 namespace {
@@ -18,9 +19,7 @@ class EtcdTest : public testing::Test {
 
   template <typename Condition>
   bool turn_until(Condition is_done) {
-    const auto end = EventLoop::Clock::now() + kLong;
-    while (!is_done() && EventLoop::Clock::now() < end) loop_.turn(Duration(50));
-    return is_done();
+    return test::turn_until(loop_, is_done, kLong);
   }
   template <typename T, typename Begin>
   Result<T> wait(Begin begin) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/turn_until.h"
 #include "tests/support/dns_server.h"
 
 namespace gatehouse::l7 {
@@ -37,12 +38,7 @@ class Sources : public testing::Test {
   }
   template <typename Condition>
   bool until(Condition condition) {
-    const auto end = EventLoop::Clock::now() + std::chrono::seconds(20);
-    while (!condition()) {
-      if (EventLoop::Clock::now() >= end) return false;
-      loop.turn(Duration(10));
-    }
-    return true;
+    return test::turn_until(loop, condition);
   }
   static std::string text_of(const Backends& backends) {
     std::string text;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/turn_until.h"
 #include "tests/support/dns_server.h"
 
 namespace gatehouse::l7 {
@@ -25,12 +26,7 @@ class Dns : public testing::Test {
   }
   template <typename Condition>
   bool until(Condition condition) {
-    const auto end = EventLoop::Clock::now() + std::chrono::seconds(20);
-    while (!condition()) {
-      if (EventLoop::Clock::now() >= end) return false;
-      loop.turn(Duration(10));
-    }
-    return true;
+    return test::turn_until(loop, condition);
   }
   // By their last number, weights other than 1 and backups in brackets.
   std::string found() const {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/l7/support/loopback_worker.h"
+#include "tests/support/turn_until.h"
 #include "tests/l7/support/raw_socket.h"
 
 namespace gatehouse::l7 {
@@ -33,12 +34,7 @@ class Check : public testing::Test {
   }
   template <typename Condition>
   bool until(Condition condition) {
-    const auto end = EventLoop::Clock::now() + Duration(10'000);
-    while (!condition()) {
-      if (EventLoop::Clock::now() >= end) return false;
-      loop.turn(Duration(10));
-    }
-    return true;
+    return test::turn_until(loop, condition);
   }
   bool until_asked(std::size_t times) {
     return until([&] { return asked >= times; });

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "tests/support/authority.h"
+#include "tests/support/turn_until.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -39,9 +40,7 @@ class Store : public testing::Test {
     store.use(config, std::move(*files));
   }
   bool until(const std::function<bool()>& condition) {
-    const auto end = EventLoop::Clock::now() + std::chrono::seconds(30);
-    while (!condition() && EventLoop::Clock::now() < end) loop.turn(Duration(50));
-    return condition();
+    return test::turn_until(loop, condition);
   }
   // Long enough for a change to be seen.
   void settle() {

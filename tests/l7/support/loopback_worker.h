@@ -18,6 +18,7 @@
 #include "tests/l7/support/raw_socket.h"
 #include "tests/support/http_head.h"
 #include "tests/support/http_server.h"
+#include "tests/support/turn_until.h"
 
 namespace gatehouse::test {
 
@@ -130,12 +131,7 @@ class LoopbackWorker {
 
   template <typename Condition>
   bool until(Condition condition, Duration limit = Duration(10'000)) {
-    const auto end = EventLoop::Clock::now() + limit;
-    while (!condition()) {
-      if (EventLoop::Clock::now() >= end) return false;
-      loop.turn(Duration(10));
-    }
-    return true;
+    return turn_until(loop, condition, limit);
   }
   // Whether `amount` came to rest: it stays what it is, and is not 0, for many turns.
   template <typename Amount>
