@@ -17,6 +17,7 @@
 #include "l7/exchange.h"
 #include "l7/runtime.h"
 #include "l7/worker_context.h"
+#include "perf/run_benchmarks.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -56,21 +57,6 @@ void choose(benchmark::State& state, const char* policy) {
 }  // namespace gatehouse::l7
 
 int main(int count, char** words) {
-  std::vector<std::string> flags = {words[0], "--benchmark_report_aggregates_only=true",
-                                    "--benchmark_enable_random_interleaving=true"};
-  bool is_quick = false;
-  for (int i = 1; i < count; ++i) {
-    const std::string_view word = words[i];
-    if (word == "--quick") is_quick = true;
-    if (word == "--json" && i + 1 < count) {
-      flags.push_back(std::string("--benchmark_out=") + words[i + 1]);
-      flags.push_back("--benchmark_out_format=json");
-    }
-  }
-  flags.push_back(is_quick ? "--benchmark_repetitions=3" : "--benchmark_repetitions=15");
-  std::vector<char*> arguments;
-  for (std::string& flag : flags) arguments.push_back(flag.data());
-  int argument_count = static_cast<int>(arguments.size());
   for (const gatehouse::config::Policy& policy : gatehouse::config::kPolicies) {
     const char* name = policy.name;
     benchmark::RegisterBenchmark(name,
@@ -81,7 +67,5 @@ int main(int count, char** words) {
         ->Arg(1'000)
         ->MinTime(0.1);
   }
-  benchmark::Initialize(&argument_count, arguments.data());
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return gatehouse::perf::run_benchmarks(count, words);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "l7/router.h"
+#include "perf/run_benchmarks.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -71,23 +72,7 @@ void compile(benchmark::State& state) {
 }  // namespace gatehouse::l7
 
 int main(int count, char** words) {
-  std::vector<std::string> flags = {words[0], "--benchmark_report_aggregates_only=true"};
-  bool is_quick = false;
-  for (int i = 1; i < count; ++i) {
-    const std::string_view word = words[i];
-    if (word == "--quick") is_quick = true;
-    if (word == "--json" && i + 1 < count) {
-      flags.push_back(std::string("--benchmark_out=") + words[i + 1]);
-      flags.push_back("--benchmark_out_format=json");
-    }
-  }
-  flags.push_back(is_quick ? "--benchmark_repetitions=3" : "--benchmark_repetitions=15");
-  std::vector<char*> arguments;
-  for (std::string& flag : flags) arguments.push_back(flag.data());
-  int argument_count = static_cast<int>(arguments.size());
   benchmark::RegisterBenchmark("match", gatehouse::l7::match)->RangeMultiplier(10)->Range(10, 100'000);
   benchmark::RegisterBenchmark("compile", gatehouse::l7::compile)->RangeMultiplier(10)->Range(10, 100'000)->Unit(benchmark::kMillisecond);
-  benchmark::Initialize(&argument_count, arguments.data());
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return gatehouse::perf::run_benchmarks(count, words);
 }
