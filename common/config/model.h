@@ -17,6 +17,13 @@
 namespace gatehouse::config {
 
 struct Config {
+  Config();
+  Config(const Config& other);
+  Config(Config&& other) noexcept;
+  Config& operator=(const Config& other);
+  Config& operator=(Config&& other) noexcept;
+  ~Config();
+
   Site site;
   std::vector<Vip> vips;
   std::vector<L4Host> l4_hosts;

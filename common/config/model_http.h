@@ -23,6 +23,13 @@ struct PathRules {
 };
 
 struct Listener {
+  Listener();
+  Listener(const Listener& other);
+  Listener(Listener&& other) noexcept;
+  Listener& operator=(const Listener& other);
+  Listener& operator=(Listener&& other) noexcept;
+  ~Listener();
+
   std::string name;
   std::vector<std::string> vips;        // steered from these VIPs, or
   std::vector<Endpoint> addresses;      // bound directly
@@ -73,6 +80,13 @@ struct Health {
 };
 
 struct Pool {
+  Pool();
+  Pool(const Pool& other);
+  Pool(Pool&& other) noexcept;
+  Pool& operator=(const Pool& other);
+  Pool& operator=(Pool&& other) noexcept;
+  ~Pool();
+
   std::string name;
   std::vector<Backend> backends;
   std::optional<Discovery> discovery;   // further ones are found

@@ -85,6 +85,13 @@ struct Rewrite {
 };
 
 struct Route {
+  Route();
+  Route(const Route& other);
+  Route(Route&& other) noexcept;
+  Route& operator=(const Route& other);
+  Route& operator=(Route&& other) noexcept;
+  ~Route();
+
   std::string name;
   std::vector<std::string> hosts;       // exact or "*.suffix"; none: any host
   std::string path;                     // exact
