@@ -5,6 +5,8 @@
 
 namespace gatehouse {
 
+Json parse_json(std::string_view text) { return Json::parse(text, nullptr, /*allow_exceptions=*/false); }
+
 const Json& member(const Json& json, const char* key) {
   static const Json kAbsent;
   if (!json.is_object()) return kAbsent;

@@ -16,6 +16,7 @@
 
 #include "bpf/abi.h"
 #include "common/fd.h"
+#include "common/json_fields.h"
 #include "l4/membership.h"
 
 namespace gatehouse::l4 {
@@ -240,7 +241,7 @@ Result<Membership> Membership::load(const std::string& file) {
   const auto text = read_file(file);
   if (!text) return text.error();
   if (!text->has_value()) return membership;
-  const Json json = Json::parse(**text, nullptr, false);
+  const Json json = parse_json(**text);
   const Json* list = find(json, "generations");
   if (!list || !list->is_array()) return Error{file + ": expected {\"generations\": [...]}"};
   auto& generations = membership.generations_;

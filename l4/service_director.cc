@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "common/hex.h"
+#include "common/json_fields.h"
 #include "common/log.h"
 #include "l4/rosters.h"
 #include "l4/user_tables.h"
@@ -81,7 +82,7 @@ Status ServiceDirector::start() {
   if (!stream) return {};
   std::stringstream text;
   text << stream.rdbuf();
-  const Json drains = Json::parse(text.str(), nullptr, false);
+  const Json drains = parse_json(text.str());
   if (!drains.is_object()) return Error{options_.drain_file + " is not what it should be: no drain is known"};
   for (const auto& [name, since] : drains.items()) {
     if (since.is_number_integer()) drains_[name] = since.get<std::int64_t>();

@@ -9,6 +9,7 @@
 
 #include "common/check.h"
 #include "common/control/transport.h"
+#include "common/json_fields.h"
 
 namespace gatehouse::control {
 namespace {
@@ -145,11 +146,12 @@ class FrameChannel final : public Channel {
       return false;
     }
     if (input_.size() < kHeader + length) return false;
-    if (is_too_deep(std::string_view(input_).substr(kHeader, length))) {
+    const std::string_view frame = std::string_view(input_).substr(kHeader, length);
+    if (is_too_deep(frame)) {
       close("frame nests deeper than " + std::to_string(kMostDepth));
       return false;
     }
-    const Json message = Json::parse(input_.begin() + kHeader, input_.begin() + kHeader + length, nullptr, false);
+    const Json message = parse_json(frame);
     input_.erase(0, kHeader + length);
     if (!message.is_object() || message.value("jsonrpc", Json()) != "2.0") {
       close("frame is not a JSON-RPC 2.0 object");

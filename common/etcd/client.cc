@@ -85,7 +85,7 @@ void Client::try_member(const std::string& path, std::shared_ptr<const std::stri
       url + path, token_, body,
       [this, url, path, body, tries, may_log_in, done](const Result<HttpAnswer>& answer) {
         const Json json =
-            answer ? Json::parse(answer->body.substr(0, answer->body.find('\n')), nullptr, false) : Json();
+            answer ? parse_json(answer->body.substr(0, answer->body.find('\n'))) : Json();
         if (answer && answer->status == 200 && json.is_object() && !json.contains("error")) return done(json);
         if (answer && answer->status == 401 && may_log_in && !options_.user.empty()) {
           token_.clear();
@@ -190,7 +190,7 @@ void Follower::watch(std::int64_t revision) {
 }
 
 void Follower::on_line(const std::string& line) {
-  const Json json = Json::parse(line, nullptr, false);
+  const Json json = parse_json(line);
   const Json& result = gatehouse::member(json, "result");
   if (!result.is_object() || gatehouse::member(result, "canceled") == true) {
     client_.transfers_->stop(stream_);

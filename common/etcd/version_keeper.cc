@@ -2,6 +2,7 @@
 #include "common/etcd/version_keeper.h"
 
 #include "common/files.h"
+#include "common/json_fields.h"
 #include "common/log.h"
 
 namespace gatehouse::etcd {
@@ -40,7 +41,7 @@ void VersionKeeper::publish(const versions::Version& version, bool absent_ok,
 void VersionKeeper::on_change(const Result<Entry>& entry) {
   if (!entry) return note(entry.error().message);
   const auto version = entry->exists()
-                           ? versions::version_from_json(Json::parse(entry->value, nullptr, false))
+                           ? versions::version_from_json(parse_json(entry->value))
                            : Result<versions::Version>(versions::Version());
   if (!version) return note(key_ + " is not what it should be: " + version.error().message);
   note("");

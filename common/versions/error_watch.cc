@@ -8,6 +8,7 @@
 
 #include "common/control/field_reader.h"
 #include "common/files.h"
+#include "common/json_fields.h"
 #include "common/log.h"
 
 namespace gatehouse::versions {
@@ -70,7 +71,7 @@ void ErrorWatch::begin(const VersionId& id, const WatchBounds& bounds, const Err
 void ErrorWatch::resume(const VersionId& in_use, const ErrorRate& rate, std::int64_t now) {
   const auto text = read_file(file_);
   if (!text) return;
-  const Json json = Json::parse(*text, nullptr, false);
+  const Json json = parse_json(*text);
   control::FieldReader reader(json, "watch");
   reader.number("until", until_);
   reader.number("least", bounds_.least);

@@ -12,6 +12,7 @@
 
 #include "common/check.h"
 #include "common/files.h"
+#include "common/json_fields.h"
 #include "common/log.h"
 
 namespace gatehouse::versions {
@@ -25,7 +26,7 @@ std::string file_text(const Version& version) {
 
 Result<Version> parse_file(const std::string& text) {
   const std::size_t end = text.find('\n');
-  Json json = Json::parse(text.substr(0, end), nullptr, false);
+  Json json = parse_json(text.substr(0, end));
   if (end == text.npos || !json.is_object()) return Error{"expected a line of JSON and then the config"};
   json["text"] = text.substr(end + 1);
   return version_from_json(json);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "common/files.h"
+#include "common/json_fields.h"
 #include "common/log.h"
 #include "l7/discovery/dns_source.h"
 #include "l7/discovery/file_source.h"
@@ -161,7 +162,7 @@ void Discovery::load() {
   const auto text = file_.empty() || access(file_.c_str(), F_OK) != 0 ? Result<std::string>(std::string())
                                                                       : read_file(file_);
   if (!text) return log_warn("what was found before is not known: {}", text.error().message);
-  remember(Json::parse(*text, nullptr, false));
+  remember(parse_json(*text));
 }
 
 void Discovery::save() {

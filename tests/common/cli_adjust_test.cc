@@ -3,6 +3,7 @@
 
 #include "common/cli/adjust_command.h"
 #include "common/cli/report.h"
+#include "common/json_fields.h"
 
 namespace gatehouse::cli {
 namespace {
@@ -46,7 +47,7 @@ TEST(BackendCommand, SaysWhatIsWrong) {
   }
 }
 
-const Json kRoute = Json::parse(
+const Json kRoute = parse_json(
     R"({"name": "shop", "pools": [{"name": "v1", "weight": 9999, "weight_now": 9999, "share": 0.9999, "requests": 12},
   {"name": "v2", "weight": 5, "weight_now": 1, "share": 0.0001, "requests": 0}]})");
 

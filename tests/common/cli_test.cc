@@ -5,6 +5,7 @@
 #include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
 #include "common/cli/text_table.h"
+#include "common/json_fields.h"
 
 namespace gatehouse::cli {
 namespace {
@@ -130,7 +131,7 @@ TEST(Report, QuantitiesAreShort) {
 }
 
 Json sample_status() {
-  Json status = Json::parse(R"({"host": "l4a", "tier": "l4", "version": "0.1.0", "config_digest": 255,
+  Json status = parse_json(R"({"host": "l4a", "tier": "l4", "version": "0.1.0", "config_digest": 255,
     "vips": [{"name": "web6", "address": "2001:db8::10", "port": 443, "protocol": "tcp", "packets": 100, "bytes": 2048}],
     "ring": {"epoch": 7, "slots": 65537},
     "verdicts": {"forwarded": 12, "too long": 0},
@@ -198,7 +199,7 @@ TEST(Report, StatusOfAnyShapeIsShownAsFarAsItGoes) {
 }
 
 TEST(Report, ExplainSaysWhichRouteAndWhy) {
-  const Json result = Json::parse(R"({"route": "api", "pool": "api", "status": null,
+  const Json result = parse_json(R"({"route": "api", "pool": "api", "status": null,
     "why": [{"route": "shop", "is_match": false, "why": "less specific"}, {"route": "api", "is_match": true, "why": "path"}],
     "backends": [{"address": "203.0.113.129:9003", "is_healthy": true}]})");
   expect_lines(explain_report(result), {"route  api", "pool   api", "shop   no     less specific",
@@ -209,7 +210,7 @@ TEST(Report, ExplainSaysWhichRouteAndWhy) {
 }
 
 TEST(Report, ExplainOfAPacketListsTheHops) {
-  const Json result = Json::parse(R"({"vip": "web", "slot": 12, "epoch": 3, "node": "n1", "guard": "dropped: guard_denied, 192.0.2.0/24 of bad",
+  const Json result = parse_json(R"({"vip": "web", "slot": 12, "epoch": 3, "node": "n1", "guard": "dropped: guard_denied, 192.0.2.0/24 of bad",
     "hops": [{"id": 1, "name": "n1", "address": "192.0.2.21"}, {"id": 2, "name": "n2", "address": "192.0.2.23"}]})");
   expect_lines(explain_packet_report(result),
                {"protection  dropped: guard_denied, 192.0.2.0/24 of bad", "vip         web", "slot        12", "node        n1", "owner    1   n1    192.0.2.21",

@@ -1,5 +1,6 @@
 // What is said over control channels: there and back, and every field that is missing or wrong by its name.
 #include "common/control/messages.h"
+#include "common/json_fields.h"
 
 #include <gtest/gtest.h>
 
@@ -21,7 +22,7 @@ BackendReport backend() {
 NodeReport report() { return {4095, true, kMost64, 7, {}, {worker(), WorkerReport{}}, {backend()}, {{"web", "/c", "a.example", -3}}}; }
 
 TEST(Messages, HelloComesBackAsItWas) {
-  const auto back = hello_from_json(Json::parse(to_json(hello()).dump()));
+  const auto back = hello_from_json(parse_json(to_json(hello()).dump()));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->protocol, kProtocolVersion);
   EXPECT_EQ(back->node, 4095);
@@ -40,7 +41,7 @@ TEST(Messages, WhereAHostStandsGoesWithHelloAndReportAndIsNotMissed) {
   EXPECT_FALSE(hello_from_json(to_json(hello()))->versions);
   Hello with = hello();
   with.versions = standing();
-  const auto back = hello_from_json(Json::parse(to_json(with).dump()));
+  const auto back = hello_from_json(parse_json(to_json(with).dump()));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(to_json(*back->versions), to_json(standing()));
   NodeReport reported = report();
@@ -55,7 +56,7 @@ TEST(Messages, WhereAHostStandsGoesWithHelloAndReportAndIsNotMissed) {
 
 TEST(Messages, AnL4HostSaysWhoItIsAndWhereItStands) {
   const HostHello said{kProtocolVersion, "l4a", "0.1.0", standing()};
-  const auto back = host_hello_from_json(Json::parse(to_json(said).dump()));
+  const auto back = host_hello_from_json(parse_json(to_json(said).dump()));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(to_json(*back), to_json(said));
   for (const char* field : {"protocol", "name", "version", "versions"}) {
@@ -66,7 +67,7 @@ TEST(Messages, AnL4HostSaysWhoItIsAndWhereItStands) {
 }
 
 TEST(Messages, ReportComesBackAsItWas) {
-  const auto back = node_report_from_json(Json::parse(to_json(report()).dump()));
+  const auto back = node_report_from_json(parse_json(to_json(report()).dump()));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->node, 4095);
   EXPECT_TRUE(back->is_draining);
@@ -116,7 +117,7 @@ TEST(Messages, AReportMaySayHowBusyTheNodeIs) {
   EXPECT_FALSE(node_report_from_json(to_json(report()))->cpu_use);
   NodeReport busy = report();
   busy.cpu_use = 730;
-  EXPECT_EQ(node_report_from_json(Json::parse(to_json(busy).dump()))->cpu_use, 730u);
+  EXPECT_EQ(node_report_from_json(parse_json(to_json(busy).dump()))->cpu_use, 730u);
   Json json = to_json(report());
   for (const Json& wrong : {Json("730"), Json(-1), Json(7.5), Json(nullptr), Json(1ull << 32)}) {
     json["cpu_use"] = wrong;
@@ -126,7 +127,7 @@ TEST(Messages, AReportMaySayHowBusyTheNodeIs) {
 
 TEST(Messages, WeightsComeBackAsTheyWere) {
   const Weights weights{"l4a", kMost64, {{1, 250}, {4095, 1'000'000}}};
-  const auto back = weights_from_json(Json::parse(to_json(weights).dump()));
+  const auto back = weights_from_json(parse_json(to_json(weights).dump()));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->from, "l4a");
   EXPECT_EQ(back->version, kMost64);

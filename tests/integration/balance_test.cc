@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "common/json_fields.h"
 #include "tests/integration/moody_backend.h"
 #include "tests/integration/one_host.h"
 #include "tests/integration/site.h"
@@ -60,7 +61,7 @@ class BalancingHost : public testing::Test {
     return argv;
   }
   Json load(const lab::Arguments& more) const {
-    return Json::parse(lab::run({}, load_arguments(more)).text, nullptr, false);
+    return parse_json(lab::run({}, load_arguments(more)).text);
   }
   // One that goes on until end_load().
   void begin_load(int rate) {
@@ -75,7 +76,7 @@ class BalancingHost : public testing::Test {
     kill(client.pid, SIGTERM);
     EXPECT_TRUE(lab::wait_until([this] { return !client.is_alive(); }, std::chrono::seconds(30)));
     std::ifstream stream(host.file("report.json"));
-    return Json::parse(stream, nullptr, false);
+    return parse_json(stream);
   }
   Json backend(std::size_t index) const {
     const Json pools = host.status().value("pools", Json::array());

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "common/json_fields.h"
 #include "tests/integration/one_host.h"
 #include "tests/integration/site.h"
 
@@ -71,7 +72,7 @@ class CanaryHost : public testing::Test {
   }
   Json load(int requests) const {
     const lab::Output output = lab::run({}, load_arguments({"--requests", std::to_string(requests)}));
-    return Json::parse(output.text, nullptr, false);
+    return parse_json(output.text);
   }
   std::uint64_t resident_kilobytes() const {
     std::uint64_t pages = 0;
@@ -181,7 +182,7 @@ TEST_F(CanaryHost, TwoHundredReloadsThatChangeWeightsAndBackendsCostNoRequestAnd
   kill(client.pid, SIGTERM);
   ASSERT_TRUE(lab::wait_until([this] { return !client.is_alive(); }, std::chrono::seconds(30)));
   std::ifstream stream(host.file("report.json"));
-  const Json report = Json::parse(stream, nullptr, false);
+  const Json report = parse_json(stream);
   std::printf(
       "%d reloads under %d requests: %d failed; %llu KiB after a fifth of them, %llu KiB at the end\n",
       kReloads, report.value("ok", 0), report.value("failed", -1), static_cast<unsigned long long>(warm),

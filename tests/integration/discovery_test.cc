@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/json_fields.h"
 #include "tests/integration/one_host.h"
 #include "tests/integration/site.h"
 
@@ -126,7 +127,7 @@ class DiscoveryHost : public testing::Test {
     kill(load.pid, SIGTERM);
     EXPECT_TRUE(lab::wait_until([this] { return !load.is_alive(); }, kPatience));
     std::ifstream stream(host.file("report.json"));
-    return Json::parse(stream, nullptr, false);
+    return parse_json(stream);
   }
   void expect_no_failure(const Json& report) const {
     std::printf("%d requests, %d failed; by backend: %s\n", report.value("ok", 0), report.value("failed", -1),
@@ -228,7 +229,7 @@ TEST_F(DiscoveryHost, SrvWeightsAreShares) {
   const lab::Output output =
       lab::run({}, {binary("gatehouse-load"), "--connect", host.address() + ":8080", "--path", "/bytes/100",
                     "--connections", "10", "--requests", "5000"});
-  const Json report = Json::parse(output.text, nullptr, false);
+  const Json report = parse_json(output.text);
   EXPECT_EQ(report.value("failed", -1), 0);
   const auto share = [&](const char* backend) { return report["by_backend"].value(backend, 0); };
   EXPECT_NEAR(share("a"), 2'500, 50);

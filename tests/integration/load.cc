@@ -1,3 +1,4 @@
+#include "common/json_fields.h"
 #include "tests/integration/load.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +18,7 @@ std::uint64_t unix_milliseconds() {
 
 Json read_json(const std::string& file) {
   std::ifstream stream(file);
-  Json json = Json::parse(std::string(std::istreambuf_iterator<char>(stream), {}), nullptr, false);
+  Json json = parse_json(std::string(std::istreambuf_iterator<char>(stream), {}));
   return json.is_object() ? json : Json::object();
 }
 

@@ -1,3 +1,4 @@
+#include "common/json_fields.h"
 #include "tests/integration/one_host.h"
 
 #include <signal.h>
@@ -90,7 +91,7 @@ lab::Output OneHost::cli(const lab::Arguments& arguments) const {
 }
 
 Json OneHost::status() const {
-  const Json answer = Json::parse(cli({"status", "--json"}).text, nullptr, false);
+  const Json answer = parse_json(cli({"status", "--json"}).text);
   return answer.is_object() ? answer : Json(Json::value_t::object);
 }
 
@@ -102,7 +103,7 @@ bool OneHost::wait_until_serving() const {
 std::vector<Json> OneHost::access_log() const {
   std::vector<Json> lines;
   std::ifstream stream(file("access.log"));
-  for (std::string line; std::getline(stream, line);) lines.push_back(Json::parse(line, nullptr, false));
+  for (std::string line; std::getline(stream, line);) lines.push_back(parse_json(line));
   return lines;
 }
 

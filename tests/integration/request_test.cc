@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "common/json_fields.h"
 #include "tests/integration/site_test.h"
 
 namespace gatehouse::test {
@@ -100,7 +101,7 @@ TEST_F(RequestTest, CarryForwardingFieldsOfOursOnly) {
       site_->curl({"https://shop.example/echo", "--http1.1", "-H", "X-Forwarded-For: 198.51.100.66", "-H",
                    "X-Forwarded-Proto: gopher", "-H", "Forwarded: for=198.51.100.66", "-H",
                    "X-Request-ID: chosen", "-H", "Connection: X-Hop", "-H", "X-Hop: 1", "-H", "X-Kept: 2"});
-  const Json echo = Json::parse(output.text, nullptr, false);
+  const Json echo = parse_json(output.text);
   ASSERT_TRUE(echo.is_object()) << output.text << output.errors;
   std::multimap<std::string, std::string> fields;
   for (const Json& pair : echo["headers"]) {
@@ -133,7 +134,7 @@ TEST_F(RequestTest, LargeBodiesArriveWholeBothWays) {
       lab::Arguments arguments = {"https://shop.example/upload", "--data-binary", "@" + body};
       arguments.insert(arguments.end(), framing.begin(), framing.end());
       const lab::Output output = site_->curl(arguments, is_v6);
-      const Json answer = Json::parse(output.text, nullptr, false);
+      const Json answer = parse_json(output.text);
       ASSERT_TRUE(answer.is_object()) << output.text << output.errors;
       EXPECT_EQ(answer.value("length", 0u), bytes.size());
       EXPECT_EQ(answer.value("sha256", ""), sum);

@@ -1,3 +1,4 @@
+#include "common/json_fields.h"
 #include "tests/integration/service_site.h"
 
 #include <signal.h>
@@ -58,7 +59,7 @@ interface = "e0"
 
 Json read_json(const std::string& file) {
   std::ifstream stream(file);
-  Json json = Json::parse(std::string(std::istreambuf_iterator<char>(stream), {}), nullptr, false);
+  Json json = parse_json(std::string(std::istreambuf_iterator<char>(stream), {}));
   return json.is_object() ? json : Json::object();
 }
 
@@ -178,7 +179,7 @@ Json ServiceSiteTest::status(const std::string& host) const {
   const lab::Output output = lab_->run(
       host,
       {binary("gatehouse"), "--socket", lab_->host_folder(host) + "/state/control.sock", "status", "--json"});
-  Json report = Json::parse(output.text, nullptr, false);
+  Json report = parse_json(output.text);
   return output.exit_code == 0 && report.is_object() ? report : Json::object();
 }
 

@@ -1,3 +1,4 @@
+#include "common/json_fields.h"
 #include "tests/integration/site.h"
 
 #include <strings.h>
@@ -147,7 +148,7 @@ lab::Output Site::cli(const std::string& host, const lab::Arguments& arguments) 
 
 Json Site::status(const std::string& host) const {
   const lab::Output output = cli(host, {"status", "--json"});
-  Json report = Json::parse(output.text, nullptr, false);
+  Json report = parse_json(output.text);
   return output.exit_code == 0 && !report.is_discarded() ? report : Json();
 }
 
@@ -170,7 +171,7 @@ std::vector<Json> Site::access_log(const std::string& node) const {
   std::vector<Json> lines;
   std::ifstream stream(lab_->host_folder(node) + "/access.log");
   for (std::string line; std::getline(stream, line);) {
-    Json parsed = Json::parse(line, nullptr, false);
+    Json parsed = parse_json(line);
     if (!parsed.is_discarded()) lines.push_back(std::move(parsed));
   }
   return lines;

@@ -1,4 +1,5 @@
 // Prefix lists by name: what config, operators and restarts make of them; and the policies that name them.
+#include "common/json_fields.h"
 #include "l4/guard_lists.h"
 
 #include <gtest/gtest.h>
@@ -332,7 +333,7 @@ TEST_F(GuardPolicies, RequestsOfOperatorsAreAnsweredAndBadOnesChangeNothing) {
   control.commit(*flags);
   control.finish();
   const auto ask = [&control](const char* text) {
-    const auto answer = control.request(Json::parse(text));
+    const auto answer = control.request(parse_json(text));
     return answer ? answer->dump() : "error: " + answer.error().message;
   };
   EXPECT_EQ(ask(R"({"action": "add", "list": "bad", "prefixes": ["192.0.2.0/24", "2001:db8::/32"]})"),

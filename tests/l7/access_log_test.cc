@@ -1,4 +1,5 @@
 // The access log: every line is one JSON object, whatever bytes a client sends.
+#include "common/json_fields.h"
 #include "l7/access_log.h"
 
 #include <fcntl.h>
@@ -16,7 +17,7 @@ namespace {
 nlohmann::json parsed(std::string_view text) {
   std::string escaped = "\"";
   append_json_text(escaped, text);
-  return nlohmann::json::parse(escaped + "\"", nullptr, false);
+  return parse_json(escaped + "\"");
 }
 
 using test::LogPipe;

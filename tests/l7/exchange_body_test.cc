@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/json_fields.h"
 #include "tests/l7/support/loopback_worker.h"
 #include "tests/support/byte_pattern.h"
 #include "tests/support/sha256.h"
@@ -61,7 +62,7 @@ TEST(Body, UploadsArriveWhole) {
           chunk == 0 ? post("/", body)
                      : "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n" +
                            chunked(body, chunk);
-      const auto answer = nlohmann::json::parse(site.ask(*client, request).body, nullptr, false);
+      const auto answer = parse_json(site.ask(*client, request).body);
       ASSERT_TRUE(answer.is_object()) << size << " in chunks of " << chunk;
       EXPECT_EQ(answer["length"], size);
       EXPECT_EQ(answer["sha256"], hex_digest(body));
@@ -130,7 +131,7 @@ TEST(Body, ExpectContinueIsTheBackendsToAnswer) {
   const auto client = site.connect();
   client->send("PUT / HTTP/1.1\r\nHost: a.example\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
   EXPECT_EQ(site.next_reply(*client).status, 100) << "before any of the body";
-  const auto answer = nlohmann::json::parse(site.ask(*client, "body").body, nullptr, false);
+  const auto answer = parse_json(site.ask(*client, "body").body);
   EXPECT_EQ(answer.value("length", 0), 4);
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/json_fields.h"
 #include "tests/l7/support/h2_site.h"
 #include "tests/support/byte_pattern.h"
 #include "tests/support/sha256.h"
@@ -92,7 +93,7 @@ TEST(H2Client, BodiesArriveWholeInBothDirectionsAtOnce) {
   }
   for (const auto& [id, size] : downloads) EXPECT_TRUE(site.ended(*client, id).body == pattern(size)) << size;
   for (const auto& [id, size] : uploads) {
-    const auto answer = nlohmann::json::parse(site.ended(*client, id).body, nullptr, false);
+    const auto answer = parse_json(site.ended(*client, id).body);
     ASSERT_TRUE(answer.is_object()) << size;
     Sha256 sha256;
     sha256.add(pattern(size));

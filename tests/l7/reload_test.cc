@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/json_fields.h"
 #include "tests/l7/support/loopback_worker.h"
 
 namespace gatehouse::test {
@@ -115,7 +116,7 @@ TEST_F(Reload, TheLogOfARefusalNamesNoBackendOfAnEarlierExchange) {
   lines.resize(
       static_cast<std::size_t>(std::max<ssize_t>(read(reading.get(), lines.data(), lines.size()), 0)));
   const std::size_t last = lines.rfind('\n', lines.size() - 2) + 1;
-  const auto line = nlohmann::json::parse(lines.substr(last), nullptr, false);
+  const auto line = parse_json(lines.substr(last));
   EXPECT_EQ(line.value("status", 0), 413) << lines;
   EXPECT_EQ(line.value("backend", "?"), "") << lines;
 }

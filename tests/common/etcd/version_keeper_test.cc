@@ -2,6 +2,7 @@
 // loss costs.
 #include "common/etcd/version_keeper.h"
 
+#include "common/json_fields.h"
 #include "tests/common/etcd/etcd_members.h"
 #include "tests/common/versions/version_site.h"
 
@@ -56,7 +57,7 @@ class VersionKeeperTest : public testing::Test {
     std::optional<Result<Entry>> entry;
     client.get("/gatehouse/test/config", [&](Result<Entry> got) { entry = std::move(got); });
     turn_until([&] { return entry.has_value(); });
-    return entry && *entry && (*entry)->exists() ? Json::parse((*entry)->value)["text"].get<std::string>()
+    return entry && *entry && (*entry)->exists() ? parse_json((*entry)->value)["text"].get<std::string>()
                                                  : "";
   }
 

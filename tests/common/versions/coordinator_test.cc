@@ -2,6 +2,7 @@
 // those that were away come to what they missed.
 #include <gtest/gtest.h>
 
+#include "common/json_fields.h"
 #include "tests/common/versions/version_site.h"
 
 namespace gatehouse::versions {
@@ -37,7 +38,7 @@ class CoordinatorTest : public testing::Test {
 };
 
 TEST_F(CoordinatorTest, AllHostsSwitchWhenAllHaveAgreed) {
-  const Json answer = Json::parse(apply("first", true));
+  const Json answer = parse_json(apply("first", true));
   EXPECT_EQ(answer["number"], 2);
   EXPECT_EQ(answer["hosts"], (Json{{"l4a", "ok"}, {"l4b", "ok"}, {"n1", "ok"}, {"n2", "ok"}, {"n3", "ok"}}));
   EXPECT_TRUE(all_run("first"));
@@ -75,7 +76,7 @@ TEST_F(CoordinatorTest, ATrialAsksEverybodyAndChangesNothing) {
   const auto answer = site_.change("l4a", trial);
   site_.wait_for(*answer);
   ASSERT_TRUE(answer->is_good) << answer->text;
-  EXPECT_EQ(Json::parse(answer->text)["hosts"],
+  EXPECT_EQ(parse_json(answer->text)["hosts"],
             (Json{{"l4a", "ok"}, {"l4b", "ok"}, {"n1", "ok"}, {"n2", "ok"}, {"n3", "not I"}}));
   EXPECT_TRUE(all_run("file"));
   EXPECT_FALSE(committed("l4a").exists());
@@ -91,7 +92,7 @@ TEST_F(CoordinatorTest, AHostThatIsAwayIsNamedAndChangesNothing) {
 TEST_F(CoordinatorTest, AHostThatWasAwayTakesTheVersionWhenItIsBack) {
   site_.kill("n3");
   site_.kill("l4b");
-  const Json answer = Json::parse(apply("first", true, true));
+  const Json answer = parse_json(apply("first", true, true));
   EXPECT_EQ(answer["hosts"]["n3"], "away");
   site_.start("n3");
   site_.start("l4b");

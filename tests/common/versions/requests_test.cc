@@ -1,6 +1,7 @@
 // What operators ask for: history, the way back, and a change that goes back by itself.
 #include <gtest/gtest.h>
 
+#include "common/json_fields.h"
 #include "tests/common/versions/version_site.h"
 
 namespace gatehouse::versions {
@@ -12,7 +13,7 @@ class RequestsTest : public testing::Test {
 
   Result<Json> ask(std::string_view method, Json params) {
     std::optional<Result<Json>> answer;
-    site_.host("l4a").requests->on_request("uid 0 (root)", method, Json::parse(params.dump()),
+    site_.host("l4a").requests->on_request("uid 0 (root)", method, parse_json(params.dump()),
                                            [&](Result<Json> result) { answer = std::move(result); });
     control::turn_until(site_.loop(), [&] { return answer.has_value(); });
     return answer ? *answer : Error{"no answer"};

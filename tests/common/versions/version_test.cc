@@ -1,4 +1,5 @@
 // What is said of versions: there and back, and every field that is missing or wrong by its name.
+#include "common/json_fields.h"
 #include "common/versions/version.h"
 
 #include <gtest/gtest.h>
@@ -19,7 +20,7 @@ Version version() {
 }
 
 TEST(Version, ComesBackAsItWas) {
-  const auto back = version_from_json(Json::parse(to_json(version()).dump()));
+  const auto back = version_from_json(parse_json(to_json(version()).dump()));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(to_json(*back), to_json(version()));
   EXPECT_EQ(back->id, version().id);
@@ -78,7 +79,7 @@ TEST(Version, EveryWrongFieldIsNamed) {
     EXPECT_FALSE(version_from_json(json)) << field;
   }
   for (const char* none : {"null", "1", "[]", "{}"})
-    EXPECT_FALSE(version_from_json(Json::parse(none))) << none;
+    EXPECT_FALSE(version_from_json(parse_json(none))) << none;
 }
 
 TEST(VersionState, ComesBackAsItWas) {
@@ -89,7 +90,7 @@ TEST(VersionState, ComesBackAsItWas) {
       {{}, make_version(2, "x").id, "l4a", ""},
   };
   for (const VersionState& state : states) {
-    const auto back = version_state_from_json(Json::parse(to_json(state).dump()));
+    const auto back = version_state_from_json(parse_json(to_json(state).dump()));
     ASSERT_TRUE(back) << back.error().message;
     EXPECT_EQ(to_json(*back), to_json(state));
   }

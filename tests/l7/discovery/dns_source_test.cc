@@ -1,11 +1,12 @@
 // Backends by DNS: what answers, failures and their absence make of a pool. The server is real, and so is the
 // time.
 #include "l7/discovery/dns_source.h"
+#include "common/json_fields.h"
 
 #include <gtest/gtest.h>
 
-#include "tests/support/turn_until.h"
 #include "tests/support/dns_server.h"
+#include "tests/support/turn_until.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -266,7 +267,7 @@ TEST_F(Dns, WhatWasFoundIsRememberedByTheNextSupervisor) {
   begin();
   for (const char* bad : {"null", "7", "{}", "{\"backends\": 7}", "{\"backends\": [[\"a\", 1, false]]}",
                           "{\"backends\": [[\"192.0.2.7:80\"]]}"}) {
-    source->remember(nlohmann::json::parse(bad));
+    source->remember(parse_json(bad));
     EXPECT_FALSE(source->has_spoken()) << bad;
   }
 }
@@ -275,8 +276,8 @@ TEST_F(Dns, WhatIsRememberedOfLongAgoGivesWayToTheFirstAnswer) {
   options.missing = 9;
   server.set("api.test", {"192.0.2.8"});
   begin();
-  source->remember(nlohmann::json::parse(
-      R"({"backends": [["192.0.2.7:80", 1, false]], "said_at": 1000, "ask_at": 2000})"));
+  source->remember(
+      parse_json(R"({"backends": [["192.0.2.7:80", 1, false]], "said_at": 1000, "ask_at": 2000})"));
   EXPECT_EQ(found(), "7");
   ASSERT_TRUE(becomes("8"));
 }

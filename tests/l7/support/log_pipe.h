@@ -13,6 +13,7 @@
 
 #include "common/check.h"
 #include "common/fd.h"
+#include "common/json_fields.h"
 
 namespace gatehouse::test {
 
@@ -31,7 +32,7 @@ struct LogPipe {
     std::istringstream stream(text);
     std::vector<nlohmann::json> found;
     for (std::string line; std::getline(stream, line);)
-      found.push_back(nlohmann::json::parse(line, nullptr, false));
+      found.push_back(parse_json(line));
     return found;
   }
   Fd reading;

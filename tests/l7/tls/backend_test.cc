@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/json_fields.h"
 #include "l7/supervisor/health_check.h"
 #include "tests/l7/support/loopback_worker.h"
 #include "tests/l7/support/tls_backend.h"
@@ -42,7 +43,7 @@ class BackendTls : public testing::Test {
         static_cast<std::size_t>(std::max<ssize_t>(read(log_.get(), lines.data(), lines.size()), 0)));
     if (lines.empty()) return "no line";
     const std::size_t last = lines.rfind('\n', lines.size() - 2) + 1;
-    return nlohmann::json::parse(lines.substr(last), nullptr, false).value("error", "none");
+    return parse_json(lines.substr(last)).value("error", "none");
   }
   // The worker closes what it kept.
   void apply_without_idle() {
