@@ -66,6 +66,8 @@ struct Backend {
   std::uint32_t weight = 1;
   bool backup = false;                  // only while no other is there
   std::string zone;                     // where it is, as [[node]] zone
+
+  bool operator==(const Backend& other) const = default;
 };
 
 struct Health {

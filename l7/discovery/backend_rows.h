@@ -1,4 +1,5 @@
-// Backends in a message, and in a file of our own: [["192.0.2.7:80", 1, false], …], address, weight, backup.
+// Backends in a message, and in a file of our own: [["192.0.2.7:80", 1, false, "hall-a"], …]: address, weight,
+// backup, and the zone where there is one.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -14,13 +14,6 @@ using Json = nlohmann::json;
 constexpr std::int64_t kDay = 24 * 3'600'000;
 constexpr std::size_t kMostNamed = 8;  // in a line of the log
 
-bool are_equal(const Backends& left, const Backends& right) {
-  return std::equal(
-      left.begin(), left.end(), right.begin(), right.end(), [](const auto& one, const auto& other) {
-        return one.address == other.address && one.weight == other.weight && one.backup == other.backup;
-      });
-}
-
 std::int64_t calendar_ms() {
   return std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -64,7 +57,7 @@ void BackendSource::publish(Backends backends, const std::string& trouble) {
   said_ = EventLoop::Clock::now();
   ++answers_;
   note_trouble(trouble, "");
-  if (are_equal(backends, backends_)) return is_first ? changed_() : void();
+  if (backends == backends_) return is_first ? changed_() : void();
   ++changes_;
   std::swap(backends, backends_);
   log_change(backends);
