@@ -1,21 +1,28 @@
 #include "common/hex.h"
 
 namespace gatehouse {
-namespace {
 
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+std::string to_hex(std::span<const std::uint8_t> bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const std::uint8_t byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
 }
 
-}  // namespace
+void append_escaped(std::string& text, std::uint8_t byte) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  text += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+}
 
 std::optional<std::vector<std::uint8_t>> parse_hex(std::string_view text) {
   if (text.size() % 2 != 0) return std::nullopt;
   std::vector<std::uint8_t> bytes;
   for (std::size_t i = 0; i < text.size(); i += 2) {
-    const int high = digit_of(text[i]), low = digit_of(text[i + 1]);
+    const int high = hex_value(text[i]), low = hex_value(text[i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
     bytes.push_back(static_cast<std::uint8_t>(high << 4 | low));
   }

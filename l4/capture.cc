@@ -10,6 +10,7 @@
 
 #include "common/bpf_object.h"
 #include "common/config/findings.h"
+#include "common/hex.h"
 #include "l4/user_tables.h"
 
 namespace gatehouse::l4 {
@@ -52,17 +53,6 @@ Status set_verdict(gh_capture_filter& filter, const std::string& name) {
   return Error{"there is no verdict \"" + name + "\"" + config::suggest(name, names)};
 }
 
-std::string hexadecimal(const std::uint8_t* bytes, std::size_t size) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * size);
-  for (std::size_t i = 0; i < size; ++i) {
-    text += kDigits[bytes[i] >> 4];
-    text += kDigits[bytes[i] & 15];
-  }
-  return text;
-}
-
 // The kernel's monotonic clock as time since 1970.
 std::int64_t since_1970(std::uint64_t monotonic) {
   timespec wall{}, now{};
@@ -74,7 +64,7 @@ std::int64_t since_1970(std::uint64_t monotonic) {
 
 Json frame_of(const gh_captured& record, int place) {
   const std::size_t kept = std::min<std::size_t>(record.lengths[place], GH_CAPTURE_BYTES);
-  return {{"length", record.lengths[place]}, {"bytes", hexadecimal(record.bytes[place], kept)}};
+  return {{"length", record.lengths[place]}, {"bytes", to_hex({record.bytes[place], kept})}};
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "common/check.h"
+#include "common/hex.h"
 
 namespace gatehouse::l4 {
 namespace {
@@ -166,10 +167,9 @@ Result<QuicLb::Key> read_quic_key(const std::string& file) {
   std::size_t digits = 0;
   for (char c; stream.get(c);) {
     if (c == ' ' || c == '\n' || c == '\r') continue;
-    const char* kDigits = "0123456789abcdef";
-    const char* digit = std::strchr(kDigits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
-    if (!c || !digit || digits == 32) return Error{"QUIC key: " + file + ": expected 32 hexadecimal digits"};
-    key[digits / 2] = static_cast<std::uint8_t>(key[digits / 2] << 4 | (digit - kDigits));
+    const int digit = hex_value(c);
+    if (digit < 0 || digits == 32) return Error{"QUIC key: " + file + ": expected 32 hexadecimal digits"};
+    key[digits / 2] = static_cast<std::uint8_t>(key[digits / 2] << 4 | digit);
     ++digits;
   }
   if (digits != 32)

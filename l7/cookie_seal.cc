@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/hex.h"
 #include "l7/tls/hkdf.h"
 
 namespace gatehouse::l7 {
@@ -112,15 +113,7 @@ CookieKey derive_cookie_key(std::string_view secret) {
 }
 
 std::string to_hex(const CookieKeys& keys) {
-  std::string text;
-  for (const CookieKey* key : {&keys.present, keys.earlier ? &*keys.earlier : nullptr}) {
-    if (!key) continue;
-    for (const unsigned char byte : *key) {
-      text += "0123456789abcdef"[byte >> 4];
-      text += "0123456789abcdef"[byte & 15];
-    }
-  }
-  return text;
+  return gatehouse::to_hex(keys.present) + (keys.earlier ? gatehouse::to_hex(*keys.earlier) : "");
 }
 
 std::optional<CookieKeys> cookie_keys_from_hex(std::string_view text) {
@@ -129,10 +122,7 @@ std::optional<CookieKeys> cookie_keys_from_hex(std::string_view text) {
   if (text.size() != digits && text.size() != 2 * digits) return std::nullopt;
   if (text.size() > digits) keys.earlier.emplace();
   for (std::size_t i = 0; i < text.size(); i += 2) {
-    const auto digit = [](char c) {
-      return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    };
-    const int high = digit(text[i]), low = digit(text[i + 1]);
+    const int high = hex_value(text[i]), low = hex_value(text[i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
     CookieKey& key = i < digits ? keys.present : *keys.earlier;
     key[i % digits / 2] = static_cast<unsigned char>(high << 4 | low);

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "common/hex.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -21,12 +22,6 @@ PathRule rule_of(const std::string& name) {
 // RFC 3986 §2.3.
 bool is_unreserved(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 // Whether rules could have anything to say of it.
@@ -59,14 +54,7 @@ int dots_of(std::string_view segment, std::string_view& rest) {
   return count == 1 || count == 2 ? static_cast<int>(count) : 0;
 }
 
-// What the escape stands for that `text` begins with; -1: it is none.
-int escaped(std::string_view text) {
-  if (text.size() < 3 || text[0] != '%') return -1;
-  const int high = hex_digit(text[1]), low = hex_digit(text[2]);
-  return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-bool is_encoded_slash(std::string_view text) { return escaped(text) == '/' || escaped(text) == '\\'; }
+bool is_encoded_slash(std::string_view text) { return escaped_byte(text) == '/' || escaped_byte(text) == '\\'; }
 
 }  // namespace
 
@@ -91,7 +79,7 @@ const char* PathRules::decode(std::string_view path, std::string& out) const {
   out.clear();
   for (std::size_t i = 0; i < path.size(); ++i) {
     const bool is_escape = path[i] == '%';
-    const int value = is_escape ? escaped(path.substr(i)) : path[i];
+    const int value = is_escape ? escaped_byte(path.substr(i)) : path[i];
     if (is_escape && value <= 0) return kMalformed;
     const char c = static_cast<char>(value);
     const bool is_slash = c == '\\' || (is_escape && c == '/');

@@ -7,18 +7,13 @@
 #include <charconv>
 
 #include "common/check.h"
+#include "common/hex.h"
 #include "l7/folded_host.h"
 #include "l7/http/cookie.h"
 #include "l7/http/grpc.h"
 
 namespace gatehouse::l7 {
 namespace {
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 bool is_in(const config::NumberRange& range, std::string_view value) {
   std::int64_t number = 0;
@@ -38,9 +33,8 @@ bool is_grpc(const RouteAsk& ask) {
 std::string decode_parameter(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_escape = text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
-    if (is_escape) {
-      decoded += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+    if (const int byte = escaped_byte(text.substr(i)); byte >= 0) {
+      decoded += static_cast<char>(byte);
       i += 2;
     } else {
       decoded += text[i] == '+' ? ' ' : text[i];

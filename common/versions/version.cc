@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 #include "common/control/field_reader.h"
+#include "common/hex.h"
 
 namespace gatehouse::versions {
 namespace {
@@ -21,13 +22,7 @@ std::string digest_of(std::string_view text) {
   unsigned char bytes[EVP_MAX_MD_SIZE];
   unsigned length = 0;
   GH_CHECK(EVP_Digest(text.data(), text.size(), bytes, &length, EVP_sha256(), nullptr) == 1);
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string digest;
-  for (unsigned i = 0; i < length; ++i) {
-    digest += kDigits[bytes[i] >> 4];
-    digest += kDigits[bytes[i] & 15];
-  }
-  return digest;
+  return to_hex({bytes, length});
 }
 
 bool is_digest(const std::string& text) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "common/hex.h"
 #include "l7/http/characters.h"
 #include "l7/http/h1_parser.h"
 
@@ -9,13 +10,6 @@ namespace {
 constexpr std::uint8_t kMaxSizeDigits = 15;           // a chunk below 2^60 bytes
 constexpr std::uint32_t kMaxLineBytes = 4 * 1024;     // of chunk extensions
 constexpr std::uint32_t kMaxTrailerBytes = 16 * 1024;
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/hex.h"
 #include "l7/http/message.h"
 
 namespace gatehouse::l7::http {
@@ -50,14 +51,13 @@ std::uint8_t grpc_status(std::uint16_t http_status) {
 }
 
 std::string grpc_message(std::string_view text) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
   std::string message;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f && byte != '%') {
       message += c;
     } else {
-      message += {'%', kHex[byte >> 4], kHex[byte & 15]};
+      append_escaped(message, byte);
     }
   }
   return message;

@@ -2,6 +2,8 @@
 
 #include <openssl/x509v3.h>
 
+#include "common/hex.h"
+
 namespace gatehouse::l7 {
 namespace {
 
@@ -16,9 +18,7 @@ std::string one_line(std::string_view text) {
     if (byte >= ' ' && byte < 0x7f && byte != '%') {
       line += c;
     } else {
-      line += '%';
-      line += "0123456789ABCDEF"[byte >> 4];
-      line += "0123456789ABCDEF"[byte & 15];
+      append_escaped(line, byte);
     }
   }
   return line;
@@ -70,13 +70,8 @@ std::string names_of(const X509* certificate) {
 std::string fingerprint_of(const X509* certificate) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  std::string text;
-  if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1) return text;
-  for (unsigned i = 0; i < size; ++i) {
-    text += "0123456789abcdef"[digest[i] >> 4];
-    text += "0123456789abcdef"[digest[i] & 15];
-  }
-  return text;
+  if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1) return {};
+  return to_hex({digest, size});
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "common/check.h"
+#include "common/hex.h"
 #include "l7/tls/hkdf.h"
 
 namespace gatehouse::l7 {
@@ -48,8 +49,6 @@ int keys_index() {
   return index;
 }
 
-int digit_of(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
-
 }  // namespace
 
 std::uint64_t ticket_epoch(std::chrono::system_clock::time_point time, Duration lifetime) {
@@ -65,17 +64,8 @@ TicketWindow derive_ticket_keys(std::string_view secret, std::uint64_t epoch) {
 
 std::string to_hex(const TicketWindow& keys) {
   std::string text;
-  const auto add = [&text](const auto& bytes) {
-    for (const unsigned char byte : bytes) {
-      text += "0123456789abcdef"[byte >> 4];
-      text += "0123456789abcdef"[byte & 15];
-    }
-  };
-  for (const TicketKey& key : keys) {
-    add(key.name);
-    add(key.cipher);
-    add(key.mac);
-  }
+  for (const TicketKey& key : keys)
+    text += gatehouse::to_hex(key.name) + gatehouse::to_hex(key.cipher) + gatehouse::to_hex(key.mac);
   return text;
 }
 
@@ -84,7 +74,7 @@ std::optional<TicketWindow> ticket_window_from_hex(std::string_view text) {
   std::array<unsigned char, 3 * kKeyBytes> bytes;
   if (text.size() != 2 * bytes.size()) return std::nullopt;
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
+    const int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
     bytes[i] = static_cast<unsigned char>(high << 4 | low);
   }

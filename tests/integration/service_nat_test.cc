@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "common/hex.h"
 #include "l4/quic_cid.h"
 #include "tests/integration/service_site.h"
 
@@ -169,16 +170,6 @@ TEST_F(NatServices, AnL4HostThatGoesTakesNoFlowWithIt) {
   }
 }
 
-std::string hex_of(const std::vector<std::uint8_t>& bytes) {
-  std::string text;
-  for (const std::uint8_t byte : bytes) {
-    char digits[3];
-    std::snprintf(digits, sizeof digits, "%02x", byte);
-    text += digits;
-  }
-  return text;
-}
-
 TEST_F(NatServices, QuicFlowsFollowTheirConnectionIdWhateverPortTheyComeFrom) {
   int port = 20000;
   for (const std::uint8_t server : {1, 2}) {
@@ -186,7 +177,7 @@ TEST_F(NatServices, QuicFlowsFollowTheirConnectionIdWhateverPortTheyComeFrom) {
     std::vector<std::uint8_t> packet = l4::make_connection_id({0, 1, 6, std::nullopt}, server_id, nonce);
     packet.insert(packet.begin(), 0x41);
     packet.resize(packet.size() + 24, 0xaa);
-    Flows flows(*lab_, {"198.51.100.10:443", true, 40, port += 1000, hex_of(packet)});
+    Flows flows(*lab_, {"198.51.100.10:443", true, 40, port += 1000, to_hex(packet)});
     const Json report = flows.stop();
     expect_undisturbed(report);
     EXPECT_EQ(servers_of(report), (std::set<std::string>{"s" + std::to_string(server)}));

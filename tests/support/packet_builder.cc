@@ -23,12 +23,6 @@ void append16(Bytes& bytes, std::uint16_t value) {
 
 void append(Bytes& bytes, const auto& more) { bytes.insert(bytes.end(), more.begin(), more.end()); }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
 // RFC 9293 §3.1 and RFC 8200 §8.1.
 Bytes pseudo_header(const IpAddress& source, const IpAddress& destination, bool is_v4, std::uint8_t protocol,
                     std::size_t length) {
@@ -49,22 +43,13 @@ Bytes from_hex(std::string_view text) {
   int high = -1;
   for (const char c : text) {
     if (std::isspace(static_cast<unsigned char>(c))) continue;
-    const int digit = hex_digit(c);
+    const int digit = hex_value(c);
     GH_CHECK(digit >= 0);
     if (high >= 0) bytes.push_back(static_cast<std::uint8_t>(high << 4 | digit));
     high = high >= 0 ? -1 : digit;
   }
   GH_CHECK(high < 0);
   return bytes;
-}
-
-std::string to_hex(const Bytes& bytes) {
-  std::string text;
-  for (const std::uint8_t byte : bytes) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
 }
 
 std::uint16_t internet_checksum(const Bytes& bytes) {

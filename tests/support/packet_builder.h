@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/address.h"
+#include "common/hex.h"
 
 namespace gatehouse::test {
 
@@ -26,7 +27,6 @@ inline constexpr Mac kRouterMac = {0x02, 0, 0, 0, 0, 0xfe};
 inline constexpr std::uint8_t kFin = 0x01, kSyn = 0x02, kReset = 0x04, kAck = 0x10;
 
 Bytes from_hex(std::string_view text);  // "02 00 ff": spaces are ignored
-std::string to_hex(const Bytes& bytes);
 
 // The Internet checksum (RFC 1071) of `bytes`, in host order.
 std::uint16_t internet_checksum(const Bytes& bytes);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "common/check.h"
+#include "common/hex.h"
 
 namespace gatehouse::test {
 
@@ -29,12 +30,7 @@ class Sha256 {
     unsigned size = 0;
     GH_CHECK(EVP_DigestFinal_ex(context_.get(), digest, &size) == 1);
     context_.reset();
-    std::string hex;
-    for (unsigned i = 0; i < size; ++i) {
-      hex += "0123456789abcdef"[digest[i] >> 4];
-      hex += "0123456789abcdef"[digest[i] & 15];
-    }
-    return hex;
+    return to_hex({digest, size});
   }
 
  private:
