@@ -51,7 +51,9 @@ class StatusTest : public testing::Test {
  protected:
   StatusTest() {
     site_.config.nodes[2].address = ip("2001:db8::23");
-    site_.config.pools = {{"shop", {{Endpoint::parse("192.0.2.40:80").value(), 1}}, {}}};
+    config::Pool& shop = site_.config.pools.emplace_back();
+    shop.name = "shop";
+    shop.backends = {{Endpoint::parse("192.0.2.40:80").value(), 1}};
     site_.remember(
         {DirectorSite::all_active(),
          {{1, 100, MemberState::kActive}, {2, 100, MemberState::kDraining}, {3, 100, MemberState::kActive}}});
