@@ -10,6 +10,8 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/support/temporary_folder.h"
+
 #include "tests/common/control_ends.h"
 
 namespace gatehouse::control {
@@ -21,13 +23,8 @@ using Told = std::vector<std::string>;
 class UnixSockets : public testing::Test {
  protected:
   UnixSockets() {
-    std::string name = testing::TempDir() + "gatehouse-control-XXXXXX";
-    GH_CHECK(mkdtemp(name.data()));
-    folder_ = name;
-    path_ = folder_ / "control.sock";
     fs::permissions(folder_, fs::perms::group_exec | fs::perms::others_exec, fs::perm_options::add);
   }
-  ~UnixSockets() override { fs::remove_all(folder_); }
 
   // A server whose channels are told to `end`.
   Result<std::unique_ptr<Server>> listen(End& end, std::vector<unsigned> uids = {}) {
@@ -48,8 +45,9 @@ class UnixSockets : public testing::Test {
   }
 
   EventLoop loop_;
-  fs::path folder_;
-  std::string path_;
+  const test::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
+  const std::string path_ = folder_ / "control.sock";
 };
 
 TEST_F(UnixSockets, TalkInBothDirections) {

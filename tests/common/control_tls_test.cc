@@ -7,16 +7,15 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
 #include "common/control/transport.h"
 #include "tests/common/control_ends.h"
+#include "tests/support/temporary_folder.h"
 
 namespace gatehouse::control {
 namespace {
 
-namespace fs = std::filesystem;
 using Told = std::vector<std::string>;
 
 // A key with its certificate, signed by `issuer` or by itself. As small as OpenSSL takes it.
@@ -58,9 +57,6 @@ struct Identity {
 class Tls : public testing::Test {
  protected:
   Tls() {
-    std::string name = testing::TempDir() + "gatehouse-tls-XXXXXX";
-    GH_CHECK(mkdtemp(name.data()));
-    folder_ = name;
     authority_.write(at("ca.pem"), at("ca.key"));
     other_authority_.write(at("other-ca.pem"), at("other-ca.key"));
     Identity("l4a", &authority_).write(at("l4a.pem"), at("l4a.key"));
@@ -69,9 +65,8 @@ class Tls : public testing::Test {
     Identity("n1", &other_authority_).write(at("stranger.pem"), at("stranger.key"));
     Identity("n1", nullptr).write(at("self-signed.pem"), at("self-signed.key"));
   }
-  ~Tls() override { fs::remove_all(folder_); }
 
-  std::string at(const std::string& file) const { return folder_ / file; }
+  std::string at(const std::string& file) const { return folder_.path() + "/" + file; }
   std::shared_ptr<TlsIdentity> identity(const std::string& name, const std::string& ca = "ca.pem") const {
     auto loaded = load_tls_identity({at(name + ".pem"), at(name + ".key"), at(ca)});
     EXPECT_TRUE(loaded) << loaded.error().message;
@@ -111,7 +106,7 @@ class Tls : public testing::Test {
   }
 
   EventLoop loop_;
-  fs::path folder_;
+  const test::TemporaryFolder folder_;
   Identity authority_{"site", nullptr}, other_authority_{"site", nullptr};  // that only calls itself the same
   Endpoint endpoint_{IpAddress::from_v4({127, 0, 0, 1}), 0};
   End served_;

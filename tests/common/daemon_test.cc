@@ -5,16 +5,16 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
+
+#include "tests/support/temporary_folder.h"
 
 namespace gatehouse {
 namespace {
 
 TEST(StateFolder, IsMadeAndHeldByOneAtATime) {
-  std::string folder = testing::TempDir() + "gatehouse-state-XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::string state = folder + "/run/l4";
+  const test::TemporaryFolder folder;
+  const std::string state = folder.path() + "/run/l4";
   {
     const auto held = lock_state_folder(state);
     ASSERT_TRUE(held) << held.error().message;
@@ -24,10 +24,9 @@ TEST(StateFolder, IsMadeAndHeldByOneAtATime) {
                                           std::to_string(getpid()) + ")");
   }
   EXPECT_TRUE(lock_state_folder(state)) << "free again";
-  const std::string file = folder + "/file";
+  const std::string file = folder.path() + "/file";
   std::ofstream(file) << "x";
   EXPECT_FALSE(lock_state_folder(file)) << "not a folder";
-  std::filesystem::remove_all(folder);
 }
 
 TEST(DaemonSignals, EndAndReloadFromTheLoop) {

@@ -11,6 +11,7 @@
 #include "tests/integration/site.h"
 #include "tests/l7/support/raw_socket.h"
 #include "tests/lab/certificates.h"
+#include "tests/support/temporary_folder.h"
 
 namespace gatehouse::test {
 namespace {
@@ -35,9 +36,6 @@ class TcpTest : public testing::Test {
   void SetUp() override {
     if (lab::run({}, {"sh", "-c", "command -v haproxy curl openssl"}).exit_code != 0)
       GTEST_SKIP() << "needs haproxy, curl and openssl";
-    std::string name = testing::TempDir() + "gatehouse-tcp-XXXXXX";
-    ASSERT_TRUE(mkdtemp(name.data()));
-    folder = name;
     fs::permissions(folder, fs::perms(0755));
     const lab::CertificateAuthority authority("tcp test");
     ASSERT_TRUE(authority.write_certificate(folder + "/ca.pem"));
@@ -55,8 +53,6 @@ class TcpTest : public testing::Test {
       lab::kill_and_wait(process);
       if (HasFailure()) std::printf("--- %s\n%s", name.c_str(), read(name + ".log").c_str());
     }
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
   }
 
   std::string read(const std::string& file) const {
@@ -109,7 +105,8 @@ class TcpTest : public testing::Test {
            " %[src] %[dst_port] %[fc_pp_authority]\"\n";
   }
 
-  std::string folder;
+  const TemporaryFolder temporary_;
+  const std::string folder = temporary_.path();
 
  private:
   std::vector<std::pair<std::string, lab::ProcessId>> processes_;

@@ -18,6 +18,7 @@
 #include "l4/rosters.h"
 #include "l4/user_tables.h"
 #include "tests/support/probe_target.h"
+#include "tests/support/temporary_folder.h"
 
 namespace gatehouse::l4 {
 
@@ -41,9 +42,6 @@ struct DirectorSite {
 
   // Nodes 1 to `nodes` at 192.0.2.21 and on, of weight 100.
   explicit DirectorSite(std::uint16_t nodes = 3) {
-    std::string name = testing::TempDir() + "gatehouse-director-XXXXXX";
-    GH_CHECK(mkdtemp(name.data()));
-    folder = name;
     host.name = "l4a";
     host.address = ip("192.0.2.11");
     host.address_v6 = ip("2001:db8::11");
@@ -55,10 +53,6 @@ struct DirectorSite {
                    vip("dns", "198.51.100.10", 53, "udp")};
     for (std::uint16_t id = 1; id <= nodes; ++id)
       config.nodes.push_back(node(id, "192.0.2." + std::to_string(20 + id)));
-  }
-  ~DirectorSite() {
-    director.reset();
-    std::filesystem::remove_all(folder);
   }
 
   static config::Vip vip(const std::string& name, const std::string& address, std::uint16_t port,
@@ -161,7 +155,8 @@ struct DirectorSite {
   MemoryPlane plane{kSlots, 8};
   config::L4Host host;
   config::Config config;
-  std::filesystem::path folder;
+  const test::TemporaryFolder temporary;
+  const std::filesystem::path folder = temporary.path();
   std::unique_ptr<Director> director;
 };
 

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/support/temporary_folder.h"
+
 namespace gatehouse::l4 {
 namespace {
 
@@ -129,14 +131,6 @@ TEST(Membership, EpochsGoOnAfterForgetting) {
 
 class MembershipFile : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "/gatehouse_membership_XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    file_ = folder_ + "/membership.json";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   void write(const std::string& text) const { std::ofstream(file_, std::ios::trunc) << text; }
   std::string read() const {
     std::ostringstream text;
@@ -144,8 +138,9 @@ class MembershipFile : public testing::Test {
     return text.str();
   }
 
-  std::string folder_;
-  std::string file_;
+  const test::TemporaryFolder temporary_;
+  const std::string folder_ = temporary_.path();
+  const std::string file_ = folder_ + "/membership.json";
 };
 
 TEST_F(MembershipFile, KeepsEverything) {

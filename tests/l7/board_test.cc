@@ -9,25 +9,20 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/support/temporary_folder.h"
+
 namespace gatehouse::l7 {
 namespace {
 
 class BoardFile : public testing::Test {
  protected:
-  BoardFile() {
-    std::string name = testing::TempDir() + "/board_test_XXXXXX";
-    GH_CHECK(mkdtemp(name.data()));
-    folder_ = name;
-    file_ = name + "/board";
-  }
-  ~BoardFile() override { std::filesystem::remove_all(folder_); }
   std::unique_ptr<Board> open() {
     auto board = Board::open(file_);
     return board ? std::move(*board) : nullptr;
   }
 
-  std::string folder_;
-  std::string file_;
+  const test::TemporaryFolder folder_;
+  const std::string file_ = folder_.path() + "/board";
 };
 
 TEST_F(BoardFile, BeginsWithNothing) {
@@ -75,7 +70,7 @@ TEST_F(BoardFile, AFileOfAnotherLayoutIsReplaced) {
 }
 
 TEST_F(BoardFile, WhereNoneCanBeTheErrorSaysSo) {
-  const auto board = Board::open(folder_ + "/none/board");
+  const auto board = Board::open(folder_.path() + "/none/board");
   ASSERT_FALSE(board.has_value());
   EXPECT_NE(board.error().message.find("/none/board"), std::string::npos) << board.error().message;
 }

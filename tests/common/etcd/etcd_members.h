@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "common/event_loop.h"
 #include "common/fd.h"
 #include "tests/support/authority.h"
+#include "tests/support/temporary_folder.h"
 
 namespace gatehouse::etcd {
 
@@ -25,8 +25,6 @@ inline constexpr const char* kEtcd = "/usr/bin/etcd";
 class Members {
  public:
   explicit Members(std::size_t count, bool is_tls = false) : is_tls_(is_tls) {
-    char name[] = "/tmp/etcd.XXXXXX";
-    folder_ = mkdtemp(name);
     for (std::size_t i = 0; i < 2 * count; ++i) ports_.push_back(free_port());
     pids_.resize(count);
     if (is_tls) write_keys();
@@ -35,7 +33,6 @@ class Members {
   Members(const Members&) = delete;
   ~Members() {
     for (std::size_t i = 0; i < pids_.size(); ++i) kill(i);
-    std::filesystem::remove_all(folder_);
   }
 
   std::string endpoint(std::size_t i) const {
@@ -46,7 +43,7 @@ class Members {
     for (std::size_t i = 0; i < pids_.size(); ++i) all.push_back(endpoint(i));
     return all;
   }
-  std::string file(const std::string& name) const { return folder_ + "/" + name; }
+  std::string file(const std::string& name) const { return folder_.path() + "/" + name; }
 
   void start(std::size_t i) {
     const std::string peer = peer_url(i), client = endpoint(i), name = "m" + std::to_string(i);
@@ -129,7 +126,7 @@ class Members {
     for (const auto& [name, text] : files) std::ofstream(file(name)) << *text;
   }
 
-  std::string folder_;
+  test::TemporaryFolder folder_;
   bool is_tls_;
   std::vector<std::uint16_t> ports_;  // of each member: for clients, for the others
   std::vector<pid_t> pids_;

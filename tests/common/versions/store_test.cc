@@ -36,7 +36,7 @@ class VersionStoreTest : public testing::Test {
   }
 
  private:
-  Folder folder_;
+  test::TemporaryFolder folder_;
 };
 
 using Names = std::vector<std::string>;

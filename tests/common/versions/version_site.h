@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 
 #include <csignal>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,26 +18,11 @@
 #include "common/versions/requests.h"
 #include "tests/common/control_ends.h"
 #include "tests/support/source_tree.h"
+#include "tests/support/temporary_folder.h"
 
 namespace gatehouse::versions {
 
 using control::Json;
-
-// On a file system in memory where there is one: a test of a thousand crashes syncs some ten thousand times.
-class Folder {
- public:
-  Folder() {
-    std::string name =
-        std::filesystem::exists("/dev/shm") ? "/dev/shm/versions.XXXXXX" : "/tmp/versions.XXXXXX";
-    path_ = mkdtemp(name.data());
-  }
-  Folder(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 inline std::string site_text(const std::string& mark) {
   static const std::string text = test::read_text(test::kSourceRoot / "config/quickstart.toml");
@@ -276,7 +260,7 @@ class VersionSite {
     links_.push_back(std::move(link));
   }
 
-  Folder folder_;
+  test::TemporaryFolder folder_;
   Duration patience_;
   EventLoop loop_;
   std::map<std::string, Host> hosts_;

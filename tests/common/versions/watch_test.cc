@@ -23,7 +23,7 @@ class ErrorWatchTest : public testing::Test {
   void begin(const WatchBounds& bounds = {60, 0.01, 100}) { watch_.begin(kVersion, bounds, rate_, now_); }
   std::string file() const { return folder_.path() + "/watch"; }
 
-  Folder folder_;
+  test::TemporaryFolder folder_;
   ErrorRate rate_;
   ErrorWatch watch_{file()};
   Answers counted_;
