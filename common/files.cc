@@ -4,16 +4,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <utility>
 
 #include "common/fd.h"
 
 namespace gatehouse {
 
 Result<std::string> read_file(const std::string& file) {
+  auto text = read_file_if_any(file);
+  if (!text) return text.error();
+  return *text ? Result<std::string>(std::move(**text)) : system_error("cannot read " + file);
+}
+
+Result<std::optional<std::string>> read_file_if_any(const std::string& file) {
   // Not blocking: a name may have become that of a pipe.
   const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.is_open() && errno == ENOENT) return std::optional<std::string>();
   struct stat info {};
   if (!fd.is_open() || fstat(fd.get(), &info) != 0) return system_error("cannot read " + file);
   if (!S_ISREG(info.st_mode)) return Error{"cannot read " + file + ": it is not a regular file"};
@@ -23,12 +32,12 @@ Result<std::string> read_file(const std::string& file) {
   while ((count = read(fd.get(), block, sizeof block)) > 0)
     text.append(block, static_cast<std::size_t>(count));
   if (count < 0) return system_error("cannot read " + file);
-  return text;
+  return std::optional(std::move(text));
 }
 
 namespace {
 
-Status write_all(const std::string& file, std::string_view text) {
+Status write_all(const std::string& file, std::string_view text, Sync sync) {
   const Fd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd.is_open()) return system_error("cannot write " + file);
   while (!text.empty()) {
@@ -36,22 +45,22 @@ Status write_all(const std::string& file, std::string_view text) {
     if (count <= 0) return system_error("cannot write " + file);
     text.remove_prefix(static_cast<std::size_t>(count));
   }
-  if (fsync(fd.get()) != 0) return system_error("cannot sync " + file);
+  if (sync == Sync::kDurable && fsync(fd.get()) != 0) return system_error("cannot sync " + file);
   return {};
 }
 
 }  // namespace
 
-Status replace_file(const std::string& file, std::string_view text) {
+Status replace_file(const std::string& file, std::string_view text, Sync sync) {
   const std::string beside = file + ".new";
-  Status written = write_all(beside, text);
+  Status written = write_all(beside, text, sync);
   if (written && std::rename(beside.c_str(), file.c_str()) != 0)
     written = system_error("cannot replace " + file);
   if (!written) {
     unlink(beside.c_str());
     return written;
   }
-  return sync_folder_of(file);
+  return sync == Sync::kDurable ? sync_folder_of(file) : Status{};
 }
 
 Status sync_folder_of(const std::string& file) {

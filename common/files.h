@@ -1,6 +1,7 @@
 // Small files read and written whole.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,10 +11,14 @@ namespace gatehouse {
 
 // Errors name the file and why it cannot be read.
 Result<std::string> read_file(const std::string& file);
+// nullopt: there is no such file.
+Result<std::optional<std::string>> read_file_if_any(const std::string& file);
 
-// Durable and atomic: from the return on, and after any crash, the file is `text`; before that, or after an
-// Error, it is what it was.
-Status replace_file(const std::string& file, std::string_view text);
+// Atomic: the file is `text` or, after an Error, what it was, never a part. Readable by its owner only.
+//   kDurable  from the return on it is `text` after any crash
+//   kLater    a crash of the host may bring back what it was; costs no wait for the disk
+enum class Sync { kDurable, kLater };
+Status replace_file(const std::string& file, std::string_view text, Sync sync = Sync::kDurable);
 // Makes names that were given or taken in the folder of `file` durable.
 Status sync_folder_of(const std::string& file);
 

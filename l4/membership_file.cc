@@ -5,17 +5,15 @@
 //    "rosters": [{"members": "1-3,7=50", "vips": ["198.51.100.10:443/tcp", …]}, …]},
 //   {"epoch": 2, "time": 1700000060, "changed": [{"id": 1, …}], "gone": [2]}]}
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "bpf/abi.h"
 #include "common/fd.h"
+#include "common/files.h"
 #include "common/json_fields.h"
 #include "l4/membership.h"
 
@@ -195,22 +193,6 @@ Json to_json(const Generation& generation, const Generation* before) {
   return json;
 }
 
-// nullopt: there is no such file.
-Result<std::optional<std::string>> read_file(const std::string& file) {
-  const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a FIFO must not hold us
-  if (!fd.is_open() && errno == ENOENT) return std::optional<std::string>();
-  struct stat info {};
-  if (!fd.is_open() || fstat(fd.get(), &info) != 0) return system_error("cannot read " + file);
-  if (!S_ISREG(info.st_mode)) return Error{"cannot read " + file + ": not a regular file"};
-  std::string text;
-  char part[65536];
-  ssize_t length;
-  while ((length = read(fd.get(), part, sizeof part)) > 0)
-    text.append(part, static_cast<std::size_t>(length));
-  if (length < 0) return system_error("cannot read " + file);
-  return std::optional(std::move(text));
-}
-
 }  // namespace
 
 Status Membership::save(const std::string& file) const {
@@ -220,14 +202,7 @@ Status Membership::save(const std::string& file) const {
     generations.push_back(to_json(generation, before));
     before = &generation;
   }
-  const std::string text = Json{{"generations", std::move(generations)}}.dump(1) + "\n";
-  const std::string beside = file + ".new";
-  const Fd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd.is_open()) return system_error("cannot write " + beside);
-  if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return system_error("cannot write " + beside);
-  if (std::rename(beside.c_str(), file.c_str()) != 0) return system_error("cannot replace " + file);
-  return {};
+  return replace_file(file, Json{{"generations", std::move(generations)}}.dump(1) + "\n", Sync::kLater);
 }
 
 Status Membership::sync(const std::string& file) {
@@ -238,7 +213,7 @@ Status Membership::sync(const std::string& file) {
 
 Result<Membership> Membership::load(const std::string& file) {
   Membership membership;
-  const auto text = read_file(file);
+  const auto text = read_file_if_any(file);
   if (!text) return text.error();
   if (!text->has_value()) return membership;
   const Json json = parse_json(**text);

@@ -2,14 +2,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdio>
 #include <ctime>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 
+#include "common/files.h"
 #include "common/hex.h"
 #include "common/json_fields.h"
 #include "common/log.h"
@@ -78,11 +75,10 @@ ServiceDirector::ServiceDirector(EventLoop& loop, DataPlane& plane, TableWriter&
 
 Status ServiceDirector::start() {
   sweep_.start();
-  std::ifstream stream(options_.drain_file);
-  if (!stream) return {};
-  std::stringstream text;
-  text << stream.rdbuf();
-  const Json drains = parse_json(text.str());
+  const auto text = read_file_if_any(options_.drain_file);
+  if (!text) return text.error();
+  if (!*text) return {};
+  const Json drains = parse_json(**text);
   if (!drains.is_object()) return Error{options_.drain_file + " is not what it should be: no drain is known"};
   for (const auto& [name, since] : drains.items()) {
     if (since.is_number_integer()) drains_[name] = since.get<std::int64_t>();
@@ -91,12 +87,7 @@ Status ServiceDirector::start() {
 }
 
 Status ServiceDirector::save_drains() const {
-  const std::string beside = options_.drain_file + ".new";
-  std::ofstream stream(beside);
-  stream << Json(drains_).dump() << "\n";
-  if (!stream.flush() || std::rename(beside.c_str(), options_.drain_file.c_str()) != 0)
-    return system_error(options_.drain_file);
-  return {};
+  return replace_file(options_.drain_file, Json(drains_).dump() + "\n", Sync::kLater);
 }
 
 std::uint32_t flow_lines_of(const config::Config& config) {

@@ -1,10 +1,8 @@
 #include "l7/discovery/discovery.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <set>
 
 #include "common/files.h"
@@ -159,22 +157,16 @@ void Discovery::remember(const Json& memory) {
 }
 
 void Discovery::load() {
-  const auto text = file_.empty() || access(file_.c_str(), F_OK) != 0 ? Result<std::string>(std::string())
-                                                                      : read_file(file_);
+  if (file_.empty()) return;
+  const auto text = read_file_if_any(file_);
   if (!text) return log_warn("what was found before is not known: {}", text.error().message);
-  remember(parse_json(*text));
+  if (*text) remember(parse_json(**text));
 }
 
 void Discovery::save() {
   if (file_.empty() || (entries_.empty() && access(file_.c_str(), F_OK) != 0)) return;
-  const std::string text = memory().dump(), made = file_ + ".new";
-  const Fd fd(open(made.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  const bool is_written = fd.is_open() &&
-                          write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                          std::rename(made.c_str(), file_.c_str()) == 0;
-  if (!is_written)
-    log_warn("{}: the next supervisor will not know what was found",
-             system_error("cannot write " + file_).message);
+  if (const Status written = replace_file(file_, memory().dump(), Sync::kLater); !written)
+    log_warn("{}: the next supervisor will not know what was found", written.error().message);
 }
 
 }  // namespace gatehouse::l7

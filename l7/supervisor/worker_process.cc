@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 
+#include "common/files.h"
 #include "common/log.h"
 #include "l7/discovery/backend_rows.h"
 #include "l7/supervisor/process_id.h"
@@ -153,10 +153,8 @@ void WorkerProcesses::write_process_file() const {
     if (place->pid == 0) continue;
     text += std::to_string(place->index) + " " + std::to_string(place->pid) + " " + std::to_string(process_start_time(place->pid)) + "\n";
   }
-  const Fd fd(open((file + ".new").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  const bool is_written = fd.is_open() && write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                          std::rename((file + ".new").c_str(), file.c_str()) == 0;
-  if (!is_written) log_warn("{}: the next supervisor will not find the workers", system_error("cannot write " + file).message);
+  if (const Status written = replace_file(file, text, Sync::kLater); !written)
+    log_warn("{}: the next supervisor will not find the workers", written.error().message);
 }
 
 void WorkerProcesses::adopt(Place& place, int pid) {
