@@ -77,6 +77,13 @@ class FieldReader {
       error_ = what_ + ": " + read.error().message;
     }
   }
+  template <typename T, typename Parse>
+  void object(const char* name, T& out, const char* expected, Parse parse) {
+    std::optional<T> read;
+    optional(name, read, parse);
+    if (!read) return refuse(name, expected);
+    out = std::move(*read);
+  }
   void counts(const char* name, std::map<std::string, std::uint64_t>& out) {
     const nlohmann::json* value = find(name);
     if (!value) return;
@@ -86,6 +93,7 @@ class FieldReader {
       out[key] = count.get<std::uint64_t>();
     }
   }
+  Status finish() const { return error_.empty() ? Status() : Error{error_}; }
   template <typename T>
   Result<T> finish(T value) const {
     if (!error_.empty()) return Error{error_};

@@ -152,16 +152,12 @@ Result<Hello> hello_from_json(const Json& json) {
 
 Result<HostHello> host_hello_from_json(const Json& json) {
   HostHello hello;
-  std::optional<versions::VersionState> state;
   FieldReader reader(json, "hello");
   reader.number("protocol", hello.protocol);
   reader.text("name", hello.name);
   reader.text("version", hello.version);
-  reader.optional("versions", state, versions::version_state_from_json);
-  if (const auto read = reader.finish(true); !read) return read.error();
-  if (!state) return Error{"hello.versions: expected where the host stands"};
-  hello.versions = *state;
-  return hello;
+  reader.object("versions", hello.versions, "where the host stands", versions::version_state_from_json);
+  return reader.finish(hello);
 }
 
 Result<NodeReport> node_report_from_json(const Json& json) {
@@ -185,7 +181,7 @@ Result<Weights> weights_from_json(const Json& json) {
   FieldReader reader(json, "weights");
   reader.text("from", weights.from);
   reader.number("version", weights.version);
-  if (const auto read = reader.finish(true); !read) return read.error();
+  if (const Status read = reader.finish(); !read) return read.error();
   const auto factors = json.find("factors");
   if (factors == json.end() || !factors->is_object()) return Error{kExpected};
   for (const auto& [name, factor] : factors->items()) {

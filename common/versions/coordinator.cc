@@ -2,7 +2,6 @@
 #include "common/versions/coordinator.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "common/config/load.h"
 #include "common/log.h"
@@ -28,11 +27,6 @@ std::string list_of(const std::vector<std::string>& words) {
   return text;
 }
 
-std::int64_t now_in_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
 struct Coordinator::Round {
@@ -43,7 +37,6 @@ struct Coordinator::Round {
   std::vector<std::string> absent;
   Json notes = Json::array();
   std::map<std::string, std::string> answers;  // of this phase: kWaiting, "ok", or why not
-  bool is_decided = false;
   void (Coordinator::*next)() = nullptr;
 };
 
@@ -205,7 +198,6 @@ void Coordinator::decide() {
 void Coordinator::commit() {
   round_->answers.clear();
   round_->answers[name_] = kWaiting;
-  round_->is_decided = true;
   const auto round = round_;
   const VersionId id = round->version.id;
   self_.commit(id, [this, id, weak = std::weak_ptr<Round>(round)](const Result<Json>& done) {

@@ -75,7 +75,6 @@ class Coordinator {
     EventLoop::Clock::time_point not_before{};  // nothing that follows from its state is asked of it
   };
   struct Round;
-  using Ask = std::function<void(const std::string& host, Peer& peer, control::Reply reply)>;
 
   Result<std::shared_ptr<Round>> begin(Change& change);
   Status find_hosts(Round& round, const config::Config& next);

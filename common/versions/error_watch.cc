@@ -75,7 +75,7 @@ void ErrorWatch::resume(const VersionId& in_use, const ErrorRate& rate, std::int
   control::FieldReader reader(json, "watch");
   reader.number("until", until_);
   reader.number("least", bounds_.least);
-  const bool is_read = reader.finish(true).has_value() && json.value("rise", Json()).is_number() &&
+  const bool is_read = reader.finish().has_value() && json.value("rise", Json()).is_number() &&
                        json.value("before", Json()).is_number();
   const auto id = version_id_from_json(is_read ? json.value("id", Json()) : Json());
   if (!id) log_warn("{} is not what it should be: nothing is watched", file_);

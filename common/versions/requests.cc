@@ -3,7 +3,6 @@
 
 #include <pwd.h>
 
-#include <chrono>
 #include <set>
 
 #include "common/control/field_reader.h"
@@ -17,17 +16,12 @@ using control::Json;
 
 constexpr std::int64_t kLongestWatch = 24 * 3600;
 
-std::int64_t now_in_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 Result<WatchBounds> watch_from_json(const Json& json) {
   WatchBounds bounds;
   FieldReader reader(json, "watch");
   reader.number("seconds", bounds.seconds);
   reader.number("least", bounds.least);
-  if (const auto read = reader.finish(true); !read) return read.error();
+  if (const Status read = reader.finish(); !read) return read.error();
   const Json rise = json.value("rise", Json());
   if (bounds.seconds < 1 || bounds.seconds > kLongestWatch)
     return Error{"watch.seconds: expected 1 to " + std::to_string(kLongestWatch)};
@@ -80,7 +74,7 @@ void Requests::apply(const std::string& who, const Json& params, control::Reply 
   reader.number("base", base);
   reader.flag("dry_run", change.is_trial);
   reader.flag("absent_ok", change.absent_ok);
-  if (const auto read = reader.finish(true); !read) return reply(read.error());
+  if (const Status read = reader.finish(); !read) return reply(read.error());
   change.base = base;
   change.who = who;
   if (params.contains("watch") && !change.is_trial) {
@@ -104,7 +98,7 @@ void Requests::rollback(const std::string& who, const Json& params, control::Rep
   FieldReader reader(params, "rollback");
   reader.number("number", number);
   reader.flag("absent_ok", absent_ok);
-  if (const auto read = reader.finish(true); !read) return reply(read.error());
+  if (const Status read = reader.finish(); !read) return reply(read.error());
   auto change = change_back(number);
   if (!change) return reply(change.error());
   change->who = who;
@@ -112,23 +106,25 @@ void Requests::rollback(const std::string& who, const Json& params, control::Rep
   coordinator_.change(std::move(*change), std::move(reply));
 }
 
+Result<Version> Requests::version_before(const VersionId& id) const {
+  for (Version& version : self_.store().history()) {
+    if (version.id.number < id.number) return std::move(version);
+  }
+  return Error{"no version before " + std::to_string(id.number) + " is kept here"};
+}
+
 // To the version of that number, or to the one before the one in use.
 Result<Change> Requests::change_back(std::uint64_t number) const {
   const VersionId in_use = self_.state().committed;
   if (!in_use.exists()) return Error{"there is no version yet: this host runs its file"};
   if (number == in_use.number) return Error{"version " + std::to_string(number) + " is in use"};
-  for (const Version& version : self_.store().history()) {
-    const bool is_it = number == 0 ? version.id.number < in_use.number : version.id.number == number;
-    if (!is_it) continue;
-    Change change;
-    change.text = version.text;
-    change.comment = "back to " + std::to_string(version.id.number);
-    change.undoes = in_use.number;
-    return change;
-  }
-  if (number == 0) return Error{"no version before " + std::to_string(in_use.number) + " is kept here"};
-  return Error{"there is no version " + std::to_string(number) +
-               " here: `gatehouse history` shows those that are kept"};
+  const auto version = number == 0 ? version_before(in_use) : self_.store().find(number);
+  if (!version) return version.error();
+  Change change;
+  change.text = version->text;
+  change.comment = "back to " + std::to_string(version->id.number);
+  change.undoes = in_use.number;
+  return change;
 }
 
 void Requests::on_second() {

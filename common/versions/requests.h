@@ -41,6 +41,7 @@ class Requests {
  private:
   void apply(const std::string& who, const control::Json& params, control::Reply reply);
   void rollback(const std::string& who, const control::Json& params, control::Reply reply);
+  Result<Version> version_before(const VersionId& id) const;
   Result<Change> change_back(std::uint64_t number) const;
   void roll_back_by_itself(const std::string& trouble);
   control::Json history() const;

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "common/check.h"
 #include "common/control/field_reader.h"
@@ -42,6 +43,11 @@ Result<VersionId> checked(const VersionId& id) {
 }
 
 }  // namespace
+
+std::int64_t now_in_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 Version make_version(std::uint64_t number, std::string text) {
   Version version;
@@ -85,7 +91,7 @@ Result<VersionId> version_id_from_json(const Json& json) {
   FieldReader reader(json, "version");
   reader.number("number", id.number);
   reader.text("digest", id.digest);
-  if (const auto read = reader.finish(true); !read) return read.error();
+  if (const Status read = reader.finish(); !read) return read.error();
   return checked(id);
 }
 
@@ -95,7 +101,7 @@ Result<VersionState> version_state_from_json(const Json& json) {
   reader.text("problem", state.problem);
   const bool is_prepared = json.is_object() && json.contains("prepared");
   if (is_prepared) reader.text("coordinator", state.coordinator);
-  if (const auto read = reader.finish(true); !read) return read.error();
+  if (const Status read = reader.finish(); !read) return read.error();
   const auto committed = version_id_from_json(json.value("committed", Json()));
   if (!committed) return committed.error();
   state.committed = *committed;
@@ -116,7 +122,7 @@ Result<Version> version_from_json(const Json& json) {
   reader.text("comment", version.comment);
   reader.number("undoes", version.undoes);
   reader.text("text", version.text);
-  if (const auto read = reader.finish(true); !read) return read.error();
+  if (const Status read = reader.finish(); !read) return read.error();
   const auto id = version_id_from_json(json);
   if (!id) return id.error();
   if (!id->exists()) return Error{"version.number: expected one from 1 on"};

@@ -36,6 +36,9 @@ struct Version {
   std::string text;          // the config
 };
 
+// Since 1970, as versions and watches keep time.
+std::int64_t now_in_seconds();
+
 // Makes a version whose digest is that of `text`.
 Version make_version(std::uint64_t number, std::string text);
 
