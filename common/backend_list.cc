@@ -10,7 +10,6 @@ namespace gatehouse {
 namespace {
 
 constexpr std::size_t kMostBytes = 1 << 20;
-constexpr std::uint32_t kMostWeight = 10'000;  // as in the config
 constexpr std::string_view kNone = "none";
 
 // Takes the next word off the front.
@@ -24,7 +23,7 @@ std::string_view next_word(std::string_view& line) {
 bool parse_weight(std::string_view digits, std::uint32_t& weight) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), weight);
   return error == std::errc() && !digits.empty() && end == digits.data() + digits.size() &&
-         weight <= kMostWeight;
+         weight <= config::kMostBackendWeight;
 }
 
 // Empty, or what is wrong with the line.
@@ -40,7 +39,7 @@ std::string parse_line(std::string_view line, config::Backend& backend) {
     if (word == "backup") {
       backend.backup = true;
     } else if (!word.starts_with(kWeight) || !parse_weight(word.substr(kWeight.size()), backend.weight)) {
-      return "expected weight=N, from 0 to " + std::to_string(kMostWeight) + ", or backup, found " +
+      return "expected weight=N, from 0 to " + std::to_string(config::kMostBackendWeight) + ", or backup, found " +
              shown(word);
     }
   }

@@ -9,7 +9,7 @@ template <>
 inline constexpr auto kFields<RoutePool> = std::tuple{
     field("name", &RoutePool::name, "Name of the pool.", kRequired),
     field("weight", &RoutePool::weight, "Its share of the requests is this of the sum of all; 0: none.",
-          kOptional, 0, 1'000'000),
+          kOptional, 0, kMostArmWeight),
 };
 
 template <>

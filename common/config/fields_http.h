@@ -54,7 +54,7 @@ inline constexpr auto kFields<Listener> = std::tuple{
 template <>
 inline constexpr auto kFields<Backend> = std::tuple{
     field("address", &Backend::address, "address:port of the server.", kRequired),
-    field("weight", &Backend::weight, "Share of requests, relative to other backends; 0: none.", kOptional, 0, 10'000),
+    field("weight", &Backend::weight, "Share of requests, relative to other backends; 0: none.", kOptional, 0, kMostBackendWeight),
     field("zone", &Backend::zone, "Where it is: nodes with the same zone prefer it."),
     field("backup", &Backend::backup, "It gets requests only while no other backend is healthy; not when they are full."),
 };

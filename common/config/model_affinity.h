@@ -9,6 +9,8 @@
 
 namespace gatehouse::config {
 
+inline constexpr std::uint32_t kMostArmWeight = 1'000'000;
+
 // A pool of a route that has several (the Gateway API's backendRefs).
 struct RoutePool {
   std::string name;

@@ -61,6 +61,8 @@ struct Listener {
   ByteSize stream_window{64 * 1024};    // of a request body, that a client may send ahead of the backend
 };
 
+inline constexpr std::uint32_t kMostBackendWeight = 10'000;
+
 struct Backend {
   Endpoint address;
   std::uint32_t weight = 1;

@@ -6,22 +6,20 @@
 namespace gatehouse::l7 {
 namespace {
 
-constexpr double kMostWeight = 10'000;
-
 using Shares = std::map<Endpoint, double>;
 
 bool are_weights(const Shares& shares) {
   const bool has_none =
       std::any_of(shares.begin(), shares.end(), [](const auto& each) { return each.second == 0; });
   return !has_none && std::all_of(shares.begin(), shares.end(), [](const auto& each) {
-    return each.second == std::floor(each.second) && each.second <= kMostWeight;
+    return each.second == std::floor(each.second) && each.second <= config::kMostBackendWeight;
   });
 }
 
 void add_weighted(std::vector<config::Backend>& backends, const Shares& shares, bool is_backup) {
   double most = 0;
   for (const auto& [address, share] : shares) most = std::max(most, share);
-  const double scale = most == 0 || are_weights(shares) ? 1 : kMostWeight / most;
+  const double scale = most == 0 || are_weights(shares) ? 1 : config::kMostBackendWeight / most;
   for (const auto& [address, share] : shares) {
     backends.push_back({address,
                         std::max<std::uint32_t>(1, static_cast<std::uint32_t>(std::lround(share * scale))),

@@ -14,8 +14,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint32_t kMostWeight = 1'000'000, kMostBackendWeight = 10'000;  // as in the config
-
 std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
 Result<std::string> text_of(const Json& params, const char* name) {
@@ -52,7 +50,7 @@ Status apply(const std::string& action, const Json& params, const config::Backen
   }
   if (action != "weight")
     return Error{"action: expected drain, undrain, disable, enable or weight, found " + quoted(action)};
-  const auto weight = weight_of(params, kMostBackendWeight);
+  const auto weight = weight_of(params, config::kMostBackendWeight);
   if (!weight) return weight.error();
   const bool is_own = !*weight || **weight == backend.weight;
   cell.adjusted.store(is_own ? 0 : pack_adjusted(**weight, backend.weight));
@@ -86,7 +84,7 @@ Result<Json> Adjustments::set_weight(const config::Config& config, const Json& p
   const auto route_name = text_of(params, "route"), pool_name = text_of(params, "pool");
   if (!route_name) return route_name.error();
   if (!pool_name) return pool_name.error();
-  const auto weight = weight_of(params, kMostWeight);
+  const auto weight = weight_of(params, config::kMostArmWeight);
   if (!weight) return weight.error();
   const auto route = find_named(config.routes, *route_name);
   if (route == config.routes.end()) return unknown("route", *route_name, config.routes);
