@@ -1,16 +1,12 @@
 // Quoted strings may hold what else ends a piece.
 #include "common/media_type.h"
 
-#include <strings.h>
-
 #include <algorithm>
+
+#include "common/token.h"
 
 namespace gatehouse {
 namespace {
-
-bool equals_ignoring_case(std::string_view left, std::string_view right) {
-  return left.size() == right.size() && strncasecmp(left.data(), right.data(), left.size()) == 0;
-}
 
 std::string_view trim(std::string_view text) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
@@ -46,12 +42,8 @@ bool says(std::string_view value, std::string_view wanted) {
   return value.empty() && wanted.empty();
 }
 
-bool is_token(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'+-.^_`|~";  // tchar, but '*', which would be a wildcard
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || kMarks.find(c) != std::string_view::npos;
-  });
-}
+// A token, but for the one that would be a wildcard.
+bool is_plain_token(std::string_view text) { return is_token(text) && text.find('*') == std::string_view::npos; }
 
 // RFC 9110 §12.4.2: "0", or with zeros behind a point.
 bool is_zero(std::string_view weight) { return weight.starts_with('0') && weight.find_first_of("123456789") == std::string_view::npos; }
@@ -62,13 +54,13 @@ std::optional<MediaType> MediaType::parse(std::string_view text) {
   MediaType type;
   type.type_ = take_piece(text, ';');
   const std::size_t slash = type.type_.find('/');
-  if (slash == std::string::npos || !is_token(std::string_view(type.type_).substr(0, slash)) ||
-      !is_token(std::string_view(type.type_).substr(slash + 1)))
+  if (slash == std::string::npos || !is_plain_token(std::string_view(type.type_).substr(0, slash)) ||
+      !is_plain_token(std::string_view(type.type_).substr(slash + 1)))
     return std::nullopt;
   while (!text.empty()) {
     std::string_view value = take_piece(text, ';');
     const std::string_view name = take_piece(value, '=');
-    if (!is_token(name) || !is_token(value) || equals_ignoring_case(name, "q")) return std::nullopt;
+    if (!is_plain_token(name) || !is_plain_token(value) || equals_ignoring_case(name, "q")) return std::nullopt;
     type.parameters_.emplace_back(name, value);
   }
   return type;

@@ -158,7 +158,7 @@ bool Exchange::start_response(std::size_t length) {
 bool Exchange::start_tunnel(std::size_t length) {
   http::Response& response = context_.response;
   const http::Field* upgrade = response.fields.find("upgrade");
-  const bool is_wanted = is_upgrade_ && upgrade && http::equals_ignoring_case(upgrade->value, "websocket");
+  const bool is_wanted = is_upgrade_ && upgrade && equals_ignoring_case(upgrade->value, "websocket");
   if (!is_wanted) {
     decide_failure("the backend switched protocols without being asked to");
     return false;

@@ -99,7 +99,7 @@ bool ValueTest::any_header(const RouteAsk& ask) const {
   if (!ask.fields) return false;
   const auto all = ask.fields->all();
   return std::any_of(all.begin(), all.end(), [this](const http::Field& field) {
-    return http::equals_ignoring_case(field.name, name_) && fits(field.value);
+    return equals_ignoring_case(field.name, name_) && fits(field.value);
   });
 }
 
@@ -185,7 +185,7 @@ bool RouteConditions::is_accepted(const RouteAsk& ask) const {
   const auto all = ask.fields->all();
   return std::any_of(all.begin(), all.end(), [this](const http::Field& field) {
     const auto is_named = [&field](const MediaType& type) { return type.is_named_in(field.value); };
-    return http::equals_ignoring_case(field.name, "accept") && std::any_of(accept_.begin(), accept_.end(), is_named);
+    return equals_ignoring_case(field.name, "accept") && std::any_of(accept_.begin(), accept_.end(), is_named);
   });
 }
 

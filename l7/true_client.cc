@@ -21,7 +21,7 @@ IpAddress true_client(const IpAddress& peer, const http::Fields& fields, std::sp
   };
   const std::span<const http::Field> all = fields.all();
   for (std::size_t i = all.size(); i-- > 0;) {
-    if (!http::equals_ignoring_case(all[i].name, "x-forwarded-for")) continue;
+    if (!equals_ignoring_case(all[i].name, "x-forwarded-for")) continue;
     std::string_view list = all[i].value;
     for (bool has_more = true; has_more;) {
       const std::size_t comma = list.rfind(',');

@@ -6,15 +6,11 @@
 #include "common/config/path_template.h"
 #include "common/config/template.h"
 #include "common/config/validator.h"
+#include "common/token.h"
 
 namespace gatehouse::config {
 namespace {
 
-bool is_token(const std::string& text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) || (c && std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos);
-  });
-}
 // RFC 9110 §5.5.
 bool is_field_value(const std::string& text) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t'; };

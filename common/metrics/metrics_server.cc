@@ -18,7 +18,7 @@ std::string_view take_word(std::string_view& line) {
   return word;
 }
 
-bool is_token(std::string_view word) {
+bool is_word(std::string_view word) {
   return !word.empty() &&
          std::all_of(word.begin(), word.end(), [](unsigned char c) { return c > ' ' && c < 127; });
 }
@@ -47,7 +47,7 @@ Ask parse_ask(std::string_view bytes) {
   if (end == std::string_view::npos) return Ask::kNeedMore;
   std::string_view line = bytes.substr(0, bytes.find("\r\n"));
   const std::string_view method = take_word(line), target = take_word(line);
-  if (!is_token(method) || !is_token(target) || (line != "HTTP/1.1" && line != "HTTP/1.0"))
+  if (!is_word(method) || !is_word(target) || (line != "HTTP/1.1" && line != "HTTP/1.0"))
     return Ask::kMalformed;
   if (target.substr(0, target.find('?')) != "/metrics") return Ask::kNotFound;
   if (method == "GET") return Ask::kMetrics;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "common/token.h"
+
 namespace gatehouse::l7::http {
 
 enum CharacterClass : std::uint8_t {
@@ -19,7 +21,6 @@ enum CharacterClass : std::uint8_t {
 
 consteval std::array<std::uint8_t, 256> make_character_classes() {
   std::array<std::uint8_t, 256> table{};
-  const std::string_view token_marks = "!#$%&'*+-.^_`|~";
   const std::string_view host_marks = "-._~%!$&'()*+,;=";
   for (int c = 0; c < 256; ++c) {
     const bool is_digit = c >= '0' && c <= '9';
@@ -27,8 +28,7 @@ consteval std::array<std::uint8_t, 256> make_character_classes() {
     const char character = static_cast<char>(c);
     std::uint8_t& classes = table[static_cast<std::size_t>(c)];
     if (is_digit) classes |= kDigit;
-    if (is_digit || is_alpha || (c && token_marks.find(character) != std::string_view::npos))
-      classes |= kToken;
+    if (is_token_character(character)) classes |= kToken;
     if (is_digit || is_alpha || (c && host_marks.find(character) != std::string_view::npos)) classes |= kHost;
     if (c > 0x20 && c < 0x7f && c != '#') classes |= kTarget;
     if ((c >= 0x20 && c != 0x7f) || c == '\t') classes |= kValue;

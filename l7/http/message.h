@@ -8,6 +8,8 @@
 #include <span>
 #include <string_view>
 
+#include "common/token.h"
+
 namespace gatehouse::l7::http {
 
 inline constexpr std::size_t kMaxFields = 128;  // hard ceiling; a listener may allow fewer
@@ -78,13 +80,6 @@ struct BodyPiece {
   const char* reason = "";           // why it is malformed
 };
 
-// ASCII case-insensitive equality. Most comparisons end at the lengths or the first letters.
-bool equal_in_lower_case(const char* left, const char* right, std::size_t size);
-inline bool equals_ignoring_case(std::string_view left, std::string_view right) {
-  if (left.size() != right.size()) return false;
-  if (left.empty()) return true;
-  return ((left[0] ^ right[0]) & ~0x20) == 0 && equal_in_lower_case(left.data(), right.data(), left.size());
-}
 // Whether a comma-separated list (Connection, Transfer-Encoding …) has `token` as a member, in any case.
 bool has_member(std::string_view list, std::string_view token);
 // Hop-by-hop by RFC 9110 §7.6.1 (Connection, Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade)

@@ -65,7 +65,7 @@ Pairs pairs_of(const Json& headers) {
 
 std::string host_of(const Pairs& headers) {
   for (const auto& [name, value] : headers) {
-    if (http::equals_ignoring_case(name, "host")) return value;
+    if (equals_ignoring_case(name, "host")) return value;
   }
   return {};
 }
