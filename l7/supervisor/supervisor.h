@@ -19,7 +19,7 @@
 #include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/cpu_meter.h"
 #include "l7/supervisor/latencies.h"
-#include "l7/supervisor/prober.h"
+#include "l7/health/prober.h"
 #include "l7/supervisor/steering.h"
 #include "l7/supervisor/ticket_keeper.h"
 #include "l7/supervisor/tls_store.h"

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/json_fields.h"
-#include "l7/supervisor/health_check.h"
+#include "l7/health/health_check.h"
 #include "tests/l7/support/loopback_worker.h"
 #include "tests/l7/support/tls_backend.h"
 

@@ -1,4 +1,4 @@
-#include "l7/supervisor/health_check.h"
+#include "l7/health/health_check.h"
 
 #include <sys/socket.h>
 

@@ -1,4 +1,4 @@
-#include "l7/supervisor/prober.h"
+#include "l7/health/prober.h"
 
 #include "common/log.h"
 #include "l7/adjusted_weight.h"

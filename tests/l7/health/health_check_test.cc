@@ -1,5 +1,5 @@
 // Active checks: what counts as healthy, and how rise and fall damp it.
-#include "l7/supervisor/health_check.h"
+#include "l7/health/health_check.h"
 
 #include <gtest/gtest.h>
 

@@ -11,7 +11,7 @@
 #include "common/config/model.h"
 #include "common/control/messages.h"
 #include "l7/board.h"
-#include "l7/supervisor/health_check.h"
+#include "l7/health/health_check.h"
 
 namespace gatehouse::l7 {
 
