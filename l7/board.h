@@ -124,6 +124,7 @@ struct RequestWindow {
 struct alignas(64) BackendCell {
   std::atomic<std::uint64_t> key;        // backend_key(); 0: free
   std::atomic<std::uint32_t> is_healthy;
+  std::atomic<std::uint32_t> is_degraded;  // by what it says itself
   std::atomic<BackendState> state;       // set at run time
   std::atomic<std::uint64_t> adjusted;   // the weight that was set at run time: see adjusted_weight.h
   std::atomic<std::int64_t> recovered_ms;  // board_time() at which it got healthy or enabled; 0: it has always been

@@ -61,11 +61,22 @@ inline constexpr auto kFields<Backend> = std::tuple{
 
 template <>
 inline constexpr auto kFields<Health> = std::tuple{
-    field("path", &Health::path, "Path of the check (GET); empty: no check, always healthy."),
+    field("kind", &Health::kind, "\"http\": an answer to a request, by HTTP/2 where the pool speaks it; \"tcp\": a connection; \"tls\": a handshake; "
+          "\"grpc\": SERVING by grpc.health.v1.Health."),
+    field("path", &Health::path, "http: path of the check; empty: no check, always healthy."),
+    field("method", &Health::method, "http: \"GET\", \"HEAD\" or \"OPTIONS\"."),
     field("host", &Health::host, "Host field of the check; default: the backend's address."),
     field("status", &Health::status, "Status codes that are healthy.", kOptional, 100, 599),
+    field("degraded_status", &Health::degraded_status,
+          "Status codes of a backend that gets requests only while none is better.", kOptional, 100, 599),
     field("body_contains", &Health::body_contains, "Text that the answer's body must contain."),
-    field("interval", &Health::interval, "Time between two checks of a backend.", kOptional, 50, kDay),
+    field("body_matches", &Health::body_matches, "RE2 expression that a part of the answer's body must match."),
+    field("service", &Health::service, "grpc: the service that is asked for; empty: the server as a whole."),
+    field("request", &Health::request, "tcp, tls: what is sent; \"\\\\xNN\" is a byte."),
+    field("expect", &Health::expect, "tcp, tls: what the answer must contain; empty: a connection is enough."),
+    field("port", &Health::port, "Port of the check; default: the backend's.", kOptional, 1, 65535),
+    field("interval", &Health::interval, "Time between two checks of a backend, now and then up to a tenth less.", kOptional, 50, kDay),
+    field("fast_interval", &Health::fast_interval, "The same while results are not what the verdict is; \"0s\": interval.", kOptional, 0, kDay),
     field("timeout", &Health::timeout, "A check without an answer by then has failed.", kOptional, 10, kDay),
     field("rise", &Health::rise, "Successes in a row that bring a backend back.", kOptional, 1, 100),
     field("fall", &Health::fall, "Failures in a row that take it out.", kOptional, 1, 100),

@@ -73,14 +73,25 @@ struct Backend {
 };
 
 struct Health {
-  std::string path;                     // empty: no active check, always healthy
+  std::string kind = "http";            // http | tcp | tls | grpc
+  std::string path;                     // of http; empty: no active check, always healthy
+  std::string method = "GET";
   std::string host;                     // Host field of the check; empty: the backend's address
   std::vector<std::uint16_t> status = {200};
+  std::vector<std::uint16_t> degraded_status;
   std::string body_contains;
+  std::string body_matches;             // RE2, of a part of it
+  std::string service;                  // of grpc; empty: the server as a whole
+  std::string request;                  // of tcp and tls: sent when connected; "\xNN" is a byte
+  std::string expect;                   // of tcp and tls: part of the answer; the same
+  std::uint16_t port = 0;               // 0: the backend's
   Duration interval{2'000};
+  Duration fast_interval{0};            // while results differ from the verdict; 0: interval
   Duration timeout{1'000};
   std::uint32_t rise = 2;
   std::uint32_t fall = 3;
+
+  bool is_on() const { return kind != "http" || !path.empty(); }
 };
 
 struct Pool {

@@ -68,6 +68,7 @@ void validate(const Config& config, Findings& findings) {
   validate_bgp(config, findings);
   validate_protection(config, findings);
   validate_http(config, findings);
+  validate_health(config, findings);
   validate_discovery(config, findings);
   validate_resilience(config, findings);
   validate_routes(config, findings);

@@ -1,4 +1,4 @@
-// Rules about listeners, pools and health checks.
+// Rules about listeners and pools.
 #include <set>
 
 #include "common/config/validator.h"
@@ -110,25 +110,7 @@ class HttpValidator : Validator {
       if (!pool.proxy_protocol.empty() && pool.proxy_protocol != "v1" && pool.proxy_protocol != "v2") {
         error(at("pool", i, "proxy_protocol"), "[[pool]] proxy_protocol: expected \"v1\" or \"v2\", found " + quoted(pool.proxy_protocol));
       }
-      check_health(i, pool);
     }
-  }
-  void check_health(std::size_t index, const Pool& pool) {
-    const Health& health = pool.health;
-    const std::string path = at("pool", index, "health");
-    if (health.path.empty()) {
-      if (pool.backends.size() > 1 || pool.discovery) {
-        warn(at("pool", index), "[[pool]] " + quoted(pool.name) + " has no health.path: a dead backend stays in rotation");
-      }
-      return;
-    }
-    if (health.path[0] != '/') error(path, "[[pool]] health.path: expected a path such as \"/healthz\", found " + quoted(health.path));
-    if (health.status.empty()) error(path, "[[pool]] health.status: expected at least one status code");
-    if (health.timeout > health.interval) {
-      warn(path, "[[pool]] health.timeout is longer than health.interval: a check is cut off when the next one starts");
-    }
-    const bool takes_errors = std::any_of(health.status.begin(), health.status.end(), [](auto code) { return code >= 500; });
-    if (takes_errors) warn(path, "[[pool]] health.status has a 5xx code: a server in trouble counts as healthy");
   }
 };
 

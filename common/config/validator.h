@@ -1,5 +1,5 @@
 // What the checks across sections share: validate.cc runs them in order, validate_site.cc, validate_bgp.cc, validate_protection.cc,
-// validate_http.cc, validate_discovery.cc, validate_routes.cc, validate_actions.cc, validate_affinity.cc, validate_service.cc and
+// validate_http.cc, validate_health.cc, validate_discovery.cc, validate_routes.cc, validate_actions.cc, validate_affinity.cc, validate_service.cc and
 // validate_tls.cc each check their part. A new rule is a method of one of these.
 #pragma once
 
@@ -80,6 +80,7 @@ void validate_site(const Config& config, Findings& findings);
 void validate_bgp(const Config& config, Findings& findings);
 void validate_discovery(const Config& config, Findings& findings);
 void validate_http(const Config& config, Findings& findings);
+void validate_health(const Config& config, Findings& findings);
 void validate_protection(const Config& config, Findings& findings);
 void validate_resilience(const Config& config, Findings& findings);
 void validate_routes(const Config& config, Findings& findings);

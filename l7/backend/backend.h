@@ -37,6 +37,7 @@ class Backend {
   const Endpoint& address() const { return address_; }
   // What new connections speak; those of another identity are not used again.
   void set_tls(const TlsClientContext& tls);
+  bool is_degraded() const { return cell_ && cell_->is_degraded.load(std::memory_order_relaxed) != 0; }
   bool is_healthy() const { return !cell_ || cell_->is_healthy.load(std::memory_order_relaxed) != 0; }
   // After a connection was refused or reset others are preferred for a while, until the health check knows.
   bool is_avoided() const;

@@ -143,7 +143,7 @@ std::size_t Pool::choose_by_policy(Occasion& occasion) {
 Pool::Rank Pool::rank_of(const Member& member, bool is_panicking) {
   const Backend& backend = *member.backend;
   if (member.weight == 0 || (!is_panicking && !backend.is_healthy())) return Rank::kNot;
-  Rank rank = Rank::kGood;
+  Rank rank = backend.is_degraded() ? Rank::kAvoided : Rank::kGood;
   if (backend.is_avoided()) {
     rank = Rank::kAvoided;
     next_look_ = std::min(next_look_, backend.avoided_until());

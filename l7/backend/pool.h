@@ -65,7 +65,7 @@ class Pool {
   enum class Rank : std::uint8_t {
     kGood,
     kGoodBackup,
-    kAvoided,
+    kAvoided,  // or degraded
     kAvoidedBackup,
     kEjected,
     kEjectedBackup,

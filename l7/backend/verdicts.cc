@@ -101,7 +101,7 @@ bool Pool::has_too_many_ejected() const {
 // Backends that are checked come back by that; a request tries them when nobody has checked them for long.
 EventLoop::Clock::time_point Pool::trial_due(const BackendCell& cell) const {
   const config::Health& health = config_.health;
-  const Duration patience = health.path.empty() ? Duration(0) : 3 * (health.interval + health.timeout);
+  const Duration patience = !health.is_on() ? Duration(0) : 3 * (health.interval + health.timeout);
   return EventLoop::Clock::time_point(Duration(cell.ejected_until_ms.load()) + patience);
 }
 

@@ -2,64 +2,84 @@
 
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
-#include "l7/http/h1_parser.h"
+#include "l7/proxy_protocol.h"
 #include "l7/tls/stream.h"
 
 namespace gatehouse::l7 {
 namespace {
 
-constexpr std::size_t kMostBody = 64 * 1024;  // that is searched
-constexpr http::HeadLimits kLimits{BufferPool::kSmall, 0, http::kMaxFields};
+constexpr std::int64_t kJitter = 10;  // a wait is up to this part of it shorter
 
-std::unique_ptr<Stream> connect_to(const Endpoint& backend, const TlsClientContext& tls) {
+Endpoint target_of(Endpoint backend, const config::Health& health) {
+  if (health.port != 0) backend.port = health.port;
+  return backend;
+}
+
+std::unique_ptr<Stream> connect_to(const Endpoint& target, const TlsClientContext& tls) {
   sockaddr_storage storage;
-  const socklen_t length = to_sockaddr(backend, storage);
+  const socklen_t length = to_sockaddr(target, storage);
   Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const bool is_started = socket.is_open() &&
-                          (connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0 || errno == EINPROGRESS);
+  const bool is_started =
+      socket.is_open() && (connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0 ||
+                           errno == EINPROGRESS);
   if (!is_started) return nullptr;
-  return tls.is_on() ? make_tls_client_stream(std::move(socket), tls, backend, nullptr) : make_tcp_stream(std::move(socket), true);
+  return tls.is_on() ? make_tls_client_stream(std::move(socket), tls, target, nullptr)
+                     : make_tcp_stream(std::move(socket), true);
 }
 
 }  // namespace
 
-// What has come of the answer so far.
-class HealthCheck::Answer {
- public:
-  bool has_head = false;
-  std::size_t scanned = 0;
-  std::uint16_t status = 0;
-  http::Response response;
-  http::BodyReader reader;
-  std::string body;
-};
+Result<TlsClientContext> make_check_tls(const config::Pool& pool, const TlsFiles& files,
+                                        PrivateKeyReader& keys) {
+  config::BackendTls tls = pool.tls;
+  const bool speaks_h2 = pool.health.kind == "grpc" || (pool.health.kind == "http" && pool.protocol == "h2");
+  if (speaks_h2) tls.alpn = {"h2"};
+  if (pool.health.kind == "tls" && !tls.enabled) {
+    tls.enabled = true;
+    tls.verify = false;  // the pool passes on what clients and backends agree upon
+    tls.server_name = pool.health.host;
+  }
+  return TlsClientContext::make(pool.name, tls, files, keys);
+}
 
-HealthCheck::HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset,
-                         OnChange on_change, ProxyVersion proxy, const TlsClientContext& tls, std::function<void()> on_pass)
-    : loop_(loop), buffers_(buffers), health_(health), backend_(backend), tls_(tls), on_change_(std::move(on_change)), on_pass_(std::move(on_pass)), proxy_(proxy) {
-  request_ = "GET " + health_.path + " HTTP/1.1\r\nHost: " + (health_.host.empty() ? to_string(backend) : health_.host) +
-             "\r\nUser-Agent: gatehouse-health\r\nConnection: close\r\n\r\n";
+HealthCheck::HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Pool& pool,
+                         const Endpoint& backend, const TlsClientContext& tls, Duration offset, Told told)
+    : loop_(loop),
+      buffers_(buffers),
+      pool_(pool),
+      target_(target_of(backend, pool.health)),
+      tls_(tls),
+      told_(std::move(told)),
+      random_(static_cast<std::uint32_t>(std::hash<std::string>()(pool.name + to_string(backend)))) {
   interval_.arm<&HealthCheck::start>(loop_, offset, this);
 }
 
+Duration HealthCheck::wait() {
+  const config::Health& health = pool_.health;
+  const std::int64_t whole =
+      (streak_ > 0 && health.fast_interval.count() > 0 ? health.fast_interval : health.interval).count();
+  return Duration(whole -
+                  static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(whole / kJitter + 1)));
+}
+
 void HealthCheck::start() {
-  interval_.arm<&HealthCheck::start>(loop_, health_.interval, this);
-  if (wire_) conclude("no answer within " + to_string(health_.interval));
-  timeout_.arm<&HealthCheck::on_timeout>(loop_, health_.timeout, this);
-  auto stream = connect_to(backend_, tls_);
-  if (!stream) return conclude(std::string("cannot connect: ") + std::strerror(errno));
+  interval_.arm<&HealthCheck::start>(loop_, wait(), this);
+  if (wire_) conclude(HealthVerdict::down("no answer within " + to_string(pool_.health.interval)));
+  timeout_.arm<&HealthCheck::on_timeout>(loop_, pool_.health.timeout, this);
+  auto stream = connect_to(target_, tls_);
+  if (!stream) return conclude(HealthVerdict::down(std::string("cannot connect: ") + std::strerror(errno)));
   wire_ = std::make_unique<Wire>(buffers_, std::move(stream));
-  has_asked_ = false;
-  answer_ = std::make_shared<Answer>();
+  talk_ = make_health_talk(pool_, target_);
+  has_begun_ = false;
   watch_.start<&HealthCheck::on_event>(loop_, wire_->fd(), EventLoop::kEdge, this);
 }
 
 void HealthCheck::on_timeout() {
-  if (wire_) conclude("no answer within " + to_string(health_.timeout));
+  if (wire_) conclude(HealthVerdict::down("no answer within " + to_string(pool_.health.timeout)));
 }
 
 void HealthCheck::on_event(std::uint32_t events) {
@@ -69,108 +89,69 @@ void HealthCheck::on_event(std::uint32_t events) {
 
 void HealthCheck::advance() {
   switch (wire_->open()) {
-    case StreamStatus::kBlocked: return;
-    case StreamStatus::kDone: break;
-    default: return conclude("cannot connect: " + wire_->failure());
+    case StreamStatus::kBlocked:
+      return;
+    case StreamStatus::kDone:
+      break;
+    default:
+      return conclude(HealthVerdict::down("cannot connect: " + wire_->failure()));
   }
-  if (!std::exchange(has_asked_, true)) ask();
+  if (!std::exchange(has_begun_, true)) begin_with_header();
   wire_->flush();
-  while (answer_->has_head ? read_body() : read_head()) {
-  }
+  if (const auto verdict = talk_->hear(*wire_)) conclude(*verdict);
 }
 
-// The check is nobody's connection: LOCAL in version 2; in version 1 our own address, because UNKNOWN is not taken
-// everywhere (proxy-protocol.txt §2.1).
-void HealthCheck::ask() {
+// The check is nobody's connection: LOCAL in version 2; in version 1 our own address, because UNKNOWN is not
+// taken everywhere (proxy-protocol.txt §2.1).
+void HealthCheck::begin_with_header() {
+  const ProxyVersion version = parse_proxy_version(pool_.proxy_protocol);
   ProxyHeader header;
   sockaddr_storage own{};
   socklen_t length = sizeof own;
-  if (proxy_ == ProxyVersion::kV1 && getsockname(wire_->fd(), reinterpret_cast<sockaddr*>(&own), &length) == 0) {
+  if (version == ProxyVersion::kV1 &&
+      getsockname(wire_->fd(), reinterpret_cast<sockaddr*>(&own), &length) == 0) {
     header.names_client = true;
     header.source = Endpoint::from_sockaddr(own);
-    header.destination = backend_;
+    header.destination = target_;
   }
   char bytes[kMostProxyHeader];
-  wire_->output().append({bytes, write_proxy_header(proxy_, header, bytes)});
-  wire_->output().append(request_);
+  wire_->output().append({bytes, write_proxy_header(version, header, bytes)});
+  talk_->begin(*wire_);
 }
 
-// Both return whether there may be more to do.
-bool HealthCheck::read_head() {
-  const bool has_bytes = wire_->fill();
-  const http::ParseResult result =
-      http::parse_response(wire_->input().view(), kLimits, answer_->scanned, "GET", answer_->response);
-  if (result.status == http::ParseStatus::kNeedMore) {
-    if (!has_bytes && (wire_->is_at_end() || wire_->has_failed())) conclude("the connection was closed without an answer");
-    return wire_ && has_bytes;
-  }
-  if (result.status != http::ParseStatus::kDone) return conclude(std::string("malformed answer: ") + result.reason), false;
-  answer_->status = answer_->response.status;
-  answer_->reader = http::BodyReader(answer_->response.framing, answer_->response.content_length);
-  answer_->scanned = 0;
-  wire_->input().consume(result.length);
-  if (answer_->status < 200) return true;
-  const auto& good = health_.status;
-  if (std::find(good.begin(), good.end(), answer_->status) == good.end()) {
-    return conclude("status " + std::to_string(answer_->status)), false;
-  }
-  if (health_.body_contains.empty()) return conclude(""), false;
-  answer_->has_head = true;
-  return true;
-}
-
-bool HealthCheck::read_body() {
-  const bool is_found = answer_->body.find(health_.body_contains) != std::string::npos;
-  if (is_found) return conclude(""), false;
-  const bool is_over = answer_->reader.is_done() || answer_->body.size() > kMostBody;
-  if (is_over) return conclude("the body does not contain \"" + health_.body_contains + "\""), false;
-  if (wire_->input().is_empty() && !wire_->fill()) {
-    const bool is_closed = wire_->is_at_end() || wire_->has_failed();
-    if (is_closed) conclude("the body does not contain \"" + health_.body_contains + "\"");
-    return false;
-  }
-  const http::BodyReader::Step step = answer_->reader.next(wire_->input().view());
-  if (step.is_malformed) return conclude(std::string("malformed body: ") + step.reason), false;
-  answer_->body += step.data;
-  wire_->input().consume(step.consumed);
-  return true;
-}
-
-void HealthCheck::conclude(const std::string& failure) {
+void HealthCheck::conclude(const HealthVerdict& verdict) {
   watch_.stop();
   timeout_.cancel();
   wire_.reset();
-  answer_.reset();
-  failure.empty() ? succeed() : fail(failure);
+  talk_.reset();
+  verdict.state == HealthVerdict::State::kDown ? fail(verdict) : succeed(verdict);
+  const bool is_unsure = streak_ > 0 && pool_.health.fast_interval.count() > 0;
+  if (is_unsure) interval_.arm<&HealthCheck::start>(loop_, wait(), this);
 }
 
-void HealthCheck::succeed() {
-  if (on_pass_) on_pass_();
+void HealthCheck::succeed(const HealthVerdict& verdict) {
+  if (told_.on_pass) told_.on_pass();
   const bool is_first = !std::exchange(is_decided_, true);
-  if (is_healthy_) {
-    streak_ = 0;
-    reason_.clear();
-    if (is_first) on_change_();
-    return;
-  }
-  if (++streak_ < health_.rise) return;
+  const bool was_degraded = std::exchange(is_degraded_, verdict.state == HealthVerdict::State::kDegraded);
+  const bool is_back = !is_healthy_ && ++streak_ >= pool_.health.rise;
+  if (!is_healthy_ && !is_back) return;
   is_healthy_ = true;
   streak_ = 0;
-  reason_.clear();
-  on_change_();
+  reason_ = verdict.reason;
+  if (is_first || is_back || was_degraded != is_degraded_) told_.on_change();
 }
 
-void HealthCheck::fail(const std::string& failure) {
+void HealthCheck::fail(const HealthVerdict& verdict) {
   const bool is_first = !std::exchange(is_decided_, true);
-  reason_ = failure;
+  reason_ = verdict.reason;
   if (!is_healthy_) {
     streak_ = 0;
     return;
   }
-  if (++streak_ < health_.fall && !is_first) return;
+  if (++streak_ < pool_.health.fall && !is_first) return;
   is_healthy_ = false;
   streak_ = 0;
-  on_change_();
+  told_.on_change();
 }
 
 }  // namespace gatehouse::l7

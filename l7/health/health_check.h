@@ -1,14 +1,16 @@
-// Active checks of one backend: a GET on a connection of its own every interval; status and body decide; rise and fall
-// damp the verdict. The first check decides alone, so that a dead backend gets nothing after a start.
+// Active checks of one backend, on a connection of its own every interval: what is said on it is
+// HealthTalk's, here is when, and what follows. rise and fall damp the verdict; the first check decides
+// alone, so that a dead backend gets nothing after a start.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 
 #include "common/config/model.h"
 #include "common/event_loop.h"
-#include "l7/proxy_protocol.h"
+#include "l7/health/health_talk.h"
 #include "l7/tls/client_context.h"
 #include "l7/wire.h"
 
@@ -16,48 +18,55 @@ namespace gatehouse::l7 {
 
 class HealthCheck {
  public:
-  using OnChange = std::function<void()>;
-  // `on_change` after every change of is_healthy(), `on_pass` after every check that succeeded. `offset`: how much later than now the first check starts, so that many
-  // do not start together. `proxy`: of the header that the pool's connections begin with.
-  HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Health& health, const Endpoint& backend, Duration offset, OnChange on_change,
-              ProxyVersion proxy = ProxyVersion::kNone, const TlsClientContext& tls = {}, std::function<void()> on_pass = {});
+  struct Told {
+    std::function<void()> on_change;  // after every change of is_healthy() or is_degraded()
+    std::function<void()> on_pass;    // after every check that succeeded
+  };
+  // Of `pool` its health and how its connections begin. `tls`: what the check speaks. `offset`: how much
+  // later than now the first one starts, so that many do not start together.
+  HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Pool& pool, const Endpoint& backend,
+              const TlsClientContext& tls, Duration offset, Told told);
 
   bool is_healthy() const { return is_healthy_; }
+  bool is_degraded() const { return is_healthy_ && is_degraded_; }
   bool is_decided() const { return is_decided_; }  // a check has ended
-  const std::string& reason() const { return reason_; }  // of the last failure; empty while healthy
+  const std::string& reason() const {
+    return reason_;
+  }  // of the last failure or degradation; empty while all is well
 
  private:
   void start();
   void on_event(std::uint32_t events);
   void on_timeout();
   void advance();
-  void ask();
-  bool read_head();
-  bool read_body();
-  void conclude(const std::string& failure);
-  void succeed();
-  void fail(const std::string& failure);
+  void begin_with_header();
+  void conclude(const HealthVerdict& verdict);
+  void succeed(const HealthVerdict& verdict);
+  void fail(const HealthVerdict& verdict);
+  Duration wait();
 
   EventLoop& loop_;
   BufferPool& buffers_;
-  config::Health health_;
-  Endpoint backend_;
-  TlsClientContext tls_;  // what backends of the pool speak
-  OnChange on_change_;
-  std::function<void()> on_pass_;
-  ProxyVersion proxy_;
-  std::string request_;
-  bool has_asked_ = false;
+  config::Pool pool_;
+  Endpoint target_;
+  TlsClientContext tls_;
+  Told told_;
+  bool has_begun_ = false;
   std::unique_ptr<Wire> wire_;
+  std::unique_ptr<HealthTalk> talk_;
   Watch watch_;
   Timer interval_;
   Timer timeout_;
-  class Answer;
-  std::shared_ptr<Answer> answer_;
+  std::minstd_rand random_;
   bool is_healthy_ = true;
+  bool is_degraded_ = false;
   bool is_decided_ = false;
   std::uint32_t streak_ = 0;  // results in a row against the present verdict
   std::string reason_;
 };
+
+// What checks of `pool` speak: TLS where the pool does or its checks are of it, and then its protocol.
+Result<TlsClientContext> make_check_tls(const config::Pool& pool, const TlsFiles& files,
+                                        PrivateKeyReader& keys);
 
 }  // namespace gatehouse::l7

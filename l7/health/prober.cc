@@ -9,10 +9,17 @@ namespace {
 
 std::string fingerprint_of(const config::Pool& pool) {
   const config::Health& health = pool.health;
-  std::string text = pool.proxy_protocol + "\n" + health.path + "\n" + health.host + "\n" + health.body_contains;
-  for (const auto status : health.status) text += "\n" + std::to_string(status);
-  for (const Duration time : {health.interval, health.timeout}) text += "\n" + to_string(time);
-  return text + "\n" + std::to_string(health.rise) + "\n" + std::to_string(health.fall);
+  std::string text = pool.proxy_protocol + "\n" + pool.protocol;
+  for (const std::string* word : {&health.kind, &health.path, &health.method, &health.host, &health.body_contains, &health.body_matches,
+                                  &health.service, &health.request, &health.expect})
+    text += "\n" + *word;
+  for (const auto* codes : {&health.status, &health.degraded_status}) {
+    text += "\n";
+    for (const auto status : *codes) text += " " + std::to_string(status);
+  }
+  for (const Duration time : {health.interval, health.fast_interval, health.timeout}) text += "\n" + to_string(time);
+  for (const std::uint32_t number : {std::uint32_t{health.port}, health.rise, health.fall}) text += "\n" + std::to_string(number);
+  return text;
 }
 
 bool is_disabled(const BackendCell* cell) {
@@ -55,7 +62,7 @@ void Prober::set_backends(const config::Config& config, const config::Pool& pool
 
 // Takes the checks of backends that stay over into `kept`.
 void Prober::check_pool(const config::Pool& pool, const TlsFiles& files, std::map<std::uint64_t, Checked>& kept) {
-  const auto tls = TlsClientContext::make(pool.name, pool.tls, files, keys_);
+  const auto tls = make_check_tls(pool, files, keys_);
   GH_CHECK(tls.has_value());  // the files were checked before
   for (const config::Backend& backend : pool.backends) {
     const std::uint64_t key = backend_key(pool.name, backend.address);
@@ -74,16 +81,17 @@ void Prober::check_pool(const config::Pool& pool, const TlsFiles& files, std::ma
 // One that is disabled comes back when a check has succeeded.
 void Prober::start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset) {
   if (is_disabled(checked.cell)) {
-    checked.cell->is_healthy.store(pool.health.path.empty() ? 1 : 0, std::memory_order_relaxed);
+    checked.cell->is_healthy.store(pool.health.is_on() ? 0 : 1, std::memory_order_relaxed);
     return;
   }
-  if (pool.health.path.empty()) {
+  if (checked.cell) checked.cell->is_degraded.store(0, std::memory_order_relaxed);
+  if (!pool.health.is_on()) {
     if (checked.cell) checked.cell->is_healthy.store(1, std::memory_order_relaxed);
     return;
   }
   const std::uint64_t key = backend_key(checked.pool, checked.address);
-  checked.check = std::make_unique<HealthCheck>(loop_, buffers_, pool.health, checked.address, offset, [this, key] { publish(key); },
-                                                parse_proxy_version(pool.proxy_protocol), tls, [this, key] { note_pass(key); });
+  checked.check = std::make_unique<HealthCheck>(loop_, buffers_, pool, checked.address, tls, offset,
+                                                HealthCheck::Told{[this, key] { publish(key); }, [this, key] { note_pass(key); }});
 }
 
 // One that is ejected may be back.
@@ -97,12 +105,15 @@ void Prober::note_pass(std::uint64_t key) {
 
 void Prober::publish(std::uint64_t key) {
   const Checked& checked = checked_.at(key);
-  const bool is_healthy = checked.check->is_healthy();
-  if (!checked.cell || checked.cell->is_healthy.exchange(is_healthy ? 1 : 0) == (is_healthy ? 1u : 0u)) return on_change_();
-  if (is_healthy) checked.cell->recovered_ms.store(board_time(loop_.now()), std::memory_order_relaxed);
+  const std::uint32_t is_healthy = checked.check->is_healthy(), is_degraded = checked.check->is_degraded();
+  if (!checked.cell) return on_change_();
+  const bool is_turn = checked.cell->is_healthy.exchange(is_healthy) != is_healthy;
+  const bool is_other = checked.cell->is_degraded.exchange(is_degraded) != is_degraded;
+  if (!is_turn && !is_other) return on_change_();
+  if (is_healthy && is_turn) checked.cell->recovered_ms.store(board_time(loop_.now()), std::memory_order_relaxed);
   board_.bump_version();
-  log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address), is_healthy ? "healthy" : "unhealthy: ",
-           checked.check->reason());
+  log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address),
+           !is_healthy ? "unhealthy: " : is_degraded ? "" : "healthy", checked.check->reason());
   on_change_();
 }
 

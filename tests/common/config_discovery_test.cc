@@ -70,7 +70,7 @@ const Row kRows[] = {
     {"FileAsked", discovery("file = \"x\"\nfamily = \"ipv4\"\n"),
      "f:9: warning: [[pool]].discovery: resolvers and family are for dns and srv; a file needs neither"},
     {"NoHealth", pool("discovery = { dns = \"a:80\" }\n"),
-     "f:6: warning: [[pool]] \"p\" has no health.path: a dead backend stays in rotation"},
+     "f:6: warning: [[pool]] \"p\" has no health check: a dead backend stays in rotation"},
     {"NoTlsName",
      pool("health = { path = \"/\" }\ntls = { enabled = true }\ndiscovery = { dns = \"a:80\" }\n"),
      "f:10: warning: [[pool]] \"p\" has no tls.server_name: certificates of backends must be for the "

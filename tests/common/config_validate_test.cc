@@ -200,7 +200,7 @@ const Row kPools[] = {
     {"NobodyHasWeight", pool_of("{ address = \"192.0.2.7:80\", weight = 0 }"),
      "f:3: [[pool]] \"p\": every backend has weight 0"},
     {"SeveralUnchecked", pool_of("\"192.0.2.7:80\", \"192.0.2.8:80\"", ""),
-     "f:3: warning: [[pool]] \"p\" has no health.path: a dead backend stays in rotation"},
+     "f:3: warning: [[pool]] \"p\" has no health check: a dead backend stays in rotation"},
     {"OneUnchecked", pool_of("\"192.0.2.7:80\"", ""), ""},
     {"HealthPath", pool_with_health("path = \"up\""),
      "f:6: [[pool]] health.path: expected a path such as \"/healthz\", found \"up\""},

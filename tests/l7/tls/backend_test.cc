@@ -219,15 +219,12 @@ TEST_F(BackendTls, HealthChecksSpeakItToo) {
   TlsBackend& backend = serve({"b", "DNS:shop.internal"});
   l7::BufferPool buffers;
   PrivateKeyReader keys;
-  config::Health health;
-  health.path = "/healthz";
+  pool().health.path = "/healthz";
   for (const bool is_good : {true, false}) {
     if (!is_good) pool().tls.server_name = "else.internal";
-    const auto tls = l7::TlsClientContext::make("main", pool().tls, site.files, keys);
+    const auto tls = l7::make_check_tls(pool(), site.files, keys);
     ASSERT_TRUE(tls.has_value());
-    l7::HealthCheck check(
-        site.loop, buffers, health, backend.address(), Duration(0), [] {},
-        l7::ProxyVersion::kNone, *tls);
+    l7::HealthCheck check(site.loop, buffers, pool(), backend.address(), *tls, Duration(0), {[] {}, {}});
     ASSERT_TRUE(site.until([&] { return check.is_decided(); }));
     EXPECT_EQ(check.is_healthy(), is_good) << check.reason();
     EXPECT_EQ(
