@@ -18,7 +18,7 @@
 
 namespace gatehouse::l7 {
 
-class Exchange {
+class Exchange final : public BackendUser {
  public:
   enum class Outcome : std::uint8_t {
     kWait,   // run again at the next event
@@ -38,7 +38,7 @@ class Exchange {
   void abort(std::string_view why);
 
   bool is_active() const { return step_ != kIdle; }
-  void on_backend_event() { client_->on_backend_event(); }
+  void on_backend_event() override { client_->on_backend_event(); }
 
  private:
   enum Step : std::uint8_t { kMatchRoute, kChooseBackend, kLease, kConnect, kSend, kRelay, kPause, kFinish, kIdle };

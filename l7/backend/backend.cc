@@ -36,12 +36,12 @@ bool Backend::is_full(const config::Limits& limits) const {
   return idle_.empty() && shared_.empty() && !is_within(cell_->connections, limits.max_backend_connections);
 }
 
-BackendSide* Backend::lease(Exchange& exchange, const config::Pool& pool, bool must_connect) {
+BackendSide* Backend::lease(BackendUser& user, const config::Pool& pool, bool must_connect) {
   if (!admit(pool.limits)) {
     errno = kFull;
     return nullptr;
   }
-  BackendSide* side = pool.protocol == "h2" ? lease_stream(exchange, pool) : lease_connection(exchange, pool, must_connect);
+  BackendSide* side = pool.protocol == "h2" ? lease_stream(user, pool) : lease_connection(user, pool, must_connect);
   const int code = errno;
   if (!side) count_lease(-1);
   errno = code;
@@ -54,7 +54,7 @@ bool Backend::admit(const config::Limits& limits) {
   return true;
 }
 
-BackendSide* Backend::lease_stream(Exchange& exchange, const config::Pool& pool) {
+BackendSide* Backend::lease_stream(BackendUser& user, const config::Pool& pool) {
   auto found = std::find_if(shared_.begin(), shared_.end(), [&pool](const auto& each) { return each->has_room(pool.max_streams); });
   if (found == shared_.end()) {
     std::unique_ptr<Stream> stream = connect(pool.limits);
@@ -63,7 +63,7 @@ BackendSide* Backend::lease_stream(Exchange& exchange, const config::Pool& pool)
     shared_.back()->identity = tls_.identity();
     found = shared_.end() - 1;
   }
-  return (*found)->lease_to(exchange);
+  return (*found)->lease_to(user);
 }
 
 void Backend::drop(H2Connection& connection) {
@@ -74,7 +74,7 @@ void Backend::drop(H2Connection& connection) {
   shared_.erase(found);
 }
 
-BackendSide* Backend::lease_connection(Exchange& exchange, const config::Pool& pool, bool must_connect) {
+BackendSide* Backend::lease_connection(BackendUser& user, const config::Pool& pool, bool must_connect) {
   std::unique_ptr<H1Connection> connection;
   if (!must_connect && !idle_.empty()) {
     connection = std::move(idle_.back());
@@ -85,7 +85,7 @@ BackendSide* Backend::lease_connection(Exchange& exchange, const config::Pool& p
     connection = std::make_unique<H1Connection>(context_, *this, std::move(stream));
     connection->identity = tls_.identity();
   }
-  connection->lease_to(exchange);
+  connection->lease_to(user);
   return connection.release();  // the lease owns it: until give_back()
 }
 

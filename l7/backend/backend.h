@@ -21,7 +21,7 @@
 namespace gatehouse::l7 {
 
 class BackendConnection;
-class Exchange;
+class BackendUser;
 class H1Connection;
 class H2Connection;
 struct WorkerContext;
@@ -54,7 +54,7 @@ class Backend {
   // `must_connect`; of HTTP/2 a stream of the first that has room; else of a new one, still connecting. nullptr with errno
   // when not even a socket can be had, kFull when it is beyond the pool's limits. Ends with BackendSide::release().
   static constexpr int kFull = EBUSY;
-  BackendSide* lease(Exchange& exchange, const config::Pool& pool, bool must_connect);
+  BackendSide* lease(BackendUser& user, const config::Pool& pool, bool must_connect);
   // A socket that is connecting, for who makes a connection of it and counts it: count_lease(1), then -1. Not open, with errno,
   // as above.
   Fd dial();
@@ -79,8 +79,8 @@ class Backend {
   friend class BackendHolds;
   bool admit(const config::Limits& limits);
   std::unique_ptr<Stream> connect(const config::Limits& limits);
-  BackendSide* lease_connection(Exchange& exchange, const config::Pool& pool, bool must_connect);
-  BackendSide* lease_stream(Exchange& exchange, const config::Pool& pool);
+  BackendSide* lease_connection(BackendUser& user, const config::Pool& pool, bool must_connect);
+  BackendSide* lease_stream(BackendUser& user, const config::Pool& pool);
 
   WorkerContext& context_;
   Endpoint address_;

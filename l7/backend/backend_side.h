@@ -1,6 +1,6 @@
 // The backend's half of one exchange: where its request goes and where the response comes from. It is what an exchange
 // leases from Backend, and hides whether that is a connection of its own (HTTP/1.1) or a stream of a shared one (HTTP/2).
-// Valid until release(). Nothing here blocks; every event runs the exchange again.
+// Valid until release(). Nothing here blocks; every event is told to the user, an exchange or a mirror.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,16 @@
 namespace gatehouse::l7 {
 
 class Backend;
+
+// Who leases one.
+class BackendUser {
+ public:
+  // The backend's side has moved, or has room.
+  virtual void on_backend_event() = 0;
+
+ protected:
+  ~BackendUser() = default;
+};
 
 class BackendSide {
  public:

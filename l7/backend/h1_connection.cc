@@ -17,14 +17,14 @@ H1Connection::H1Connection(WorkerContext& context, Backend& backend, std::unique
   set_backend(backend);
 }
 
-void H1Connection::lease_to(Exchange& exchange) {
-  exchange_ = &exchange;
+void H1Connection::lease_to(BackendUser& user) {
+  user_ = &user;
   is_keep_alive_ = false;
   wake();
 }
 
 bool H1Connection::rest_after_lease(const config::Pool& pool) {
-  exchange_ = nullptr;
+  user_ = nullptr;
   // An end, or bytes that nobody asked for, may have come with the answer: no further event would tell of them.
   const bool is_quiet = wire().output().is_empty() && wire().input().is_empty() && !wire().is_hung_up() && !wire().is_at_end() &&
                         !wire().fill() && !wire().is_at_end() && !wire().has_failed();
@@ -109,7 +109,7 @@ void H1Connection::release(bool is_complete, const config::Pool& pool) {
 }
 
 void H1Connection::on_ready() {
-  if (exchange_) return exchange_->on_backend_event();
+  if (user_) return user_->on_backend_event();
   if (!is_resting()) return;
   // Nothing is expected while idle: bytes would answer nobody, and an end is an end. An edge alone says nothing: it may
   // be of bytes that were read with those before them.

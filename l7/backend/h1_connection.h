@@ -7,14 +7,13 @@
 
 namespace gatehouse::l7 {
 
-class Exchange;
 struct WorkerContext;
 
 class H1Connection final : public BackendSide, public BackendConnection {
  public:
   H1Connection(WorkerContext& context, Backend& backend, std::unique_ptr<Stream> stream);
 
-  void lease_to(Exchange& exchange);
+  void lease_to(BackendUser& user);
   // Whether it may be leased again; if so it waits for that.
   bool rest_after_lease(const config::Pool& pool);
 
@@ -42,7 +41,7 @@ class H1Connection final : public BackendSide, public BackendConnection {
   void on_idle_timeout() override;
 
   WorkerContext& context_;
-  Exchange* exchange_ = nullptr;  // that it is leased to
+  BackendUser* user_ = nullptr;  // that it is leased to
   http::H1BodyOutput request_body_;
   http::H1BodyInput response_body_;
   std::size_t scanned_ = 0;

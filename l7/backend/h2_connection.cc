@@ -30,12 +30,12 @@ bool H2Connection::has_room(std::uint32_t most) const {
   return streams() < std::min(most, nghttp2_session_get_remote_settings(session(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
 }
 
-H2BackendStream* H2Connection::lease_to(Exchange& exchange) {
+H2BackendStream* H2Connection::lease_to(BackendUser& user) {
   H2BackendStream* stream = context().h2_backend_streams.take(context().buffers).release();
   add(*stream, 0);
   stream->set_backend(owner());
   stream->connection_ = this;
-  stream->exchange_ = &exchange;
+  stream->user_ = &user;
   stream->is_begun_ = stream->is_turned_away_ = stream->has_head_ = stream->is_head_too_large_ = false;
   wake();
   return stream;
@@ -90,7 +90,7 @@ void H2Connection::after_flush() {
   end_if_done();
 }
 
-void H2Connection::on_stream_ready(H2Stream& stream) { of(stream).exchange_->on_backend_event(); }
+void H2Connection::on_stream_ready(H2Stream& stream) { of(stream).user_->on_backend_event(); }
 
 bool H2Connection::on_head_done(H2Stream& ready, bool is_too_large) {
   H2BackendStream& stream = of(ready);
@@ -99,7 +99,7 @@ bool H2Connection::on_head_done(H2Stream& ready, bool is_too_large) {
   const bool is_interim = !is_too_large && http::is_interim_h2(stream.head());
   // An interim one must be taken before the next comes; nothing is sent on this connection meanwhile.
   if (is_interim) {
-    stream.exchange_->on_backend_event();
+    stream.user_->on_backend_event();
   } else {
     make_ready(stream);
   }

@@ -8,7 +8,6 @@
 
 namespace gatehouse::l7 {
 
-class Exchange;
 class H2Connection;
 
 class H2BackendStream final : public BackendSide, public H2Stream {
@@ -37,7 +36,7 @@ class H2BackendStream final : public BackendSide, public H2Stream {
  private:
   friend class H2Connection;
   H2Connection* connection_ = nullptr;
-  Exchange* exchange_ = nullptr;
+  BackendUser* user_ = nullptr;
   bool is_begun_ = false;        // its head has been sent
   bool is_turned_away_ = false;  // before that: the backend has no room for it
   bool has_head_ = false;
@@ -51,7 +50,7 @@ class H2Connection final : public BackendConnection, private H2Session {
 
   // Whether another stream may be begun, of `most` at once.
   bool has_room(std::uint32_t most) const;
-  H2BackendStream* lease_to(Exchange& exchange);
+  H2BackendStream* lease_to(BackendUser& user);
   // Begins no further streams; without any it ends.
   void retire();
 
