@@ -107,6 +107,7 @@ void Exchange::end() {
   if (std::exchange(has_entered_, false)) pool_->leave();
   head_.release();
   kept_body_.release();
+  if (mirror_) drop_mirror();  // nobody has the rest of it
   deadline_.clear();
   holds_.clear();
   runtime_.reset();

@@ -57,6 +57,9 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> old_cookies;          // beyond their time
   std::atomic<std::uint64_t> affinity_moves;       // of clients, from a backend that is drained or down
   std::atomic<std::uint64_t> zone_crossings;       // requests to another zone, of pools that have backends in ours
+  std::atomic<std::uint64_t> mirrored;             // copies of requests that were answered
+  std::atomic<std::uint64_t> failed_mirrors;       // that were not
+  std::atomic<std::uint64_t> dropped_mirrors;      // too long, or too many on their way
 };
 
 // The counts that have a name in status and metrics; all others are named where they are reported.
@@ -81,6 +84,9 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"old_cookies", &WorkerCell::old_cookies},
     {"affinity_moves", &WorkerCell::affinity_moves},
     {"zone_crossings", &WorkerCell::zone_crossings},
+    {"mirrored", &WorkerCell::mirrored},
+    {"failed_mirrors", &WorkerCell::failed_mirrors},
+    {"dropped_mirrors", &WorkerCell::dropped_mirrors},
 };
 
 // What an operator wants of a backend.

@@ -12,6 +12,7 @@
 #include "l7/http/h1_writer.h"
 #include "l7/http/h2_head.h"
 #include "l7/http/websocket.h"
+#include "l7/mirror.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -179,6 +180,7 @@ Exchange::Next Exchange::write_backend_head() {
   if (!fits) {
     return answer(431, "the header section is too large to forward");
   }
+  if (Pool* mirror = runtime_->mirror_of(route_)) begin_mirror(*mirror, forwarding, length);
   return go(kChooseBackend);
 }
 

@@ -18,6 +18,8 @@
 
 namespace gatehouse::l7 {
 
+class Mirror;
+
 class Exchange final : public BackendUser {
  public:
   enum class Outcome : std::uint8_t {
@@ -64,6 +66,9 @@ class Exchange final : public BackendUser {
   RouteFacts facts() const;
   RouteFacts request_facts() const;
   Next write_backend_head();
+  void begin_mirror(Pool& pool, const http::Forwarding& forwarding, std::size_t length);
+  void drop_mirror();
+  void mirror_body(const http::BodyPiece& piece);
   bool choose_pool(const RoutePlan& plan);
   std::uint64_t find_place(const OwnCookie& cookie, Arms& arms);
   void find_bound(const OwnCookie& cookie);
@@ -164,6 +169,7 @@ class Exchange final : public BackendUser {
   bool is_body_kept_ = true;    // all that was read of it
   bool is_body_read_ = true;    // to its end
   Buffer kept_body_;
+  std::unique_ptr<Mirror> mirror_;  // until the request is whole
   std::size_t sent_again_ = 0;  // of kept_body_, to this backend
   EventLoop::Clock::time_point pause_ends_{};
   EventLoop::Clock::time_point asked_{};        // when the backend had the whole request; the clock's largest: it has not

@@ -61,6 +61,7 @@ bool Exchange::relay_request() {
     if (is_decided_) return true;
     is_request_done_ = is_body_read_ = piece.is_last;
     keep_body(piece);
+    if (mirror_) mirror_body(piece);
     backend_->send_body(piece.data, piece.is_last && !piece.trailers);
     if (piece.trailers) backend_->send_trailers(*piece.trailers);
     client_->consume_body();

@@ -20,6 +20,7 @@ class Roster {
   Roster(const Roster&) = delete;
 
   bool is_empty() const { return members_.empty(); }
+  std::size_t size() const { return members_.size(); }
 
   void adopt(std::unique_ptr<T> member) {
     T& adopted = *member;

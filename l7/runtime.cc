@@ -54,6 +54,7 @@ void Runtime::add_route(const config::Route& route, WorkerContext& context) {
   latency_of_route_.push_back(context.board.latency(LatencyKind::kRoute, route.name));
   plans_.emplace_back(route);
   arms_of_route_.emplace_back();
+  mirror_of_route_.push_back(route.mirror ? find_pool(route.mirror->pool) : nullptr);
   if (route.pools.empty()) return;
   std::vector<Arms::Arm> arms;
   for (const config::RoutePool& pool : route.pools) {

@@ -49,6 +49,7 @@ class Runtime {
   // The pool of a route that does not answer by itself. Its choices have state: pools belong to the worker, not to the snapshot's readers.
   // nullptr: it has several.
   Pool* pool_of(std::size_t route) const { return pool_of_route_[route]; }
+  Pool* mirror_of(std::size_t route) const { return mirror_of_route_[route]; }  // nullptr: nobody gets copies
   Arms* arms_of(std::size_t route) const { return arms_of_route_[route].get(); }
   LatencyCell* latency_of(std::size_t route) const { return latency_of_route_[route]; }  // nullptr: not timed
   Pool* pool_named(std::string_view name) const;  // nullptr: there is none
@@ -70,6 +71,7 @@ class Runtime {
   std::vector<std::unique_ptr<Pool>> pools_;
   std::vector<Pool*> pool_of_route_;  // nullptr: it answers by itself, or has arms
   std::vector<std::unique_ptr<Arms>> arms_of_route_;
+  std::vector<Pool*> mirror_of_route_;
   std::vector<LatencyCell*> latency_of_route_;
   std::vector<RoutePlan> plans_;
   std::vector<Pool*> pool_of_tls_route_;

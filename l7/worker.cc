@@ -9,6 +9,7 @@
 #include "l7/http/h2_client.h"
 #include "l7/intake.h"
 #include "l7/listener.h"
+#include "l7/mirror.h"
 #include "l7/tcp/relay.h"
 #include "l7/worker_context.h"
 
@@ -17,7 +18,7 @@ namespace gatehouse::l7 {
 WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name)
     : loop(event_loop), board(shared_board), index(worker_index), node(std::move(node_name)),
       via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), via_h2("2.0" + via.substr(3)), access_log(event_loop), handshakes(event_loop), backends(*this),
-      admission(event_loop, buffers, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop) {
+      admission(event_loop, buffers, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop), mirrors(event_loop) {
   board.take_place(index);
 }
 
@@ -25,6 +26,7 @@ WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::ui
 WorkerContext::~WorkerContext() {
   intakes.clear();
   relays.clear();
+  mirrors.clear();
   clients.clear();
   retired_clients_.clear();
   runtime.reset();

@@ -33,6 +33,7 @@ class H2BackendStream;
 class H2ClientStream;
 class H2Session;
 class Intake;
+class Mirror;
 class Runtime;
 namespace tcp {
 class Relay;
@@ -78,6 +79,7 @@ struct WorkerContext {
   tcp::PipePool pipes;
   Roster<Intake> intakes;      // connections that are not known well enough to be served
   Roster<tcp::Relay> relays;
+  Roster<Mirror> mirrors;
   std::vector<std::unique_ptr<ClientConnection>> clients;
   // Where heads are parsed to: one at a time, used up before anything else is read.
   http::Request request;

@@ -13,6 +13,13 @@ inline constexpr auto kFields<RoutePool> = std::tuple{
 };
 
 template <>
+inline constexpr auto kFields<Mirror> = std::tuple{
+    field("pool", &Mirror::pool, "Name of the pool that gets the copies.", kRequired),
+    field("percent", &Mirror::percent, "How many of a hundred requests, drawn by lot.", kOptional, 1, 100),
+    field("max_body", &Mirror::max_body, "Of a request body: what is longer has no copy.", kOptional, 0, 16 << 20),
+};
+
+template <>
 inline constexpr auto kFields<OwnCookie> = std::tuple{
     field("cookie", &OwnCookie::cookie, "Name of the cookie.", kRequired),
     field("ttl", &OwnCookie::ttl,

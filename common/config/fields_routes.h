@@ -102,6 +102,7 @@ inline constexpr auto kFields<Route> = std::tuple{
     field("request_headers", &Route::request_headers, "Changes of the header that the backend gets."),
     field("response_headers", &Route::response_headers, "Changes of the header that the client gets, of our own answers too."),
     field("pools", &Route::pools, "Pools that each answer a share of the requests: tables with name and weight, or names."),
+    field("mirror", &Route::mirror, "Another pool gets copies of requests; what it answers is dropped, and nobody waits for it."),
     field("sticky", &Route::sticky,
           "With pools: a cookie keeps the client's place in [0, 1), so that it stays in its pool, and other weights move no more clients than they must."),
 };

@@ -17,6 +17,13 @@ struct RoutePool {
   std::uint32_t weight = 1;  // of the sum of all; 0: none
 };
 
+// A copy of requests for another pool (the Gateway API's RequestMirror): its answers are dropped.
+struct Mirror {
+  std::string pool;
+  std::uint32_t percent = 100;   // of the requests
+  ByteSize max_body{64 * 1024};  // a longer request has no copy
+};
+
 // A cookie of ours: what it says is signed, and only we can read it.
 struct OwnCookie {
   std::string cookie;  // its name

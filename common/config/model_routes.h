@@ -117,6 +117,7 @@ struct Route {
   HeaderChanges response_headers;
   std::vector<RoutePool> pools;         // in place of a pool: each gets its share
   std::optional<OwnCookie> sticky;      // clients stay with the pool that they got
+  std::optional<Mirror> mirror;         // somebody else gets copies
 };
 
 // Where a connection of a passthrough listener goes, by the server name of its ClientHello.

@@ -25,6 +25,7 @@ class AffinityValidator : Validator {
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
       arms += config_.routes[i].pools.size();
       check_pools(i, config_.routes[i]);
+      check_mirror(i, config_.routes[i]);
       check_sticky(i, config_.routes[i]);
     }
     if (arms > kMostArms) {
@@ -53,6 +54,18 @@ class AffinityValidator : Validator {
     if (!route.pools.empty() && sum == 0) {
       warn(at("route", i, "pools"),
            "[[route]] " + quoted(route.name) + ": every pool has weight 0: requests are answered 503");
+    }
+  }
+
+  void check_mirror(std::size_t i, const Route& route) {
+    if (!route.mirror) return;
+    const std::string where = at("route", i, "mirror"), name = quoted(route.mirror->pool);
+    check_reference(where, "[[route]].mirror pool", route.mirror->pool, config_.pools);
+    if (route.pool.empty() && route.pools.empty())
+      error(where, "[[route]] " + quoted(route.name) + " has mirror and no backend: expected a pool");
+    for (const Pool& pool : config_.pools) {
+      if (pool.name == route.mirror->pool && !pool.proxy_protocol.empty())
+        error(where, "[[route]].mirror: connections of pool " + name + " begin with the PROXY header of a client, which copies do not have");
     }
   }
 

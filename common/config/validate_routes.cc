@@ -212,6 +212,7 @@ class RouteValidator : Validator {
     for (const Route& route : config_.routes) {
       used.insert(route.pool);
       for (const RoutePool& pool : route.pools) used.insert(pool.name);
+      if (route.mirror) used.insert(route.mirror->pool);
     }
     for (const TlsRoute& route : config_.tls_routes) used.insert(route.pool);
     for (const Listener& listener : config_.listeners) used.insert(listener.pool);

@@ -199,6 +199,7 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   if (chosen.redirect) answer["status"] = chosen.redirect->status;
   if (chosen.response) answer["status"] = chosen.response->status;
   if (const std::string action = action_of(chosen); !action.empty()) answer["action"] = action;
+  if (chosen.mirror) answer["mirror"] = std::to_string(chosen.mirror->percent) + " percent to " + chosen.mirror->pool;
   if (facts.adjustments && !chosen.pools.empty())
     explain_pools(answer, chosen, fields, facts.adjustments->arms_of(chosen), facts.cookie_keys);
   for (const control::BackendReport& backend : facts.report.backends) {

@@ -46,6 +46,16 @@ const Row kRows[] = {
      "f:9: warning: [[route]] \"r\": every pool has weight 0: requests are answered 503"},
     {"StickyAlone", route("pool = \"v1\"\nsticky = { cookie = \"c\" }\n"),
      "f:10: [[route]] \"r\" has sticky and no pools: expected pools with it"},
+    {"MirrorUnknown", route("pool = \"v1\"\nmirror = { pool = \"v3\" }\n"),
+     "f:10: [[route]].mirror pool \"v3\" does not exist; did you mean \"v1\"?"},
+    {"MirrorAlone", route("response = { status = 200 }\nmirror = { pool = \"v1\" }\n"),
+     "f:10: [[route]] \"r\" has mirror and no backend: expected a pool"},
+    {"MirrorNone", route("pool = \"v1\"\nmirror = { pool = \"v2\", percent = 0 }\n"),
+     "f:10: [[route]].mirror percent: expected a number from 1 to 100, found 0"},
+    {"MirrorWithHeader",
+     route("pool = \"v1\"\nmirror = { pool = \"h\" }\n") + pool("proxy_protocol = \"v2\"\n"),
+     "f:10: [[route]].mirror: connections of pool \"h\" begin with the PROXY header of a client, which copies do not "
+     "have"},
     {"CookieName", route("pools = [\"v1\"]\nsticky = { cookie = \"a b\" }\n"),
      "f:10: [[route]].sticky cookie: expected a name of 1 to 64 letters, digits and signs such as "
      "\"gh-canary\", found \"a b\""},
