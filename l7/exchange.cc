@@ -142,7 +142,9 @@ Exchange::Next Exchange::match_route() {
     context_.board.worker(context_.index).refused_paths.fetch_add(1, std::memory_order_relaxed);
     return answer(400, why);
   }
-  route_ = runtime_->router().match(asked());
+  const Router::Found found = runtime_->router().find(asked());
+  route_ = found.route;
+  match_ = found.match;
   if (route_ == Router::kNoRoute) return answer(404, "no route for this host and path");
   // RFC 8470 §5.2: the client repeats it after the handshake.
   if (client_->connection().wire().stream().is_early() && !runtime_->config().routes[route_].early_data) {

@@ -138,6 +138,7 @@ class Exchange {
   std::shared_ptr<const Runtime> runtime_;  // what it began with
   const Runtime::Listener* listener_ = nullptr;
   std::size_t route_ = Router::kNoRoute;
+  std::size_t match_ = 0;  // of the route
   Pool* pool_ = nullptr;
   std::uint64_t place_ = 0;   // of the client, among the pools of its route
   bool sets_sticky_ = false;  // the client is to keep it

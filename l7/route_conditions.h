@@ -89,7 +89,7 @@ class TlsTest {
 
 class RouteConditions {
  public:
-  explicit RouteConditions(const config::Route& route);
+  explicit RouteConditions(const config::RouteMatch& match);
   bool hold(const RouteAsk& ask) const { return is_empty_ || !first_broken(ask, nullptr); }
   // Why they do not hold; empty: they do.
   std::string broken(const RouteAsk& ask) const;

@@ -58,7 +58,8 @@ RouteFacts Exchange::request_facts() const {
   facts.host = request.host;
   facts.path = path_of(request);
   facts.query = RouteFacts::query_of(request);
-  facts.path_template = runtime_->plan_of(route_).path_template();
+  facts.matched = &runtime_->plan_of(route_).matched(match_);
+  facts.matched->capture(facts.path, facts.groups);
   return facts;
 }
 
@@ -68,14 +69,22 @@ std::size_t Exchange::rewrite(const RoutePlan& plan, http::Forwarding& forwardin
   http::Request& request = context_.request;
   std::size_t growth = 0;
   forwarding.host = plan.host();
-  if (!plan.request_fields().is_empty()) {
-    forwarding.edits = &scratch.edits.expand(plan.request_fields(), request_facts());
+  const bool has_fields = !plan.request_fields().is_empty();
+  if (!has_fields && !plan.rewrites_path() && !plan.query()) return growth;
+  const RouteFacts facts = request_facts();
+  if (has_fields) forwarding.edits = &scratch.edits.expand(plan.request_fields(), facts);
+  if (plan.query()) {
+    scratch.query.clear();
+    plan.query()->append(request.query, facts, scratch.query);
+    growth += scratch.query.size() + 1;
   }
   if (plan.rewrites_path()) {
-    plan.write_path(request_facts(), scratch.target);
+    plan.write_path(facts, scratch.target);
     request.path = scratch.target;
-    growth = request.path.size();
+    growth += request.path.size();
   }
+  // Last: the facts have views of what came.
+  if (plan.query()) request.query = scratch.query.empty() ? std::string_view() : std::string_view(scratch.query);
   return growth;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,7 @@ struct TlsMatch {
 struct GrpcMatch {
   std::string service;                  // with its package
   std::string method;                   // empty: any
+  bool operator==(const GrpcMatch&) const = default;
 };
 
 struct HeaderValue {
@@ -76,30 +78,33 @@ struct DirectResponse {
   std::string body;
 };
 
+struct QueryParameter {
+  std::string name;
+  std::string value;                    // a template
+};
+
+// What happens to the query of a request that passes.
+struct QueryChanges {
+  std::vector<QueryParameter> set;
+  std::vector<QueryParameter> add;
+  std::vector<std::string> remove;
+};
+
 // What a backend is asked for instead.
 struct Rewrite {
   std::string host;
   std::string path;                     // whole, a template
   std::string replace_prefix;           // stands for the route's path_prefix
   bool strip_prefix = false;            // the same, with nothing in its place
+  std::string regex;                    // RE2, of the whole path; what it does not take stays
+  std::string substitution;             // with \1 for what its first group took
+  std::optional<QueryChanges> query;
 };
 
-struct Route {
-  Route();
-  Route(const Route& other);
-  Route(Route&& other) noexcept;
-  Route& operator=(const Route& other);
-  Route& operator=(Route&& other) noexcept;
-  ~Route();
-
-  std::string name;
-  std::vector<std::string> hosts;       // exact or "*.suffix"; none: any host
+// What a request must be like. All that is there must hold.
+struct RouteMatch {
   std::string path;                     // exact
   std::string path_prefix;              // whole segments: "/api" matches "/api" and "/api/x", not "/apix"
-  std::string pool;
-  std::int32_t priority = 0;            // higher first, before specificity
-  std::string hsts;                     // in place of the listener's
-  bool early_data = false;              // safe to be replayed: taken as TLS early data
   std::string path_regex;               // RE2, of the whole path
   std::string path_template;            // "/users/{id}": path_template.h
   std::vector<std::string> methods;     // none: any
@@ -110,6 +115,26 @@ struct Route {
   std::vector<std::string> accept;      // media types with parameters; one of them is asked for by name
   std::optional<TlsMatch> tls;
   std::optional<GrpcMatch> grpc;        // in place of a path
+  bool operator==(const RouteMatch&) const = default;
+};
+
+// A route with one match is that match itself: see matches_of().
+struct Route : RouteMatch {
+  Route();
+  Route(const Route& other);
+  Route(Route&& other) noexcept;
+  Route& operator=(const Route& other);
+  Route& operator=(Route&& other) noexcept;
+  ~Route();
+
+  std::string name;
+  std::vector<std::string> hosts;       // exact or "*.suffix"; none: any host
+  std::vector<std::string> host_regexes;  // RE2, of the whole host; beside hosts
+  std::vector<RouteMatch> matches;      // in place of the route's own: one of them must hold
+  std::string pool;
+  std::int32_t priority = 0;            // higher first, before specificity
+  std::string hsts;                     // in place of the listener's
+  bool early_data = false;              // safe to be replayed: taken as TLS early data
   std::optional<Redirect> redirect;     // in place of a pool
   std::optional<DirectResponse> response;  // the same
   std::optional<Rewrite> rewrite;
@@ -118,6 +143,9 @@ struct Route {
   std::vector<RoutePool> pools;         // in place of a pool: each gets its share
   std::optional<OwnCookie> sticky;      // clients stay with the pool that they got
 };
+
+// Those that the route has, one at least.
+std::span<const RouteMatch> matches_of(const Route& route);
 
 // Where a connection of a passthrough listener goes, by the server name of its ClientHello.
 struct TlsRoute {

@@ -1,4 +1,5 @@
-// Texts of routes with variables: "https://{host}{path}", "{path.id}" of a path_template with {id}. `{{` stands for `{`. Parsed when a config is checked and again when
+// Texts of routes with variables: "https://{host}{path}", "{path.id}" of a path_template with {id}, or a
+// path_regex with (?P<id>...). `{{` stands for `{`. Parsed when a config is checked and again when
 // it is compiled; what was checked parses.
 #pragma once
 

@@ -99,6 +99,11 @@ std::string action_of(const config::Route& route) {
     if (!route.rewrite->path.empty()) add("asks for path " + route.rewrite->path);
     if (!route.rewrite->replace_prefix.empty()) add("path prefix becomes " + route.rewrite->replace_prefix);
     if (route.rewrite->strip_prefix) add("path prefix is stripped");
+    if (!route.rewrite->regex.empty()) add("path " + route.rewrite->regex + " becomes " + route.rewrite->substitution);
+    const config::QueryChanges query = route.rewrite->query.value_or(config::QueryChanges());
+    for (const config::QueryParameter& parameter : query.set) add("query parameter " + parameter.name + " set to " + parameter.value);
+    for (const config::QueryParameter& parameter : query.add) add("query parameter " + parameter.name + " added: " + parameter.value);
+    for (const std::string& name : query.remove) add("query parameter " + name + " removed");
   }
   const auto add_changes = [&add](const char* whose, const config::HeaderChanges& changes) {
     for (const config::HeaderValue& field : changes.set) add(std::string(whose) + " field " + field.name + " set to " + field.value);
@@ -183,10 +188,12 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   const std::string subject = text_param(params, "client_subject");
   if (target->is_https) ask.tls = {"TLSv1.3", target->host, subject};  // as the clients of today would
   const Router router(config.routes);
-  const std::size_t route = router.match(ask);
+  const auto [route, match] = router.find(ask);
   Json why = Json::array();
   for (const Router::Reason& reason : router.explain(ask)) {
-    why.push_back({{"route", config.routes[reason.route].name}, {"is_match", reason.is_match}, {"why", reason.why}});
+    const config::Route& asked = config.routes[reason.route];
+    Json& added = why.emplace_back(Json{{"route", asked.name}, {"is_match", reason.is_match}, {"why", reason.why}});
+    if (!asked.matches.empty()) added["match"] = reason.match + 1;
   }
   Json answer = {{"host", target->host}, {"path", path}, {"route", nullptr}, {"pool", nullptr}, {"status", 404},
                  {"why", std::move(why)}, {"backends", Json::array()}};
@@ -194,6 +201,7 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   if (route == Router::kNoRoute) return answer;
   answer["route"] = config.routes[route].name;
   const config::Route& chosen = config.routes[route];
+  if (!chosen.matches.empty()) answer["match"] = std::to_string(match + 1) + " of " + std::to_string(chosen.matches.size());
   if (!chosen.pool.empty()) answer["pool"] = chosen.pool;
   answer["status"] = nullptr;
   if (chosen.redirect) answer["status"] = chosen.redirect->status;

@@ -49,6 +49,23 @@ TEST(Explain, SaysWhatARouteThatAnswersAnswers) {
   EXPECT_EQ(answer["why"][0]["why"], "method POST is none of its methods");
 }
 
+TEST(Explain, NamesTheMatchThatTakesTheRequest) {
+  config::Config config = site();
+  config::RouteMatch old, older;
+  old.path_prefix = "/old";
+  older.path_prefix = "/older";
+  config.routes[1].matches = {old, older};
+  const control::NodeReport report;
+  const auto answer = explain_request(config, {{"method", "GET"}, {"url", "http://a.example/older/x"}}, {report});
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ((*answer)["match"], "2 of 2");
+  const Json& why = (*answer)["why"];
+  ASSERT_EQ(why.size(), 3u);
+  EXPECT_FALSE(why[1].contains("match")) << "it has one only";
+  EXPECT_EQ(why[0], (Json{{"route", "moved"}, {"match", 2}, {"is_match", true}, {"why", "any host, path prefix /older"}}));
+  EXPECT_EQ(why[2]["match"], 1);
+}
+
 TEST(Explain, WantsAnAddressWhereARouteLooksAtIt) {
   EXPECT_EQ(explain("GET", "http://a.example/api?v=2")["why"][0]["why"], "no client address was given");
   EXPECT_EQ(explain("GET", "http://a.example/api?v=2", "11.0.0.1")["why"][0]["why"], "client 11.0.0.1 is none of its clients");
