@@ -29,6 +29,7 @@ const Exchange::StepEntry Exchange::kSteps[] = {
     {"send request head", &Exchange::send},
     {"relay bodies", &Exchange::relay},
     {"wait before a retry", &Exchange::pause},
+    {"send the route's own text", &Exchange::send_text},
     {"finish", &Exchange::finish},
 };
 

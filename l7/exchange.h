@@ -41,7 +41,7 @@ class Exchange {
   void on_backend_event() { client_->on_backend_event(); }
 
  private:
-  enum Step : std::uint8_t { kMatchRoute, kChooseBackend, kLease, kConnect, kSend, kRelay, kPause, kFinish, kIdle };
+  enum Step : std::uint8_t { kMatchRoute, kChooseBackend, kLease, kConnect, kSend, kRelay, kPause, kAnswer, kFinish, kIdle };
   enum class Next : std::uint8_t { kGo, kWait, kDone, kAbort };
   struct StepEntry;
   static const StepEntry kSteps[];
@@ -54,6 +54,7 @@ class Exchange {
   Next send();
   Next relay();
   Next pause();
+  Next send_text();
   Next finish();
 
   Outcome run_steps();
@@ -80,6 +81,7 @@ class Exchange {
   Next answer(std::uint16_t status, std::string_view why, std::string_view detail = {});
   Next answer_by_route(const RoutePlan& plan);
   Next send_answer(std::string_view text, std::size_t fields);
+  Next begin_answer(std::string_view text, std::size_t fields);
   Next answer_grpc(std::uint16_t status, std::string_view why);
   Next break_off(std::string_view why);
   Next refuse_over_limit(std::string_view why);
@@ -189,6 +191,7 @@ class Exchange {
   std::string request_id_;  // only when it is the client's own
   std::string websocket_key_;  // ours, for a client that has none (HTTP/2)
   std::string_view reason_;    // of our refusal, in a word
+  std::string_view unsent_answer_;  // of the route's own text
   std::string method_, host_, path_, error_;  // for the log
   EventLoop::Clock::time_point started_{};
   EventLoop::Clock::time_point expires_{};  // by grpc-timeout; the clock's largest: never

@@ -103,7 +103,7 @@ Exchange::Next Exchange::answer_by_route(const RoutePlan& plan) {
   if (is_grpc_) return answer_grpc(status_, "this route has an answer of its own");
   const http::FieldEdits& own = scratch.answer.expand(plan.answer_fields(), facts);
   for (const http::Field& field : own.written) fields.add(field);
-  return send_answer(plan.body(), own.size);
+  return begin_answer(plan.body(), own.size);
 }
 
 }  // namespace gatehouse::l7
