@@ -1,7 +1,7 @@
 // Puts fields together, and paths with another prefix.
 #include "l7/route_plan.h"
 
-#include "common/check.h"
+#include <algorithm>
 
 namespace gatehouse::l7 {
 namespace {
@@ -10,7 +10,9 @@ constexpr std::size_t kAroundField = 4;  // ": " and CRLF
 
 config::HeaderChanges answer_headers(const config::Route& route) {
   config::HeaderChanges changes;
-  if (route.response) changes.add = route.response->headers;
+  if (!route.response) return changes;
+  changes.add = route.response->headers;
+  if (!route.response->content_type.empty()) changes.add.push_back({"Content-Type", route.response->content_type});
   return changes;
 }
 
@@ -57,7 +59,7 @@ const http::FieldEdits& FieldScratch::add(http::Field field) {
   return edits_;
 }
 
-RoutePlan::RoutePlan(const config::Route& route)
+RoutePlan::RoutePlan(const config::Route& route, std::string_view file)
     : request_fields_(route.request_headers),
       response_fields_(route.response_headers),
       answer_fields_(answer_headers(route)),
@@ -65,6 +67,7 @@ RoutePlan::RoutePlan(const config::Route& route)
       response_(route.response),
       rewrite_(route.rewrite.value_or(config::Rewrite())) {
   for (const config::RouteMatch& match : config::matches_of(route)) matched_.emplace_back(match);
+  if (response_ && !response_->file.empty()) response_->body = file;
   if (redirect_ && !redirect_->target.empty()) target_.emplace(redirect_->target);
   if (!rewrite_.path.empty()) new_path_.emplace(rewrite_.path);
   if (!rewrite_.regex.empty()) regex_.emplace(rewrite_.regex);

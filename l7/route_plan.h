@@ -62,7 +62,8 @@ struct RouteScratch {
 
 class RoutePlan {
  public:
-  explicit RoutePlan(const config::Route& route);
+  // `file`: what the file of its response says.
+  RoutePlan(const config::Route& route, std::string_view file);
 
   const HeaderPlan& request_fields() const { return request_fields_; }
   const HeaderPlan& response_fields() const { return response_fields_; }

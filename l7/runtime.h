@@ -58,7 +58,7 @@ class Runtime {
  private:
   explicit Runtime(config::Config config);
   Status add_listener(const config::Listener& listener, const TlsFiles& files, WorkerContext& context);
-  void add_route(const config::Route& route, WorkerContext& context);
+  void add_route(const config::Route& route, const TlsFiles& files, WorkerContext& context);
   Status add_pool(const config::Pool& pool, const TlsFiles& files, WorkerContext& context);
 
   Pool* find_pool(std::string_view name) const;

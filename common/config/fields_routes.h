@@ -23,7 +23,7 @@ inline constexpr auto kFields<HeaderValue> = std::tuple{
     field("name", &HeaderValue::name, "Name of the field.", kRequired),
     field("value", &HeaderValue::value,
           "Its value; `{client_address}`, `{request_id}`, `{route}`, `{sni}`, `{scheme}`, `{host}`, `{path}` and `{query}` (with its `?`) "
-          "stand for what they name, `{path.id}` for the `{id}` of a path_template, `{{` for a brace.",
+          "stand for what they name, `{path.id}` for the `{id}` of a path_template or the group `(?P<id>...)` of a path_regex, `{{` for a brace.",
           kRequired),
 };
 
@@ -50,6 +50,8 @@ inline constexpr auto kFields<DirectResponse> = std::tuple{
     field("status", &DirectResponse::status, "Status code.", kOptional, 200, 599),
     field("headers", &DirectResponse::headers, "Fields of the response; without a Content-Type it is plain text."),
     field("body", &DirectResponse::body, "Text of the body."),
+    field("file", &DirectResponse::file, "File of the body, up to 256 KiB: read with the config, and again when it is replaced.", kPath),
+    field("content_type", &DirectResponse::content_type, "Content-Type of the body; default: plain text in UTF-8."),
 };
 
 template <>

@@ -76,6 +76,9 @@ struct DirectResponse {
   std::uint16_t status = 200;
   std::vector<HeaderValue> headers;
   std::string body;
+  std::string file;                     // in place of the body
+  std::string content_type;
+  static constexpr std::size_t kMostBytes = 256 << 10;  // of the file
 };
 
 struct QueryParameter {
@@ -142,6 +145,7 @@ struct Route : RouteMatch {
   HeaderChanges response_headers;
   std::vector<RoutePool> pools;         // in place of a pool: each gets its share
   std::optional<OwnCookie> sticky;      // clients stay with the pool that they got
+  int line = 0;                         // of the file, for what is found out after it was read
 };
 
 // Those that the route has, one at least.

@@ -194,9 +194,24 @@ class ActionValidator : Validator {
     const std::string where = at("route", i, "response"), label = "[[route]].response ";
     const bool is_bodiless = response.status == 205 || response.status == 304;
     if (is_bodiless) error(where + ".status", label + "status: expected one that says something by itself, found " + std::to_string(response.status));
-    if (response.status == 204 && !response.body.empty()) error(where + ".body", label + "body: expected none with status 204");
+    const bool has_body = !response.body.empty(), has_file = !response.file.empty();
+    if (response.status == 204 && has_body) error(where + ".body", label + "body: expected none with status 204");
+    if (response.status == 204 && has_file) error(where + ".file", label + "file: expected none with status 204");
+    if (has_body && has_file) error(where + ".file", "[[route]].response has body and file: expected one of them");
+    check_content_type(where, label, response);
     for (std::size_t k = 0; k < response.headers.size(); ++k) {
       check_field(where + ".headers[" + std::to_string(k) + "]", label + "headers", response.headers[k], false, true);
+    }
+  }
+
+  void check_content_type(const std::string& where, const std::string& label, const DirectResponse& response) {
+    const std::string& type = response.content_type;
+    if (type.empty()) return;
+    const bool is_good = is_field_value(type) && type.find('/') != std::string::npos && type.find('{') == std::string::npos;
+    expect(is_good, where + ".content_type", label + "content_type", "a media type such as \"text/html; charset=utf-8\"", type);
+    const auto names_it = [](const HeaderValue& field) { return in_lower_case(field.name) == "content-type"; };
+    if (std::any_of(response.headers.begin(), response.headers.end(), names_it)) {
+      error(where + ".content_type", "[[route]].response has content_type and a field Content-Type: expected one of them");
     }
   }
 

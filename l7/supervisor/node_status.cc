@@ -93,7 +93,11 @@ std::string action_of(const config::Route& route) {
     if (to.query && to.query->empty()) where += ", no query";
     add("redirect " + std::to_string(to.status) + " to " + where);
   }
-  if (route.response) add("response " + std::to_string(route.response->status) + ", " + std::to_string(route.response->body.size()) + " bytes");
+  if (route.response) {
+    const std::string& file = route.response->file;
+    add("response " + std::to_string(route.response->status) + ", " +
+        (file.empty() ? std::to_string(route.response->body.size()) + " bytes" : "the file " + file));
+  }
   if (route.rewrite) {
     if (!route.rewrite->host.empty()) add("asks for host " + route.rewrite->host);
     if (!route.rewrite->path.empty()) add("asks for path " + route.rewrite->path);

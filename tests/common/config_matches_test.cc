@@ -1,4 +1,4 @@
-// Rules about routes with several matches, hosts by regex, rewritten paths and queries: errors name the match, and what is
+// Rules about routes with several matches, hosts by regex, rewritten paths and queries, files of responses: errors name the match, and what is
 // hidden is said of the match that is.
 #include <gtest/gtest.h>
 
@@ -141,6 +141,27 @@ TEST(RegexBudget, NamesTheRouteThatGoesBeyondTheConfigs) {
             std::string::npos)
       << found;
 }
+
+const std::string kAnswer = "[[route]]\nname = \"r\"\n";
+const Row kAnswers[] = {
+    {"Good", "response = { file = \"x.html\", content_type = \"text/html\" }\n", ""},
+    {"FileAndBody", "response = { file = \"x.html\", body = \"x\" }\n",
+     "f:3: [[route]].response has body and file: expected one of them"},
+    {"FileOf204", "response = { status = 204, file = \"x.html\" }\n",
+     "f:3: [[route]].response file: expected none with status 204"},
+    {"ContentType", "response = { body = \"x\", content_type = \"html\" }\n",
+     "f:3: [[route]].response content_type: expected a media type such as \"text/html; charset=utf-8\", "
+     "found \"html\""},
+    {"ContentTypeTwice",
+     "response = { body = \"x\", content_type = \"text/html\", headers = [{ name = \"content-type\", value = "
+     "\"a/b\" }] }\n",
+     "f:3: [[route]].response has content_type and a field Content-Type: expected one of them"},
+};
+class AnswerConfig : public testing::TestWithParam<Row> {};
+TEST_P(AnswerConfig, IsAnsweredWith) {
+  EXPECT_EQ(findings_of(kAnswer + GetParam().toml), GetParam().findings) << GetParam().toml;
+}
+INSTANTIATE_TEST_SUITE_P(Answers, AnswerConfig, testing::ValuesIn(kAnswers), name_of);
 
 }  // namespace
 }  // namespace gatehouse::config
