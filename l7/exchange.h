@@ -61,7 +61,8 @@ class Exchange {
   void begin(ClientSide& client);
   void remember_request();
   void look_for_grpc();
-  RouteAsk asked() const;
+  RouteAsk asked();
+  CountryCode find_country() const;
   RouteFacts facts() const;
   RouteFacts request_facts() const;
   Next write_backend_head();
@@ -141,6 +142,7 @@ class Exchange {
   const Runtime::Listener* listener_ = nullptr;
   std::size_t route_ = Router::kNoRoute;
   std::size_t match_ = 0;  // of the route
+  CountryCode country_;    // of the client
   Pool* pool_ = nullptr;
   std::uint64_t place_ = 0;   // of the client, among the pools of its route
   bool sets_sticky_ = false;  // the client is to keep it

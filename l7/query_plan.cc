@@ -19,6 +19,11 @@ QueryPlan::QueryPlan(const config::QueryChanges& changes) : dropped_(changes.rem
   for (const config::QueryParameter& parameter : changes.add) write(parameter);
 }
 
+bool QueryPlan::has(config::Variable variable) const {
+  return std::any_of(written_.begin(), written_.end(),
+                     [variable](const Written& parameter) { return parameter.value.has(variable); });
+}
+
 bool QueryPlan::is_dropped(std::string_view parameter) const {
   const auto is_its = [parameter](const std::string& name) {
     return any_parameter(parameter, name, [](std::string_view) { return true; });

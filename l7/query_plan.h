@@ -14,6 +14,7 @@ namespace gatehouse::l7 {
 class QueryPlan {
  public:
   explicit QueryPlan(const config::QueryChanges& changes);
+  bool has(config::Variable variable) const;
   // Behind what `out` has: without '?', empty when nothing is left.
   void append(std::string_view query, const RouteFacts& facts, std::string& out) const;
 

@@ -152,7 +152,7 @@ const char* TlsTest::broken(const TlsFacts& facts) const {
 }
 
 RouteConditions::RouteConditions(const config::RouteMatch& match)
-    : methods_(match.methods), clients_(match.clients), is_grpc_(match.grpc.has_value()) {
+    : methods_(match.methods), clients_(match.clients), countries_(match.countries), is_grpc_(match.grpc.has_value()) {
   const auto add = [this](ValueTest::Source source, const std::vector<config::ValueMatch>& values) {
     for (const config::ValueMatch& value : values) values_.emplace_back(source, value);
   };
@@ -161,7 +161,7 @@ RouteConditions::RouteConditions(const config::RouteMatch& match)
   add(ValueTest::Source::kQuery, match.query);
   for (const std::string& type : match.accept) accept_.push_back(*MediaType::parse(type));
   if (match.tls) tls_.emplace(*match.tls);
-  is_empty_ = methods_.empty() && clients_.empty() && values_.empty() && accept_.empty() && !tls_ && !is_grpc_;
+  is_empty_ = methods_.empty() && clients_.empty() && countries_.empty() && values_.empty() && accept_.empty() && !tls_ && !is_grpc_;
 }
 
 bool RouteConditions::first_broken(const RouteAsk& ask, std::string* why) const {
@@ -172,6 +172,10 @@ bool RouteConditions::first_broken(const RouteAsk& ask, std::string* why) const 
   const auto is_near = [&ask](const IpPrefix& prefix) { return prefix.contains(ask.client); };
   if (!clients_.empty() && std::none_of(clients_.begin(), clients_.end(), is_near)) {
     if (why) *why = ask.client.is_unspecified() ? "no client address was given" : "client " + to_string(ask.client) + " is none of its clients";
+    return true;
+  }
+  if (!countries_.empty() && std::find(countries_.begin(), countries_.end(), ask.country) == countries_.end()) {
+    if (why) *why = ask.country.empty() ? "the client's country is not known" : "the client's country " + std::string(ask.country) + " is none of its countries";
     return true;
   }
   for (const ValueTest& value : values_) {

@@ -26,6 +26,10 @@ HeaderPlan::HeaderPlan(const config::HeaderChanges& changes) : dropped_(changes.
   for (const config::HeaderValue& field : changes.add) written_.push_back({field.name, Template(field.value)});
 }
 
+bool HeaderPlan::has(config::Variable variable) const {
+  return std::any_of(written_.begin(), written_.end(), [variable](const Written& field) { return field.value.has(variable); });
+}
+
 const http::FieldEdits& FieldScratch::expand(const HeaderPlan& plan, const RouteFacts& facts) {
   std::size_t size = 0;
   edits_.size = 0;
@@ -73,6 +77,12 @@ RoutePlan::RoutePlan(const config::Route& route, std::string_view file)
   if (!rewrite_.regex.empty()) regex_.emplace(rewrite_.regex);
   if (rewrite_.query) query_.emplace(*rewrite_.query);
   if (route.sticky) sticky_.emplace(*route.sticky, "sticky");
+}
+
+bool RoutePlan::names_country() const {
+  constexpr config::Variable kCountry = config::Variable::kClientCountry;
+  return request_fields_.has(kCountry) || response_fields_.has(kCountry) || answer_fields_.has(kCountry) || (target_ && target_->has(kCountry)) ||
+         (new_path_ && new_path_->has(kCountry)) || (query_ && query_->has(kCountry));
 }
 
 // The whole request is said again, host included: a path that begins with "//" alone would name another host

@@ -24,6 +24,7 @@ class HeaderPlan {
  public:
   explicit HeaderPlan(const config::HeaderChanges& changes);
   bool is_empty() const { return dropped_.empty() && written_.empty(); }
+  bool has(config::Variable variable) const;
 
  private:
   friend class FieldScratch;
@@ -64,6 +65,9 @@ class RoutePlan {
  public:
   // `file`: what the file of its response says.
   RoutePlan(const config::Route& route, std::string_view file);
+
+  // Whether {client.country} stands somewhere.
+  bool names_country() const;
 
   const HeaderPlan& request_fields() const { return request_fields_; }
   const HeaderPlan& response_fields() const { return response_fields_; }

@@ -14,12 +14,14 @@ std::string_view path_of(const http::Request& request) { return request.path.emp
 
 }  // namespace
 
-RouteAsk Exchange::asked() const {
+RouteAsk Exchange::asked() {
   const http::Request& request = context_.request;
   const ClientConnection& connection = client_->connection();
   RouteAsk ask{request.host, request.path, request.method, request.query, &request.fields, connection.arrival().client.address};
   if (runtime_->router().looks_at_client()) ask.client = true_client_address();
   if (runtime_->router().looks_at_tls()) ask.tls = tls_facts();
+  country_ = runtime_->asks_for_country() ? find_country() : CountryCode();
+  ask.country = country_.view();
   return ask;
 }
 
@@ -30,6 +32,16 @@ TlsFacts Exchange::tls_facts() const {
   const ClientCertificate* certificate = wire.stream().client_certificate();
   if (certificate && certificate->verified == "SUCCESS") facts.client_subject = certificate->subject;
   return facts;
+}
+
+// What a proxy that is believed says goes before what its own address would come to.
+CountryCode Exchange::find_country() const {
+  const std::string& header = runtime_->config().countries.header;
+  if (!header.empty() && client_->connection().is_trusted()) {
+    const http::Field* field = context_.request.fields.find(header);
+    if (const auto said = CountryCode::parse(field ? field->value : std::string_view())) return *said;
+  }
+  return runtime_->countries().find(true_client_address());
 }
 
 IpAddress Exchange::true_client_address() const {
@@ -44,6 +56,7 @@ RouteFacts Exchange::facts() const {
   ClientConnection& connection = client_->connection();
   RouteFacts facts;
   facts.client_address = connection.address();
+  facts.client_country = country_.view();
   facts.request_id = request_id();
   facts.route = runtime_->config().routes[route_].name;
   facts.sni = connection.wire().tls().server_name;

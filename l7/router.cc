@@ -55,6 +55,7 @@ void Router::add(const config::RouteMatch& match, Found found, const std::vector
   conditions_.emplace_back(match);
   if (!match.path_template.empty()) templates_.emplace(rule, *config::PathTemplate::parse(match.path_template));
   looks_at_client_ |= !match.clients.empty();
+  looks_at_country_ |= !match.countries.empty();
   looks_at_tls_ |= match.tls.has_value();
   Candidate candidate = candidate_of(match, rule);
   candidate.found = found;
@@ -89,7 +90,7 @@ bool Router::goes_before(const Candidate& left, const Candidate& right, const st
     return std::tuple(-route.priority, candidate.host.kind, candidate.host.kind == HostKind::kWildcard ? most_first(candidate.host.text.size()) : 0,
                       candidate.path_kind, most_first(candidate.length), match.methods.empty(),
                       most_first(match.headers.size() + match.cookies.size() + !match.accept.empty()), most_first(match.query.size()),
-                      match.clients.empty(), !match.tls);
+                      match.clients.empty(), match.countries.empty(), !match.tls);
   };
   return key(left) < key(right);
 }

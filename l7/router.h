@@ -2,7 +2,7 @@
 //
 // A route has one match or several, and each has its place in the order (DESIGN.md §5, after the Gateway API): priority; then
 // exact host before the longest "*.suffix" before a host's regex before any host; then exact path before the longest template before the longest regex before the longest prefix; then a method, more header fields (Accept too) and cookies,
-// more query parameters, clients, TLS; ties go to the route that comes first in the file, and to its first match.
+// more query parameters, clients, countries, TLS; ties go to the route that comes first in the file, and to its first match.
 //
 // A host's routes are found by hash of the whole path and of its leading segments, of the lengths that some route has: the
 // cost follows from what a request could match, not from the number of routes. Its regexes are one set, asked once.
@@ -40,6 +40,8 @@ class Router {
 
   // Whether RouteAsk::client matters to any route.
   bool looks_at_client() const { return looks_at_client_; }
+  // The same of RouteAsk::country.
+  bool looks_at_country() const { return looks_at_country_; }
   // The same of RouteAsk::tls.
   bool looks_at_tls() const { return looks_at_tls_; }
 
@@ -122,6 +124,7 @@ class Router {
   RegexSet host_regexes_;              // the same
   Paths any_;
   bool looks_at_client_ = false;
+  bool looks_at_country_ = false;
   bool looks_at_tls_ = false;
 };
 

@@ -27,6 +27,8 @@ std::string_view RouteFacts::value(const config::TemplatePart& part) const {
   switch (*part.variable) {
     case Variable::kClientAddress:
       return client_address;
+    case Variable::kClientCountry:
+      return client_country;
     case Variable::kRequestId:
       return request_id;
     case Variable::kRoute:
@@ -71,6 +73,13 @@ void Template::append_encoded(const RouteFacts& facts, std::string& out) const {
     l7::append_encoded(part.variable ? facts.value(part) : std::string_view(part.text),
                        is_encoded ? Escapes::kAreKept : Escapes::kAreText, out);
   }
+}
+
+bool Template::has(config::Variable variable) const {
+  for (const config::TemplatePart& part : parts_) {
+    if (part.variable == variable) return true;
+  }
+  return false;
 }
 
 void append_encoded(std::string_view text, Escapes escapes, std::string& out) {

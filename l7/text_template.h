@@ -13,7 +13,7 @@ namespace gatehouse::l7 {
 
 // What variables stand for. Those of the request are empty once its head is gone.
 struct RouteFacts {
-  std::string_view client_address, request_id, route, sni, scheme, host, path;
+  std::string_view client_address, client_country, request_id, route, sni, scheme, host, path;
   std::string_view query;  // with its '?'
   static std::string_view query_of(const http::Request& request);
 
@@ -30,6 +30,7 @@ class Template {
   void append(const RouteFacts& facts, std::string& out) const;
   // As a value of a query: a part of the path is encoded already, anything else is not.
   void append_encoded(const RouteFacts& facts, std::string& out) const;
+  bool has(config::Variable variable) const;
 
  private:
   std::vector<config::TemplatePart> parts_;

@@ -71,6 +71,7 @@ std::string explain_report(const Json& result) {
   if (!sent.empty()) facts.add("path", text_of(member(result, "path")) + ", which " + sent + " stands for");
   facts.add("route", text_of(member(result, "route")));
   if (const std::string match = text_of(member(result, "match")); !match.empty()) facts.add("match", match);
+  if (const std::string country = text_of(member(result, "country")); !country.empty()) facts.add("country", country);
   facts.add("pool", text_of(member(result, "pool")));
   facts.add("sticky", text_of(member(result, "sticky")));
   facts.add("status", status);

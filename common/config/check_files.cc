@@ -25,6 +25,7 @@ std::vector<Finding> check_files(const Loaded& loaded) {
       check(at("route", i, "response.file"), "[[route]] " + quoted(route.name) + " response.file",
             route.response->file, DirectResponse::kMostBytes);
   }
+  check("countries.database", "[countries] database", loaded.config.countries.database, std::size_t{1} << 30);
   return findings.sorted();
 }
 

@@ -22,7 +22,7 @@ template <>
 inline constexpr auto kFields<HeaderValue> = std::tuple{
     field("name", &HeaderValue::name, "Name of the field.", kRequired),
     field("value", &HeaderValue::value,
-          "Its value; `{client_address}`, `{request_id}`, `{route}`, `{sni}`, `{scheme}`, `{host}`, `{path}` and `{query}` (with its `?`) "
+          "Its value; `{client_address}`, `{client.country}`, `{request_id}`, `{route}`, `{sni}`, `{scheme}`, `{host}`, `{path}` and `{query}` (with its `?`) "
           "stand for what they name, `{path.id}` for the `{id}` of a path_template or the group `(?P<id>...)` of a path_regex, `{{` for a brace.",
           kRequired),
 };
@@ -104,6 +104,7 @@ inline constexpr auto kFields<RouteMatch> = std::tuple{
     field("cookies", &RouteMatch::cookies, "Cookies: the same."),
     field("query", &RouteMatch::query, "Query parameters, decoded: the same."),
     field("clients", &RouteMatch::clients, "Addresses of clients; none: any. Behind a trusted proxy, whom X-Forwarded-For names."),
+    field("countries", &RouteMatch::countries, "Countries of the client, as [countries] tells: \"DE\", \"AT\"; none: any."),
     field("accept", &RouteMatch::accept,
           "Media types, one of which the client's Accept names, with these parameters: \"application/vnd.api+json;version=2\". Wildcards of the client name none."),
     field("tls", &RouteMatch::tls, "What TLS with the client must be like; in the clear it does not hold."),

@@ -115,6 +115,7 @@ struct RouteMatch {
   std::vector<ValueMatch> cookies;
   std::vector<ValueMatch> query;
   std::vector<IpPrefix> clients;        // one of them; none: any
+  std::vector<std::string> countries;   // of the client: one of them; none: any
   std::vector<std::string> accept;      // media types with parameters; one of them is asked for by name
   std::optional<TlsMatch> tls;
   std::optional<GrpcMatch> grpc;        // in place of a path

@@ -13,7 +13,7 @@
 
 namespace gatehouse::config {
 
-enum class Variable : std::uint8_t { kClientAddress, kRequestId, kRoute, kSni, kScheme, kHost, kPath, kQuery, kSegment };
+enum class Variable : std::uint8_t { kClientAddress, kClientCountry, kRequestId, kRoute, kSni, kScheme, kHost, kPath, kQuery, kSegment };
 // Whether it is of the request itself, and so gone when the response is there.
 constexpr bool is_of_request(Variable variable) { return variable >= Variable::kHost; }
 

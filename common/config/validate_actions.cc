@@ -98,6 +98,10 @@ class ActionValidator : Validator {
       return std::nullopt;
     }
     for (const TemplatePart& part : *parts) {
+      if (part.variable == Variable::kClientCountry && !knows_countries(config_)) {
+        error(where, label + ": {client.country}: expected [countries] with a database or a header");
+        return std::nullopt;
+      }
       if (part.variable != Variable::kSegment) continue;
       for (std::size_t k = 0; k < variables_.size(); ++k) {
         const std::vector<std::string>& known = variables_[k];

@@ -67,6 +67,15 @@ class MatchValidator : Validator {
         error(in("methods"),
               label_ + " methods: expected a method such as \"GET\", in capitals, found " + quoted(method));
     }
+    for (const std::string& country : match_.countries) {
+      const bool is_good = country.size() == 2 && std::all_of(country.begin(), country.end(), is_capital);
+      if (!is_good)
+        error(in("countries"),
+              label_ + " countries: expected two capitals such as \"DE\", found " + quoted(country));
+    }
+    if (!match_.countries.empty() && !knows_countries(config_)) {
+      error(in("countries"), label_ + " countries: expected [countries] with a database or a header");
+    }
     for (const std::string& type : match_.accept) {
       if (MediaType::parse(type)) continue;
       error(

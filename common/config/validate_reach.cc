@@ -31,6 +31,7 @@ class Key {
     std::vector<std::string> clients;
     for (const IpPrefix& client : match.clients) clients.push_back(to_string(client));
     add_sorted('c', std::move(clients));
+    add_sorted('G', match.countries);
     add_sorted('a', match.accept);
     if (match.tls) {
       add_sorted('v', match.tls->versions);
@@ -74,14 +75,15 @@ class Key {
 
 bool has_same_conditions(const RouteMatch& left, const RouteMatch& right) {
   const auto conditions = [](const RouteMatch& match) {
-    return std::tie(match.methods, match.headers, match.cookies, match.query, match.accept, match.tls);
+    return std::tie(match.methods, match.headers, match.cookies, match.query, match.accept, match.tls,
+                    match.countries);
   };
   return conditions(left) == conditions(right) && left.clients.empty() && right.clients.empty();
 }
 
 bool has_conditions(const RouteMatch& match) {
   return !match.methods.empty() || !match.headers.empty() || !match.cookies.empty() || !match.query.empty() ||
-         !match.clients.empty() || !match.accept.empty() || match.tls;
+         !match.clients.empty() || !match.countries.empty() || !match.accept.empty() || match.tls;
 }
 
 bool covers_hosts(const Route& wide, const Route& narrow) {

@@ -18,6 +18,9 @@ inline std::string at(const char* section, std::size_t index, const char* key = 
 }
 inline std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
+// Whether the country of a client can be known.
+inline bool knows_countries(const Config& config) { return !config.countries.database.empty() || !config.countries.header.empty(); }
+
 // Why RE2 does not take it; empty: it does.
 std::string regex_error(const std::string& pattern);
 

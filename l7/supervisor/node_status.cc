@@ -1,5 +1,6 @@
 #include "l7/supervisor/node_status.h"
 
+#include "l7/country_table.h"
 #include "l7/http/message.h"
 #include "l7/router.h"
 #include "l7/path_rules.h"
@@ -165,6 +166,14 @@ const config::Listener* listener_of(const config::Config& config, const std::str
   return found == config.listeners.end() ? nullptr : &*found;
 }
 
+// As though a trusted proxy had sent the request.
+CountryCode country_of(const config::Config& config, const RouteAsk& ask, const ExplainFacts& facts) {
+  const http::Field* field = config.countries.header.empty() ? nullptr : ask.fields->find(config.countries.header);
+  if (const auto said = CountryCode::parse(field ? field->value : std::string_view())) return *said;
+  if (!facts.files || ask.client.is_unspecified()) return {};
+  return CountryTable::from_bytes(facts.files->text_of(config.countries.database)).find(ask.client);
+}
+
 }  // namespace
 
 Result<Json> explain_request(const config::Config& config, const Json& params, const ExplainFacts& facts) {
@@ -191,6 +200,8 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   RouteAsk ask{target->host, path, method, target->query, &fields, address.value_or(IpAddress())};
   const std::string subject = text_param(params, "client_subject");
   if (target->is_https) ask.tls = {"TLSv1.3", target->host, subject};  // as the clients of today would
+  const CountryCode country = country_of(config, ask, facts);
+  ask.country = country.view();
   const Router router(config.routes);
   const auto [route, match] = router.find(ask);
   Json why = Json::array();
@@ -203,6 +214,7 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
                  {"why", std::move(why)}, {"backends", Json::array()}};
   if (path != target->path) answer["path_sent"] = target->path;
   if (route == Router::kNoRoute) return answer;
+  if (!country.view().empty()) answer["country"] = country.view();
   answer["route"] = config.routes[route].name;
   const config::Route& chosen = config.routes[route];
   if (!chosen.matches.empty()) answer["match"] = std::to_string(match + 1) + " of " + std::to_string(chosen.matches.size());

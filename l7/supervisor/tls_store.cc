@@ -11,6 +11,7 @@
 #include "common/files.h"
 #include "common/log.h"
 #include "common/ocsp.h"
+#include "l7/supervisor/country_database.h"
 #include "l7/tls/client_context.h"
 #include "l7/tls/trust.h"
 
@@ -64,6 +65,11 @@ std::vector<TlsStore::Unit> TlsStore::units_of(const config::Config& config) {
     unit.route = &route;
     add(unit, {route.response->file});
   }
+  if (!config.countries.database.empty()) {
+    Unit unit{config.file + ": [countries] database", {}};
+    unit.is_countries = true;
+    add(unit, {config.countries.database});
+  }
   return units;
 }
 
@@ -80,6 +86,11 @@ Status TlsStore::read_unit(const Unit& unit, TlsFiles& files) const {
 
 // As workers want it.
 Result<TlsFile> TlsStore::content_of(const Unit& unit, const std::string& file, std::string text) const {
+  if (unit.is_countries) {
+    const auto countries = read_countries(text);
+    if (!countries) return countries.error();
+    return TlsFile{countries->to_bytes()};
+  }
   constexpr std::size_t kMostBytes = config::DirectResponse::kMostBytes;
   if (unit.route && text.size() > kMostBytes) {
     return Error{"expected at most " + to_string(ByteSize{kMostBytes}) + ", found " + std::to_string(text.size()) + " bytes"};

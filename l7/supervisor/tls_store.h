@@ -1,4 +1,4 @@
-// The files that workers need as the node uses them, those of TLS and bodies of responses: read and
+// The files that workers need as the node uses them, those of TLS, bodies of responses, the database of countries: read and
 // checked before a config is taken, watched from then on.
 // What is replaced on disk and is good is handed to on_change; what is bad, or does not fit together, is
 // logged and the earlier one stays in use. Certificate and key may be replaced one after the other: they are
@@ -40,6 +40,7 @@ class TlsStore {
     const config::Listener* clients = nullptr;
     const config::Pool* pool = nullptr;
     const config::Route* route = nullptr;
+    bool is_countries = false;
   };
   struct Signature {
     std::uint64_t device = 0, inode = 0, size = 0;

@@ -1,4 +1,4 @@
-// Rules about routes with several matches, hosts by regex, rewritten paths and queries, files of responses: errors name the match, and what is
+// Rules about routes with several matches, hosts by regex and countries: errors name the match, and what is
 // hidden is said of the match that is.
 #include <gtest/gtest.h>
 
@@ -82,6 +82,32 @@ const Row kHosts[] = {
      "f:7: [[route]] path_regex: expected at most 9 groups, found 10; (?:...) is none"},
 };
 INSTANTIATE_TEST_SUITE_P(Hosts, MatchConfig, testing::ValuesIn(kHosts), name_of);
+
+const std::string kCountries =
+    "[countries]\nheader = \"CF-IPCountry\"\n[[listener]]\nname = \"l\"\naddresses = "
+    "[\"127.0.0.1:80\"]\ntrusted_proxies = [\"10.0.0.1\"]\n";
+const Row kOfCountries[] = {
+    {"Good",
+     "countries = [\"DE\", \"AT\"]\nrequest_headers = { set = [{ name = \"X\", value = \"{client.country}\" "
+     "}] }\n" +
+         kCountries,
+     ""},
+    {"Unknown", "countries = [\"DE\"]\n",
+     "f:7: [[route]] countries: expected [countries] with a database or a header"},
+    {"UnknownVariable", "request_headers = { set = [{ name = \"X\", value = \"{client.country}\" }] }\n",
+     "f:7: [[route]].request_headers set: {client.country}: expected [countries] with a database or a "
+     "header"},
+    {"Letters", "countries = [\"de\"]\n" + kCountries,
+     "f:7: [[route]] countries: expected two capitals such as \"DE\", found \"de\""},
+    {"Header",
+     "[countries]\nheader = \"CF:\"\n[[listener]]\nname = \"l\"\naddresses = "
+     "[\"127.0.0.1:80\"]\ntrusted_proxies = [\"10.0.0.1\"]\n",
+     "f:8: [countries] header: expected the name of a field such as \"CF-IPCountry\", found \"CF:\""},
+    {"Believed", "[countries]\nheader = \"CF-IPCountry\"\n",
+     "f:8: warning: [countries] header is believed from nobody: no listener has trusted_proxies"},
+    {"NotHidden", "countries = [\"DE\"]\npriority = 1\n" + next_route("path = \"/\"\n") + kCountries, ""},
+};
+INSTANTIATE_TEST_SUITE_P(Countries, MatchConfig, testing::ValuesIn(kOfCountries), name_of);
 
 const Row kRewrites[] = {
     {"Good",

@@ -1,14 +1,16 @@
-// Bodies of responses, which the supervisor reads for workers: taken with the config, taken again when they are
-// replaced, refused with file and line when they are bad.
+// Bodies of responses and the database of countries, which the supervisor reads for workers: taken with the
+// config, taken again when they are replaced, refused with file and line when they are bad.
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "common/config/check_files.h"
+#include "l7/country_table.h"
 #include "l7/supervisor/tls_store.h"
 #include "tests/l7/support/h2_site.h"
 #include "tests/l7/support/loopback_worker.h"
+#include "tests/support/country_database.h"
 
 namespace gatehouse::test {
 namespace {
@@ -40,6 +42,14 @@ class ResponseFiles : public testing::Test {
     const auto files = store.read(config);
     return files ? std::string() : files.error().message;
   }
+  std::string country() {
+    const std::string_view bytes = store.files().text_of(config.countries.database);
+    return std::string(l7::CountryTable::from_bytes(bytes).find(*IpAddress::parse("192.0.2.1")).view());
+  }
+  static std::string database(const char* country) {
+    return CountryDatabase().add("192.0.2.0/24", country).bytes();
+  }
+
   EventLoop loop;
   const std::string folder =
       fs::temp_directory_path().string() + "/gatehouse-responses-" + std::to_string(getpid());
@@ -69,17 +79,40 @@ TEST_F(ResponseFiles, ThatAreMissingOrTooLargeAreRefusedWithFileAndLine) {
 }
 
 TEST_F(ResponseFiles, AreLookedAtByTheCheckOfAConfig) {
-  const std::string toml = "[[route]]\nname = \"sorry\"\nresponse = { file = \"sorry.html\" }\n";
+  const std::string toml =
+      "[countries]\ndatabase = \"geo.mmdb\"\n[[route]]\nname = \"sorry\"\nresponse = { file = \"sorry.html\" "
+      "}\n";
   const auto findings = [&] {
     std::string text;
     for (const config::Finding& finding : config::check_files(config::load_text(toml, folder + "/f.toml")))
       text += finding.text + "\n";
     return text;
   };
-  EXPECT_EQ(findings(), folder + "/f.toml:3: [[route]] \"sorry\" response.file: cannot read " + folder +
+  EXPECT_EQ(findings(), folder + "/f.toml:2: [countries] database: cannot read " + folder +
+                            "/geo.mmdb: No such file or directory\n" + folder +
+                            "/f.toml:5: [[route]] \"sorry\" response.file: cannot read " + folder +
                             "/sorry.html: No such file or directory\n");
   write("sorry.html", "x");
+  write("geo.mmdb", "x");
   EXPECT_EQ(findings(), "");
+}
+
+TEST_F(ResponseFiles, ADamagedDatabaseIsRefusedAndTheOldOneStays) {
+  config.routes.clear();
+  config.countries.database = folder + "/geo.mmdb";
+  write("geo.mmdb", database("DE"));
+  use();
+  EXPECT_EQ(country(), "DE");
+  const std::string good = database("AT");
+  write("geo.mmdb", good.substr(0, good.size() / 2));
+  EXPECT_EQ(error(), "site.toml: [countries] database: " + folder +
+                         "/geo.mmdb: The MaxMind DB file contains invalid metadata");
+  for (int i = 0; i < 20; ++i) loop.turn(Duration(50));
+  EXPECT_EQ(country(), "DE");
+  EXPECT_EQ(changes, 0);
+  write("geo.mmdb", good);
+  EXPECT_TRUE(turn_until(loop, [this] { return changes == 1; }));
+  EXPECT_EQ(country(), "AT");
 }
 
 // A worker has what was read, whatever became of the file.
