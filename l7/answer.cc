@@ -27,8 +27,18 @@ Exchange::Next Exchange::answer(std::uint16_t status, std::string_view why, std:
   return send_answer(text, reason_.empty() ? 0 : reason_.size() + 32);
 }
 
-// A whole response: status_, the fields that context_.response has, of `fields` bytes, and a text.
+// A whole response: status_, the fields that context_.response has, of `fields` bytes, and a short text.
 Exchange::Next Exchange::send_answer(std::string_view text, std::size_t fields) {
+  const Next next = begin_answer(text, fields);
+  if (step_ != kAnswer) return next;
+  client_->send_body(text, true);
+  response_bytes_ = text.size();
+  is_response_done_ = true;
+  return go(kFinish);
+}
+
+// The same with a text that lives as long as the exchange: it may be longer than what the client takes at once.
+Exchange::Next Exchange::begin_answer(std::string_view text, std::size_t fields) {
   http::Response& response = context_.response;
   response.status = status_;
   response.reason = http::reason_phrase(status_);
@@ -38,10 +48,30 @@ Exchange::Next Exchange::send_answer(std::string_view text, std::size_t fields) 
   if (!text.empty() && !response.fields.find("content-type")) response.fields.add({"Content-Type", "text/plain; charset=utf-8"});
   const bool is_last = is_head_request_ || text.empty();
   if (client_->send_head(response, fields + kOwnAnswer, style(), is_last) != ClientSide::Sent::kDone) return break_off("no room for an answer");
-  if (!is_last) client_->send_body(text, true);
-  is_response_begun_ = is_response_done_ = true;
-  response_bytes_ = text.size();
-  return go(kFinish);
+  is_response_begun_ = true;
+  is_response_done_ = is_last;
+  if (is_last) response_bytes_ = text.size();
+  unsent_answer_ = text;
+  return go(is_last ? kFinish : kAnswer);
+}
+
+Exchange::Next Exchange::send_text() {
+  bool has_moved = response_bytes_ == 0;
+  do {
+    // Asked until there is none: it is said when there is room again.
+    for (std::size_t room = client_->body_room(); room > 0; room = client_->body_room()) {
+      const std::string_view piece = unsent_answer_.substr(0, room);
+      unsent_answer_.remove_prefix(piece.size());
+      response_bytes_ += piece.size();
+      is_response_done_ = unsent_answer_.empty();
+      client_->send_body(piece, is_response_done_);
+      if (is_response_done_) return go(kFinish);
+      has_moved = true;
+    }
+  } while (client_->flush());
+  if (client_->is_lost()) return break_off("the client closed the connection");
+  if (has_moved) wait_at_most(listener_->config.idle_timeout);
+  return Next::kWait;
 }
 
 Exchange::Next Exchange::refuse_over_limit(std::string_view why) {

@@ -30,6 +30,7 @@ const Exchange::StepEntry Exchange::kSteps[] = {
     {"send request head", &Exchange::send},
     {"relay bodies", &Exchange::relay},
     {"wait before a retry", &Exchange::pause},
+    {"send the route's own text", &Exchange::send_text},
     {"finish", &Exchange::finish},
 };
 
@@ -143,7 +144,9 @@ Exchange::Next Exchange::match_route() {
     context_.board.worker(context_.index).refused_paths.fetch_add(1, std::memory_order_relaxed);
     return answer(400, why);
   }
-  route_ = runtime_->router().match(asked());
+  const Router::Found found = runtime_->router().find(asked());
+  route_ = found.route;
+  match_ = found.match;
   if (route_ == Router::kNoRoute) return answer(404, "no route for this host and path");
   // RFC 8470 §5.2: the client repeats it after the handshake.
   if (client_->connection().wire().stream().is_early() && !runtime_->config().routes[route_].early_data) {

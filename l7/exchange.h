@@ -43,7 +43,7 @@ class Exchange final : public BackendUser {
   void on_backend_event() override { client_->on_backend_event(); }
 
  private:
-  enum Step : std::uint8_t { kMatchRoute, kChooseBackend, kLease, kConnect, kSend, kRelay, kPause, kFinish, kIdle };
+  enum Step : std::uint8_t { kMatchRoute, kChooseBackend, kLease, kConnect, kSend, kRelay, kPause, kAnswer, kFinish, kIdle };
   enum class Next : std::uint8_t { kGo, kWait, kDone, kAbort };
   struct StepEntry;
   static const StepEntry kSteps[];
@@ -56,13 +56,15 @@ class Exchange final : public BackendUser {
   Next send();
   Next relay();
   Next pause();
+  Next send_text();
   Next finish();
 
   Outcome run_steps();
   void begin(ClientSide& client);
   void remember_request();
   void look_for_grpc();
-  RouteAsk asked() const;
+  RouteAsk asked();
+  CountryCode find_country() const;
   RouteFacts facts() const;
   RouteFacts request_facts() const;
   Next write_backend_head();
@@ -85,6 +87,7 @@ class Exchange final : public BackendUser {
   Next answer(std::uint16_t status, std::string_view why, std::string_view detail = {});
   Next answer_by_route(const RoutePlan& plan);
   Next send_answer(std::string_view text, std::size_t fields);
+  Next begin_answer(std::string_view text, std::size_t fields);
   Next answer_grpc(std::uint16_t status, std::string_view why);
   Next break_off(std::string_view why);
   Next refuse_over_limit(std::string_view why);
@@ -143,6 +146,8 @@ class Exchange final : public BackendUser {
   std::shared_ptr<const Runtime> runtime_;  // what it began with
   const Runtime::Listener* listener_ = nullptr;
   std::size_t route_ = Router::kNoRoute;
+  std::size_t match_ = 0;  // of the route
+  CountryCode country_;    // of the client
   Pool* pool_ = nullptr;
   std::uint64_t place_ = 0;   // of the client, among the pools of its route
   bool sets_sticky_ = false;  // the client is to keep it
@@ -194,6 +199,7 @@ class Exchange final : public BackendUser {
   std::string request_id_;  // only when it is the client's own
   std::string websocket_key_;  // ours, for a client that has none (HTTP/2)
   std::string_view reason_;    // of our refusal, in a word
+  std::string_view unsent_answer_;  // of the route's own text
   std::string method_, host_, path_, error_;  // for the log
   EventLoop::Clock::time_point started_{};
   EventLoop::Clock::time_point expires_{};  // by grpc-timeout; the clock's largest: never

@@ -208,9 +208,11 @@ Exchange::Next Exchange::end_tunnel() {
 }
 
 void Exchange::on_deadline() {
-  if (!is_active() || (!backend_ && step_ != kPause)) return;
-  const std::string address = to_string(chosen_->address());
-  if (is_expired()) {
+  if (!is_active() || (!backend_ && step_ != kPause && step_ != kAnswer)) return;
+  const std::string address = chosen_ ? to_string(chosen_->address()) : "";
+  if (step_ == kAnswer) {
+    decision_ = break_off("the client does not read");
+  } else if (is_expired()) {
     decision_ = answer(504, "the call's own deadline has passed");
   } else if (step_ == kPause) {
     decision_ = Next::kGo;

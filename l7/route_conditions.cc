@@ -145,17 +145,17 @@ const char* TlsTest::broken(const TlsFacts& facts) const {
   return has_subject ? nullptr : "no verified client certificate has its client_subject";
 }
 
-RouteConditions::RouteConditions(const config::Route& route)
-    : methods_(route.methods), clients_(route.clients), is_grpc_(route.grpc.has_value()) {
-  const auto add = [this](ValueTest::Source source, const std::vector<config::ValueMatch>& matches) {
-    for (const config::ValueMatch& match : matches) values_.emplace_back(source, match);
+RouteConditions::RouteConditions(const config::RouteMatch& match)
+    : methods_(match.methods), clients_(match.clients), countries_(match.countries), is_grpc_(match.grpc.has_value()) {
+  const auto add = [this](ValueTest::Source source, const std::vector<config::ValueMatch>& values) {
+    for (const config::ValueMatch& value : values) values_.emplace_back(source, value);
   };
-  add(ValueTest::Source::kHeader, route.headers);
-  add(ValueTest::Source::kCookie, route.cookies);
-  add(ValueTest::Source::kQuery, route.query);
-  for (const std::string& type : route.accept) accept_.push_back(*MediaType::parse(type));
-  if (route.tls) tls_.emplace(*route.tls);
-  is_empty_ = methods_.empty() && clients_.empty() && values_.empty() && accept_.empty() && !tls_ && !is_grpc_;
+  add(ValueTest::Source::kHeader, match.headers);
+  add(ValueTest::Source::kCookie, match.cookies);
+  add(ValueTest::Source::kQuery, match.query);
+  for (const std::string& type : match.accept) accept_.push_back(*MediaType::parse(type));
+  if (match.tls) tls_.emplace(*match.tls);
+  is_empty_ = methods_.empty() && clients_.empty() && countries_.empty() && values_.empty() && accept_.empty() && !tls_ && !is_grpc_;
 }
 
 bool RouteConditions::first_broken(const RouteAsk& ask, std::string* why) const {
@@ -166,6 +166,10 @@ bool RouteConditions::first_broken(const RouteAsk& ask, std::string* why) const 
   const auto is_near = [&ask](const IpPrefix& prefix) { return prefix.contains(ask.client); };
   if (!clients_.empty() && std::none_of(clients_.begin(), clients_.end(), is_near)) {
     if (why) *why = ask.client.is_unspecified() ? "no client address was given" : "client " + to_string(ask.client) + " is none of its clients";
+    return true;
+  }
+  if (!countries_.empty() && std::find(countries_.begin(), countries_.end(), ask.country) == countries_.end()) {
+    if (why) *why = ask.country.empty() ? "the client's country is not known" : "the client's country " + std::string(ask.country) + " is none of its countries";
     return true;
   }
   for (const ValueTest& value : values_) {

@@ -1,4 +1,4 @@
-// What a route asks for beyond host and path: method, client, values of header fields, cookies and query parameters. Compiled
+// What a match asks for beyond host and path: method, client and its country, values of header fields, cookies and query parameters. Compiled
 // once, immutable; all of them must hold.
 #pragma once
 
@@ -35,6 +35,7 @@ struct RouteAsk {
   const http::Fields* fields = nullptr;  // nullptr: none
   IpAddress client;
   TlsFacts tls;
+  std::string_view country;  // of the client: two capitals; empty: not known
 };
 
 // A regular expression that the config's check let through: over the whole text, in time linear to it.
@@ -89,7 +90,7 @@ class TlsTest {
 
 class RouteConditions {
  public:
-  explicit RouteConditions(const config::Route& route);
+  explicit RouteConditions(const config::RouteMatch& match);
   bool hold(const RouteAsk& ask) const { return is_empty_ || !first_broken(ask, nullptr); }
   // Why they do not hold; empty: they do.
   std::string broken(const RouteAsk& ask) const;
@@ -101,6 +102,7 @@ class RouteConditions {
   bool is_empty_;
   std::vector<std::string> methods_;
   std::vector<IpPrefix> clients_;
+  std::vector<std::string> countries_;
   std::vector<ValueTest> values_;
   std::vector<MediaType> accept_;
   std::optional<TlsTest> tls_;

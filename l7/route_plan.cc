@@ -1,7 +1,7 @@
-// Puts texts with variables together, and paths with another prefix.
+// Puts fields together, and paths with another prefix.
 #include "l7/route_plan.h"
 
-#include "common/check.h"
+#include <algorithm>
 
 namespace gatehouse::l7 {
 namespace {
@@ -10,48 +10,13 @@ constexpr std::size_t kAroundField = 4;  // ": " and CRLF
 
 config::HeaderChanges answer_headers(const config::Route& route) {
   config::HeaderChanges changes;
-  if (route.response) changes.add = route.response->headers;
+  if (!route.response) return changes;
+  changes.add = route.response->headers;
+  if (!route.response->content_type.empty()) changes.add.push_back({"Content-Type", route.response->content_type});
   return changes;
 }
 
 }  // namespace
-
-// A '?' with nothing behind it is a query too: the view's data tells.
-std::string_view RouteFacts::query_of(const http::Request& request) {
-  return request.query.data() ? std::string_view(request.query.data() - 1, request.query.size() + 1) : std::string_view();
-}
-
-std::string_view RouteFacts::value(const config::TemplatePart& part) const {
-  using config::Variable;
-  switch (*part.variable) {
-    case Variable::kClientAddress: return client_address;
-    case Variable::kRequestId: return request_id;
-    case Variable::kRoute: return route;
-    case Variable::kSni: return sni;
-    case Variable::kScheme: return scheme;
-    case Variable::kHost: return host;
-    case Variable::kPath: return path;
-    case Variable::kQuery: return query;
-    case Variable::kSegment: return path_template ? path_template->value(path, part.text).value_or("") : std::string_view();
-  }
-  GH_CHECK(false);
-}
-
-Template::Template(std::string_view text) {
-  auto parsed = config::parse_template(text);
-  GH_CHECK(parsed.has_value());
-  parts_ = std::move(*parsed);
-}
-
-std::size_t Template::size(const RouteFacts& facts) const {
-  std::size_t size = 0;
-  for (const config::TemplatePart& part : parts_) size += part.variable ? facts.value(part).size() : part.text.size();
-  return size;
-}
-
-void Template::append(const RouteFacts& facts, std::string& out) const {
-  for (const config::TemplatePart& part : parts_) out += part.variable ? facts.value(part) : std::string_view(part.text);
-}
 
 HeaderPlan::HeaderPlan(const config::HeaderChanges& changes) : dropped_(changes.remove) {
   for (const config::HeaderValue& field : changes.set) {
@@ -59,6 +24,10 @@ HeaderPlan::HeaderPlan(const config::HeaderChanges& changes) : dropped_(changes.
     written_.push_back({field.name, Template(field.value)});
   }
   for (const config::HeaderValue& field : changes.add) written_.push_back({field.name, Template(field.value)});
+}
+
+bool HeaderPlan::has(config::Variable variable) const {
+  return std::any_of(written_.begin(), written_.end(), [variable](const Written& field) { return field.value.has(variable); });
 }
 
 const http::FieldEdits& FieldScratch::expand(const HeaderPlan& plan, const RouteFacts& facts) {
@@ -94,19 +63,26 @@ const http::FieldEdits& FieldScratch::add(http::Field field) {
   return edits_;
 }
 
-RoutePlan::RoutePlan(const config::Route& route)
-    : prefix_(route.path_prefix),
-      request_fields_(route.request_headers),
+RoutePlan::RoutePlan(const config::Route& route, std::string_view file)
+    : request_fields_(route.request_headers),
       response_fields_(route.response_headers),
       answer_fields_(answer_headers(route)),
       redirect_(route.redirect),
       response_(route.response),
       rewrite_(route.rewrite.value_or(config::Rewrite())) {
-  if (prefix_.ends_with('/')) prefix_.pop_back();
+  for (const config::RouteMatch& match : config::matches_of(route)) matched_.emplace_back(match);
+  if (response_ && !response_->file.empty()) response_->body = file;
   if (redirect_ && !redirect_->target.empty()) target_.emplace(redirect_->target);
   if (!rewrite_.path.empty()) new_path_.emplace(rewrite_.path);
-  if (!route.path_template.empty()) path_template_ = *config::PathTemplate::parse(route.path_template);
+  if (!rewrite_.regex.empty()) regex_.emplace(rewrite_.regex);
+  if (rewrite_.query) query_.emplace(*rewrite_.query);
   if (route.sticky) sticky_.emplace(*route.sticky, "sticky");
+}
+
+bool RoutePlan::names_country() const {
+  constexpr config::Variable kCountry = config::Variable::kClientCountry;
+  return request_fields_.has(kCountry) || response_fields_.has(kCountry) || answer_fields_.has(kCountry) || (target_ && target_->has(kCountry)) ||
+         (new_path_ && new_path_->has(kCountry)) || (query_ && query_->has(kCountry));
 }
 
 // The whole request is said again, host included: a path that begins with "//" alone would name another host
@@ -125,7 +101,7 @@ bool RoutePlan::write_location(const http::Request& request, const RouteFacts& f
   if (!redirect_->path.empty()) {
     out += redirect_->path;
   } else if (!redirect_->replace_prefix.empty()) {
-    append_replaced(facts.path, redirect_->replace_prefix, out);
+    append_replaced(facts, redirect_->replace_prefix, out);
   } else {
     out += facts.path;
   }
@@ -134,11 +110,29 @@ bool RoutePlan::write_location(const http::Request& request, const RouteFacts& f
   return true;
 }
 
-void RoutePlan::append_replaced(std::string_view path, std::string_view replacement, std::string& out) const {
-  const std::string_view rest = path.substr(prefix_.size());
+void RoutePlan::append_replaced(const RouteFacts& facts, std::string_view replacement, std::string& out) {
+  const std::string_view rest = facts.path.substr(facts.matched->prefix().size());
   if (replacement.ends_with('/')) replacement.remove_suffix(1);
   if (replacement.empty() && rest.empty()) out += '/';
   out.append(replacement).append(rest);
+}
+
+// Groups may have slashes at their ends: a path that begins with two of them would name a host (RFC 3986 §4.2).
+void RoutePlan::append_substituted(std::string_view path, std::string& out) const {
+  CapturingRegex::Groups groups;
+  if (!regex_->take(path, groups)) {
+    out += path;
+    return;
+  }
+  std::string_view rest = rewrite_.substitution;
+  while (!rest.empty()) {
+    const bool is_escape = rest.front() == '\\';  // the config's check saw that something is behind it
+    const char c = rest[is_escape ? 1 : 0];
+    rest.remove_prefix(is_escape ? 2 : 1);
+    const bool is_group = is_escape && c != '\\';
+    const std::string_view text = is_group ? groups[static_cast<std::size_t>(c - '0')] : std::string_view(&c, 1);
+    out += out == "/" && text.starts_with('/') ? text.substr(std::min(text.find_first_not_of('/'), text.size())) : text;
+  }
 }
 
 void RoutePlan::write_path(const RouteFacts& facts, std::string& out) const {
@@ -147,8 +141,10 @@ void RoutePlan::write_path(const RouteFacts& facts, std::string& out) const {
     out = facts.path;  // the whole server: it has no part that could be another
   } else if (new_path_) {
     new_path_->append(facts, out);
+  } else if (regex_) {
+    append_substituted(facts.path, out);
   } else {
-    append_replaced(facts.path, rewrite_.replace_prefix, out);
+    append_replaced(facts, rewrite_.replace_prefix, out);
   }
 }
 

@@ -9,40 +9,22 @@
 #include <vector>
 
 #include "common/config/model_routes.h"
-#include "common/config/path_template.h"
-#include "common/config/template.h"
+#include "l7/capturing_regex.h"
 #include "l7/http/field_edits.h"
 #include "l7/http/message.h"
+#include "l7/matched_path.h"
 #include "l7/own_cookie.h"
+#include "l7/query_plan.h"
+#include "l7/text_template.h"
 
 namespace gatehouse::l7 {
-
-// What variables stand for. Those of the request are empty once its head is gone.
-struct RouteFacts {
-  std::string_view client_address, request_id, route, sni, scheme, host, path;
-  std::string_view query;  // with its '?'
-  static std::string_view query_of(const http::Request& request);
-
-  const config::PathTemplate* path_template = nullptr;  // of the route, when it has one
-
-  std::string_view value(const config::TemplatePart& part) const;  // of one with a variable
-};
-
-class Template {
- public:
-  explicit Template(std::string_view text);  // that the config's check let through
-  std::size_t size(const RouteFacts& facts) const;
-  void append(const RouteFacts& facts, std::string& out) const;
-
- private:
-  std::vector<config::TemplatePart> parts_;
-};
 
 // Fields with values that are put together for each message.
 class HeaderPlan {
  public:
   explicit HeaderPlan(const config::HeaderChanges& changes);
   bool is_empty() const { return dropped_.empty() && written_.empty(); }
+  bool has(config::Variable variable) const;
 
  private:
   friend class FieldScratch;
@@ -74,13 +56,18 @@ struct RouteScratch {
   FieldScratch answer;  // fields of an answer of the route's own
   std::string path;     // as the listener's rules want it: see path_rules.h
   std::string target;   // a rewritten path, a Location
+  std::string query;    // a rewritten one
   std::string sticky_cookie;   // values of Set-Cookie
   std::string affinity_cookie;
 };
 
 class RoutePlan {
  public:
-  explicit RoutePlan(const config::Route& route);
+  // `file`: what the file of its response says.
+  RoutePlan(const config::Route& route, std::string_view file);
+
+  // Whether {client.country} stands somewhere.
+  bool names_country() const;
 
   const HeaderPlan& request_fields() const { return request_fields_; }
   const HeaderPlan& response_fields() const { return response_fields_; }
@@ -93,21 +80,23 @@ class RoutePlan {
   const HeaderPlan& answer_fields() const { return answer_fields_; }
   std::string_view body() const { return response_->body; }
 
-  // nullptr: the route goes by no template.
-  const config::PathTemplate* path_template() const { return path_template_ ? &*path_template_ : nullptr; }
+  const MatchedPath& matched(std::size_t match) const { return matched_[match]; }
 
   // nullptr: clients do not stay with a pool.
   const OwnCookie* sticky() const { return sticky_ ? &*sticky_ : nullptr; }
 
   // Host for the backend; empty: the client's.
   std::string_view host() const { return rewrite_.host; }
-  bool rewrites_path() const { return !rewrite_.path.empty() || !rewrite_.replace_prefix.empty() || rewrite_.strip_prefix; }
+  bool rewrites_path() const { return new_path_ || regex_ || !rewrite_.replace_prefix.empty() || rewrite_.strip_prefix; }
   void write_path(const RouteFacts& facts, std::string& out) const;
+  // nullptr: the query stays.
+  const QueryPlan* query() const { return query_ ? &*query_ : nullptr; }
 
  private:
-  void append_replaced(std::string_view path, std::string_view replacement, std::string& out) const;
+  static void append_replaced(const RouteFacts& facts, std::string_view replacement, std::string& out);
+  void append_substituted(std::string_view path, std::string& out) const;
 
-  std::string prefix_;  // of the route, without a '/' at its end
+  std::vector<MatchedPath> matched_;  // by match
   HeaderPlan request_fields_;
   HeaderPlan response_fields_;
   HeaderPlan answer_fields_;
@@ -116,7 +105,8 @@ class RoutePlan {
   std::optional<config::DirectResponse> response_;
   config::Rewrite rewrite_;
   std::optional<Template> new_path_;
-  std::optional<config::PathTemplate> path_template_;
+  std::optional<CapturingRegex> regex_;
+  std::optional<QueryPlan> query_;
   std::optional<OwnCookie> sticky_;
 };
 

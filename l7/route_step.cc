@@ -14,12 +14,14 @@ std::string_view path_of(const http::Request& request) { return request.path.emp
 
 }  // namespace
 
-RouteAsk Exchange::asked() const {
+RouteAsk Exchange::asked() {
   const http::Request& request = context_.request;
   const ClientConnection& connection = client_->connection();
   RouteAsk ask{request.host, request.path, request.method, request.query, &request.fields, connection.arrival().client.address};
   if (runtime_->router().looks_at_client()) ask.client = true_client_address();
   if (runtime_->router().looks_at_tls()) ask.tls = tls_facts();
+  country_ = runtime_->asks_for_country() ? find_country() : CountryCode();
+  ask.country = country_.view();
   return ask;
 }
 
@@ -30,6 +32,16 @@ TlsFacts Exchange::tls_facts() const {
   const ClientCertificate* certificate = wire.stream().client_certificate();
   if (certificate && certificate->verified == "SUCCESS") facts.client_subject = certificate->subject;
   return facts;
+}
+
+// What a proxy that is believed says goes before what its own address would come to.
+CountryCode Exchange::find_country() const {
+  const std::string& header = runtime_->config().countries.header;
+  if (!header.empty() && client_->connection().is_trusted()) {
+    const http::Field* field = context_.request.fields.find(header);
+    if (const auto said = CountryCode::parse(field ? field->value : std::string_view())) return *said;
+  }
+  return runtime_->countries().find(true_client_address());
 }
 
 IpAddress Exchange::true_client_address() const {
@@ -44,6 +56,7 @@ RouteFacts Exchange::facts() const {
   ClientConnection& connection = client_->connection();
   RouteFacts facts;
   facts.client_address = connection.address();
+  facts.client_country = country_.view();
   facts.request_id = request_id();
   facts.route = runtime_->config().routes[route_].name;
   facts.sni = connection.wire().tls().server_name;
@@ -58,7 +71,8 @@ RouteFacts Exchange::request_facts() const {
   facts.host = request.host;
   facts.path = path_of(request);
   facts.query = RouteFacts::query_of(request);
-  facts.path_template = runtime_->plan_of(route_).path_template();
+  facts.matched = &runtime_->plan_of(route_).matched(match_);
+  facts.matched->capture(facts.path, facts.groups);
   return facts;
 }
 
@@ -68,14 +82,22 @@ std::size_t Exchange::rewrite(const RoutePlan& plan, http::Forwarding& forwardin
   http::Request& request = context_.request;
   std::size_t growth = 0;
   forwarding.host = plan.host();
-  if (!plan.request_fields().is_empty()) {
-    forwarding.edits = &scratch.edits.expand(plan.request_fields(), request_facts());
+  const bool has_fields = !plan.request_fields().is_empty();
+  if (!has_fields && !plan.rewrites_path() && !plan.query()) return growth;
+  const RouteFacts facts = request_facts();
+  if (has_fields) forwarding.edits = &scratch.edits.expand(plan.request_fields(), facts);
+  if (plan.query()) {
+    scratch.query.clear();
+    plan.query()->append(request.query, facts, scratch.query);
+    growth += scratch.query.size() + 1;
   }
   if (plan.rewrites_path()) {
-    plan.write_path(request_facts(), scratch.target);
+    plan.write_path(facts, scratch.target);
     request.path = scratch.target;
-    growth = request.path.size();
+    growth += request.path.size();
   }
+  // Last: the facts have views of what came.
+  if (plan.query()) request.query = scratch.query.empty() ? std::string_view() : std::string_view(scratch.query);
   return growth;
 }
 
@@ -94,7 +116,7 @@ Exchange::Next Exchange::answer_by_route(const RoutePlan& plan) {
   if (is_grpc_) return answer_grpc(status_, "this route has an answer of its own");
   const http::FieldEdits& own = scratch.answer.expand(plan.answer_fields(), facts);
   for (const http::Field& field : own.written) fields.add(field);
-  return send_answer(plan.body(), own.size);
+  return begin_answer(plan.body(), own.size);
 }
 
 }  // namespace gatehouse::l7

@@ -1,11 +1,11 @@
 // From a request to its route. Built once per Config, immutable, allocates nothing per match.
 //
-// Order (DESIGN.md §5, after the Gateway API): priority; then exact host before the longest "*.suffix" before any
-// host; then exact path before the longest template before the longest regex before the longest prefix; then a method, more header fields (Accept too) and cookies,
-// more query parameters, clients, TLS; ties go to the route that comes first in the file.
+// A route has one match or several, and each has its place in the order (DESIGN.md §5, after the Gateway API): priority; then
+// exact host before the longest "*.suffix" before a host's regex before any host; then exact path before the longest template before the longest regex before the longest prefix; then a method, more header fields (Accept too) and cookies,
+// more query parameters, clients, countries, TLS; ties go to the route that comes first in the file, and to its first match.
 //
 // A host's routes are found by hash of the whole path and of its leading segments, of the lengths that some route has: the
-// cost follows from what a request could match, not from the number of routes.
+// cost follows from what a request could match, not from the number of routes. Its regexes are one set, asked once.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@
 
 #include "common/config/model.h"
 #include "common/config/path_template.h"
+#include "common/regex_set.h"
 #include "l7/route_conditions.h"
 
 namespace gatehouse::l7 {
@@ -26,20 +27,28 @@ class Router {
  public:
   static constexpr std::size_t kNoRoute = static_cast<std::size_t>(-1);
 
+  struct Found {
+    std::size_t route = kNoRoute;  // index into the config's routes
+    std::size_t match = 0;         // which of its matches
+  };
+
   explicit Router(const std::vector<config::Route>& routes);
 
-  // Index into the config's routes.
-  std::size_t match(const RouteAsk& ask) const;
+  Found find(const RouteAsk& ask) const;
+  std::size_t match(const RouteAsk& ask) const { return find(ask).route; }
   std::size_t match(std::string_view host, std::string_view path) const { return match(RouteAsk{host, path}); }
 
   // Whether RouteAsk::client matters to any route.
   bool looks_at_client() const { return looks_at_client_; }
+  // The same of RouteAsk::country.
+  bool looks_at_country() const { return looks_at_country_; }
   // The same of RouteAsk::tls.
   bool looks_at_tls() const { return looks_at_tls_; }
 
-  // For `gatehouse explain`: every route in the order in which they are tried, with why it did or did not match.
+  // For `gatehouse explain`: every match in the order in which they are tried, with why it did or did not hold.
   struct Reason {
     std::size_t route;
+    std::size_t match;  // of the route
     bool is_match;
     std::string why;  // "host is not a.example"
   };
@@ -50,12 +59,17 @@ class Router {
   using Rank = std::uint32_t;  // place in candidates_
   static constexpr Rank kNone = static_cast<Rank>(-1);
 
+  enum class HostKind : std::uint8_t { kExact, kWildcard, kRegex, kAny };     // in order
   enum class PathKind : std::uint8_t { kExact, kTemplate, kRegex, kPrefix };  // in order
-  // One host pattern of one route.
+  struct Host {
+    HostKind kind;
+    std::string text;  // lower case; ".example" for "*.example"
+  };
+  // One host pattern of one match.
   struct Candidate {
-    std::size_t route;
-    std::string host;         // lower case; ".example" for "*.example"; empty: any
-    bool is_wildcard;
+    Found found;
+    std::size_t rule;  // the match among those of all routes
+    Host host;
     PathKind path_kind;
     std::string path;         // or template, or regex, or prefix without a trailing '/'
     std::size_t length;       // of the path; of a template: of its literal segments
@@ -80,28 +94,37 @@ class Router {
     ByText<Ranks> exact;
     Beginnings templates;
     Beginnings prefixes;
-    Ranks regexes;
+    Ranks regex_ranks;
+    RegexSet regexes;  // the same
   };
 
+  static std::vector<Host> hosts_of(const config::Route& route);
   static bool goes_before(const Candidate& left, const Candidate& right, const std::vector<config::Route>& routes);
-  void add(const config::Route& route, std::size_t index, const std::string& host);
+  void add(const config::RouteMatch& match, Found found, const std::vector<Host>& hosts);
+  Candidate candidate_of(const config::RouteMatch& match, std::size_t rule) const;
   void index(Rank rank);
+  Paths& paths_of(const Host& host);
+  void compile(Paths& paths) const;
   void improve(const Ranks& ranks, const RouteAsk& ask, Rank& best) const;
   void improve(const Beginnings& beginnings, const RouteAsk& ask, Rank& best) const;
   void improve(const Paths& paths, const RouteAsk& ask, Rank& best) const;
+  static bool takes_host(const Host& host, std::string_view asked);
   bool takes_path(const Candidate& candidate, std::string_view path) const;
   // Whether it takes the request, and why (not).
   bool judge(const Candidate& candidate, const RouteAsk& ask, std::string& why) const;
 
   std::vector<Candidate> candidates_;  // in order
-  std::vector<RouteConditions> conditions_;          // by route
-  std::unordered_map<std::size_t, WholeRegex> path_regexes_;  // by route
+  std::vector<RouteConditions> conditions_;  // by rule
   std::unordered_map<std::size_t, config::PathTemplate> templates_;  // the same
   ByText<Paths> exact_;
   ByText<Paths> wildcards_;
   std::vector<std::size_t> wildcard_lengths_;
+  ByText<std::size_t> host_patterns_;  // places of
+  std::vector<Paths> by_host_regex_;
+  RegexSet host_regexes_;              // the same
   Paths any_;
   bool looks_at_client_ = false;
+  bool looks_at_country_ = false;
   bool looks_at_tls_ = false;
 };
 

@@ -9,10 +9,18 @@ std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\
 
 }  // namespace
 
+bool Router::takes_host(const Host& host, std::string_view asked) {
+  if (host.kind == HostKind::kExact) return asked == host.text;
+  if (host.kind == HostKind::kWildcard) return asked.size() > host.text.size() && asked.ends_with(host.text);
+  bool takes = host.kind == HostKind::kAny;
+  if (!takes) RegexSet({host.text}, RegexSet::Letters::kInAnyCase).each(asked, 1, [&takes](std::size_t) { return takes = true; });
+  return takes;
+}
+
 bool Router::takes_path(const Candidate& candidate, std::string_view path) const {
   if (candidate.path_kind == PathKind::kExact) return path == candidate.path;
-  if (candidate.path_kind == PathKind::kTemplate) return templates_.at(candidate.route).takes(path);
-  if (candidate.path_kind == PathKind::kRegex) return path_regexes_.at(candidate.route).takes(path);
+  if (candidate.path_kind == PathKind::kTemplate) return templates_.at(candidate.rule).takes(path);
+  if (candidate.path_kind == PathKind::kRegex) return WholeRegex(candidate.path).takes(path);
   return path.starts_with(candidate.path) &&
          (path.size() == candidate.path.size() || candidate.path.empty() || path[candidate.path.size()] == '/');
 }
@@ -20,12 +28,10 @@ bool Router::takes_path(const Candidate& candidate, std::string_view path) const
 bool Router::judge(const Candidate& candidate, const RouteAsk& ask, std::string& why) const {
   const FoldedHost folded(ask.host);
   const std::string_view host = folded.view();
-  const bool is_host_right = candidate.host.empty() || (candidate.is_wildcard
-                                                            ? host.size() > candidate.host.size() && host.ends_with(candidate.host)
-                                                            : host == candidate.host);
-  const std::string pattern = candidate.is_wildcard ? "*" + candidate.host : candidate.host;
-  if (!is_host_right) {
-    why = "host " + quoted(host) + " is not " + pattern;
+  const HostKind kind_of_host = candidate.host.kind;
+  const std::string pattern = (kind_of_host == HostKind::kWildcard ? "*" : "") + candidate.host.text;
+  if (!takes_host(candidate.host, host)) {
+    why = "host " + quoted(host) + (kind_of_host == HostKind::kRegex ? " does not match " : " is not ") + pattern;
     return false;
   }
   const std::size_t kind = static_cast<std::size_t>(candidate.path_kind);
@@ -34,23 +40,24 @@ bool Router::judge(const Candidate& candidate, const RouteAsk& ask, std::string&
     why = "path " + quoted(ask.path) + kMismatches[kind] + candidate.path;
     return false;
   }
-  why = conditions_[candidate.route].broken(ask);
+  why = conditions_[candidate.rule].broken(ask);
   if (!why.empty()) return false;
   constexpr const char* kPaths[] = {"path ", "path template ", "path regex ", "path prefix "};
-  why = (candidate.host.empty() ? "any host" : "host " + pattern) + ", " + (candidate.path.empty() ? "any path" : kPaths[kind] + candidate.path);
+  constexpr const char* kHosts[] = {"host ", "host ", "host regex ", "any host"};
+  why = kHosts[static_cast<std::size_t>(kind_of_host)] + pattern + ", " + (candidate.path.empty() ? "any path" : kPaths[kind] + candidate.path);
   return true;
 }
 
 std::vector<Router::Reason> Router::explain(const RouteAsk& ask) const {
   std::vector<Reason> reasons;
-  const std::size_t winner = match(ask);
+  const Found winner = find(ask);
   bool is_found = false;
   for (const Candidate& candidate : candidates_) {
     std::string why;
     const bool takes = judge(candidate, ask, why);
-    const bool is_match = takes && !is_found && candidate.route == winner;
+    const bool is_match = takes && !is_found && candidate.found.route == winner.route && candidate.found.match == winner.match;
     is_found |= is_match;
-    reasons.push_back({candidate.route, is_match, takes && !is_match ? "would match (" + why + "), but comes later" : why});
+    reasons.push_back({candidate.found.route, candidate.found.match, is_match, takes && !is_match ? "would match (" + why + "), but comes later" : why});
   }
   return reasons;
 }

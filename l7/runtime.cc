@@ -44,15 +44,18 @@ Result<std::shared_ptr<const Runtime>> Runtime::build(config::Config config, con
   config::Listener probe;
   probe.name = kProbeListener;
   if (const Status added = runtime->add_listener(probe, files, context); !added) return added.error();
-  for (const config::Route& route : own.routes) runtime->add_route(route, context);
+  runtime->countries_ = CountryTable::from_bytes(files.text_of(own.countries.database));
+  runtime->asks_for_country_ = runtime->router_.looks_at_country();
+  for (const config::Route& route : own.routes) runtime->add_route(route, files, context);
   for (const config::TlsRoute& route : own.tls_routes) runtime->pool_of_tls_route_.push_back(runtime->find_pool(route.pool));
   return std::shared_ptr<const Runtime>(std::move(runtime));
 }
 
-void Runtime::add_route(const config::Route& route, WorkerContext& context) {
+void Runtime::add_route(const config::Route& route, const TlsFiles& files, WorkerContext& context) {
   pool_of_route_.push_back(route.pool.empty() ? nullptr : find_pool(route.pool));
   latency_of_route_.push_back(context.board.latency(LatencyKind::kRoute, route.name));
-  plans_.emplace_back(route);
+  plans_.emplace_back(route, route.response ? files.text_of(route.response->file) : std::string_view());
+  asks_for_country_ |= plans_.back().names_country();
   arms_of_route_.emplace_back();
   mirror_of_route_.push_back(route.mirror ? find_pool(route.mirror->pool) : nullptr);
   if (route.pools.empty()) return;

@@ -10,6 +10,7 @@
 #include "common/config/model.h"
 #include "common/result.h"
 #include "l7/arms.h"
+#include "l7/country_table.h"
 #include "l7/http/h1_parser.h"
 #include "l7/path_rules.h"
 #include "l7/route_plan.h"
@@ -52,6 +53,9 @@ class Runtime {
   Pool* mirror_of(std::size_t route) const { return mirror_of_route_[route]; }  // nullptr: nobody gets copies
   Arms* arms_of(std::size_t route) const { return arms_of_route_[route].get(); }
   LatencyCell* latency_of(std::size_t route) const { return latency_of_route_[route]; }  // nullptr: not timed
+  // Whether the country of clients matters to routing, or to what is written.
+  bool asks_for_country() const { return asks_for_country_; }
+  const CountryTable& countries() const { return countries_; }
   Pool* pool_named(std::string_view name) const;  // nullptr: there is none
   // Where a passthrough connection goes; nullptr: nowhere.
   Pool* pool_for(const Listener& listener, std::string_view server_name) const;
@@ -59,7 +63,7 @@ class Runtime {
  private:
   explicit Runtime(config::Config config);
   Status add_listener(const config::Listener& listener, const TlsFiles& files, WorkerContext& context);
-  void add_route(const config::Route& route, WorkerContext& context);
+  void add_route(const config::Route& route, const TlsFiles& files, WorkerContext& context);
   Status add_pool(const config::Pool& pool, const TlsFiles& files, WorkerContext& context);
 
   Pool* find_pool(std::string_view name) const;
@@ -75,6 +79,8 @@ class Runtime {
   std::vector<LatencyCell*> latency_of_route_;
   std::vector<RoutePlan> plans_;
   std::vector<Pool*> pool_of_tls_route_;
+  CountryTable countries_;
+  bool asks_for_country_ = false;
 };
 
 }  // namespace gatehouse::l7

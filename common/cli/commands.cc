@@ -23,6 +23,7 @@
 #include "common/cli/version_command.h"
 #include "common/config/check_certificates.h"
 #include "common/config/check_discovery.h"
+#include "common/config/check_files.h"
 #include "common/config/check_prefix_lists.h"
 #include "common/config/load.h"
 #include "common/config/reference.h"
@@ -61,6 +62,7 @@ int check(const Invocation& invocation) {
   if (loaded.is_valid()) {
     for (config::Finding& finding : config::check_certificates(loaded)) loaded.findings.push_back(std::move(finding));
     for (config::Finding& finding : config::check_prefix_lists(loaded.config)) loaded.findings.push_back(std::move(finding));
+    for (config::Finding& finding : config::check_files(loaded)) loaded.findings.push_back(std::move(finding));
     for (config::Finding& finding : config::check_discovery(loaded.config)) loaded.findings.push_back(std::move(finding));
   }
   std::size_t warnings = 0;

@@ -28,7 +28,8 @@ std::string why_table(const Json& reasons) {
   for (const char* heading : {"ROUTE", "MATCH", "WHY"}) table.add_column(heading);
   for (const Json& reason : reasons) {
     if (reason.is_object()) {
-      table.add_row({text_of(member(reason, "route")), flag_text(member(reason, "is_match"), "yes", "no"),
+      const std::string match = text_of(member(reason, "match"));
+      table.add_row({text_of(member(reason, "route")) + (match.empty() ? "" : " match " + match), flag_text(member(reason, "is_match"), "yes", "no"),
                      text_of(member(reason, "why"))});
     } else {
       table.add_row({"", "", text_of(reason)});
@@ -69,6 +70,8 @@ std::string explain_report(const Json& result) {
   const std::string sent = text_of(member(result, "path_sent"));
   if (!sent.empty()) facts.add("path", text_of(member(result, "path")) + ", which " + sent + " stands for");
   facts.add("route", text_of(member(result, "route")));
+  if (const std::string match = text_of(member(result, "match")); !match.empty()) facts.add("match", match);
+  if (const std::string country = text_of(member(result, "country")); !country.empty()) facts.add("country", country);
   facts.add("pool", text_of(member(result, "pool")));
   facts.add("sticky", text_of(member(result, "sticky")));
   facts.add("status", status);

@@ -76,7 +76,7 @@ class CertificateChecker : Validator {
   void check_names(const std::string& where, const std::string& label, const CertificateChain& chain) {
     const std::vector<std::string> names = gatehouse::names_of(chain.leaf.get());
     const auto is_wanted = [&names](const Route& route) {
-      return route.hosts.empty() ||
+      return route.hosts.empty() || !route.host_regexes.empty() ||
              std::any_of(route.hosts.begin(), route.hosts.end(), [&names](const std::string& host) {
                return std::any_of(names.begin(), names.end(),
                                   [&](const std::string& name) { return do_meet(name, lower_case(host)); });

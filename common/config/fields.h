@@ -34,6 +34,7 @@ inline constexpr auto kFields<Config> = std::tuple{
     field("tls", &Config::tls, "TLS of a node as a whole."),
     field("cookies", &Config::cookies, "The cookies that we set ourselves: route.sticky, pool.affinity."),
     field("listener", &Config::listeners, "Where requests enter."),
+    field("countries", &Config::countries, "How the country of a client is known: by its address, or by what a proxy says of it."),
     field("route", &Config::routes, "What a request matches. Most specific first, never by file order."),
     field("tls_route", &Config::tls_routes, "Where a TLS connection goes undecrypted, by its server name (SNI). Most specific first."),
     field("pool", &Config::pools, "A named set of servers of one service."),

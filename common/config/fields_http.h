@@ -115,6 +115,12 @@ inline constexpr auto kFields<Pool> = std::tuple{
 };
 
 template <>
+inline constexpr auto kFields<Countries> = std::tuple{
+    field("database", &Countries::database, "File in MaxMind's format with the countries of addresses, such as GeoLite2-Country.mmdb.", kPath),
+    field("header", &Countries::header, "Field in which trusted_proxies say the client's country, such as \"CF-IPCountry\"; it goes before the database."),
+};
+
+template <>
 inline constexpr auto kFields<AccessLog> = std::tuple{
     field("file", &AccessLog::file, "File that gets one JSON line per exchange; empty: off.", kPath),
 };

@@ -22,8 +22,8 @@ template <>
 inline constexpr auto kFields<HeaderValue> = std::tuple{
     field("name", &HeaderValue::name, "Name of the field.", kRequired),
     field("value", &HeaderValue::value,
-          "Its value; `{client_address}`, `{request_id}`, `{route}`, `{sni}`, `{scheme}`, `{host}`, `{path}` and `{query}` (with its `?`) "
-          "stand for what they name, `{path.id}` for the `{id}` of a path_template, `{{` for a brace.",
+          "Its value; `{client_address}`, `{client.country}`, `{request_id}`, `{route}`, `{sni}`, `{scheme}`, `{host}`, `{path}` and `{query}` (with its `?`) "
+          "stand for what they name, `{path.id}` for the `{id}` of a path_template or the group `(?P<id>...)` of a path_regex, `{{` for a brace.",
           kRequired),
 };
 
@@ -50,6 +50,21 @@ inline constexpr auto kFields<DirectResponse> = std::tuple{
     field("status", &DirectResponse::status, "Status code.", kOptional, 200, 599),
     field("headers", &DirectResponse::headers, "Fields of the response; without a Content-Type it is plain text."),
     field("body", &DirectResponse::body, "Text of the body."),
+    field("file", &DirectResponse::file, "File of the body, up to 256 KiB: read with the config, and again when it is replaced.", kPath),
+    field("content_type", &DirectResponse::content_type, "Content-Type of the body; default: plain text in UTF-8."),
+};
+
+template <>
+inline constexpr auto kFields<QueryParameter> = std::tuple{
+    field("name", &QueryParameter::name, "Name of the parameter, not encoded.", kRequired),
+    field("value", &QueryParameter::value, "Its value, not encoded, with variables as in header values.", kRequired),
+};
+
+template <>
+inline constexpr auto kFields<QueryChanges> = std::tuple{
+    field("set", &QueryChanges::set, "Parameters that are there once, with this value, whatever came."),
+    field("add", &QueryChanges::add, "Parameters that are there beside what came."),
+    field("remove", &QueryChanges::remove, "Names of parameters that do not pass, not encoded."),
 };
 
 template <>
@@ -58,6 +73,9 @@ inline constexpr auto kFields<Rewrite> = std::tuple{
     field("path", &Rewrite::path, "Whole path, with variables as in header values: \"/v2/users/{path.id}\"."),
     field("replace_prefix", &Rewrite::replace_prefix, "Stands for the route's path_prefix; the rest of the path stays."),
     field("strip_prefix", &Rewrite::strip_prefix, "The route's path_prefix goes; the rest of the path stays."),
+    field("regex", &Rewrite::regex, "RE2 expression of the whole path, with groups for the substitution; a path that it does not take stays as it is."),
+    field("substitution", &Rewrite::substitution, "With regex: the new path, where `\\1` to `\\9` stand for what its groups took: \"/v2/\\\\2/\\\\1\"."),
+    field("query", &Rewrite::query, "Changes of the query that the backend gets."),
 };
 
 template <>
@@ -75,37 +93,49 @@ inline constexpr auto kFields<GrpcMatch> = std::tuple{
 };
 
 template <>
-inline constexpr auto kFields<Route> = std::tuple{
-    field("name", &Route::name, "Name of the route; default: that of its pool. Without one pool it must have a name."),
-    field("hosts", &Route::hosts, "Host names, exact or \"*.suffix\"; none: any."),
-    field("path", &Route::path, "Exact path."),
-    field("path_prefix", &Route::path_prefix, "Whole leading segments of the path: \"/api\" takes \"/api/x\", not \"/apix\"."),
-    field("pool", &Route::pool, "Pool that answers; or one of pools, redirect, response."),
-    field("priority", &Route::priority, "Higher ones are tried first, before specificity.", kOptional, -1000, 1000),
-    field("hsts", &Route::hsts, "Value of Strict-Transport-Security, in place of the listener's."),
-    field("early_data", &Route::early_data, "Requests may be replayed safely: they are taken as TLS 1.3 early data (0-RTT), with Early-Data: 1."),
-    field("path_regex", &Route::path_regex, "RE2 expression of the whole path: after an exact path and templates, before prefixes."),
-    field("path_template", &Route::path_template,
+inline constexpr auto kFields<RouteMatch> = std::tuple{
+    field("path", &RouteMatch::path, "Exact path."),
+    field("path_prefix", &RouteMatch::path_prefix, "Whole leading segments of the path: \"/api\" takes \"/api/x\", not \"/apix\"."),
+    field("path_regex", &RouteMatch::path_regex, "RE2 expression of the whole path: after an exact path and templates, before prefixes."),
+    field("path_template", &RouteMatch::path_template,
           "Path with variables for whole segments: \"/users/{id}/files/{file...}\", the last for all that follows; {path.id} stands for what was there."),
-    field("methods", &Route::methods, "Methods; none: any."),
-    field("headers", &Route::headers, "Header fields: all of these conditions hold, each for one of the fields of its name."),
-    field("cookies", &Route::cookies, "Cookies: the same."),
-    field("query", &Route::query, "Query parameters, decoded: the same."),
-    field("clients", &Route::clients, "Addresses of clients; none: any. Behind a trusted proxy, whom X-Forwarded-For names."),
-    field("accept", &Route::accept,
+    field("methods", &RouteMatch::methods, "Methods; none: any."),
+    field("headers", &RouteMatch::headers, "Header fields: all of these conditions hold, each for one of the fields of its name."),
+    field("cookies", &RouteMatch::cookies, "Cookies: the same."),
+    field("query", &RouteMatch::query, "Query parameters, decoded: the same."),
+    field("clients", &RouteMatch::clients, "Addresses of clients; none: any. Behind a trusted proxy, whom X-Forwarded-For names."),
+    field("countries", &RouteMatch::countries, "Countries of the client, as [countries] tells: \"DE\", \"AT\"; none: any."),
+    field("accept", &RouteMatch::accept,
           "Media types, one of which the client's Accept names, with these parameters: \"application/vnd.api+json;version=2\". Wildcards of the client name none."),
-    field("tls", &Route::tls, "What TLS with the client must be like; in the clear it does not hold."),
-    field("grpc", &Route::grpc, "gRPC requests for a service, or a method of it; in place of a path."),
-    field("redirect", &Route::redirect, "Answers with a redirect."),
-    field("response", &Route::response, "Answers with a fixed response."),
-    field("rewrite", &Route::rewrite, "What the backend is asked for in place of what the client asked for."),
-    field("request_headers", &Route::request_headers, "Changes of the header that the backend gets."),
-    field("response_headers", &Route::response_headers, "Changes of the header that the client gets, of our own answers too."),
-    field("pools", &Route::pools, "Pools that each answer a share of the requests: tables with name and weight, or names."),
-    field("mirror", &Route::mirror, "Another pool gets copies of requests; what it answers is dropped, and nobody waits for it."),
-    field("sticky", &Route::sticky,
-          "With pools: a cookie keeps the client's place in [0, 1), so that it stays in its pool, and other weights move no more clients than they must."),
+    field("tls", &RouteMatch::tls, "What TLS with the client must be like; in the clear it does not hold."),
+    field("grpc", &RouteMatch::grpc, "gRPC requests for a service, or a method of it; in place of a path."),
 };
+
+template <>
+inline constexpr auto kFields<Route> = std::tuple_cat(
+    std::tuple{
+        field("name", &Route::name, "Name of the route; default: that of its pool. Without one pool it must have a name."),
+        field("hosts", &Route::hosts, "Host names, exact or \"*.suffix\"; none, and no host_regexes: any."),
+        field("host_regexes", &Route::host_regexes, "RE2 expressions of the whole host, in any case: after hosts, before routes of any host."),
+    },
+    kFields<RouteMatch>,
+    std::tuple{
+        field("matches", &Route::matches,
+              "Several such matches: tables with the options from path to grpc. One of them must hold, and each has its own place in the order."),
+        field("pool", &Route::pool, "Pool that answers; or one of pools, redirect, response."),
+        field("priority", &Route::priority, "Higher ones are tried first, before specificity.", kOptional, -1000, 1000),
+        field("hsts", &Route::hsts, "Value of Strict-Transport-Security, in place of the listener's."),
+        field("early_data", &Route::early_data, "Requests may be replayed safely: they are taken as TLS 1.3 early data (0-RTT), with Early-Data: 1."),
+        field("redirect", &Route::redirect, "Answers with a redirect."),
+        field("response", &Route::response, "Answers with a fixed response."),
+        field("rewrite", &Route::rewrite, "What the backend is asked for in place of what the client asked for."),
+        field("request_headers", &Route::request_headers, "Changes of the header that the backend gets."),
+        field("response_headers", &Route::response_headers, "Changes of the header that the client gets, of our own answers too."),
+        field("pools", &Route::pools, "Pools that each answer a share of the requests: tables with name and weight, or names."),
+        field("mirror", &Route::mirror, "Another pool gets copies of requests; what it answers is dropped, and nobody waits for it."),
+        field("sticky", &Route::sticky,
+              "With pools: a cookie keeps the client's place in [0, 1), so that it stays in its pool, and other weights move no more clients than they must."),
+    });
 
 template <>
 inline constexpr auto kFields<TlsRoute> = std::tuple{

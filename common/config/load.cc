@@ -14,8 +14,10 @@ std::uint64_t digest_of(std::string_view text) {
   return digest;
 }
 
-void fill_defaults(Config& config) {
-  for (Route& route : config.routes) {
+void fill_defaults(Config& config, const Findings& findings) {
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    Route& route = config.routes[i];
+    route.line = findings.line_of("route[" + std::to_string(i) + "]");
     if (route.name.empty()) route.name = route.pool;
   }
   for (TlsRoute& route : config.tls_routes) {
@@ -106,7 +108,7 @@ Loaded load_text(std::string text, const std::string& file) {
   Findings findings(file);
   Reader reader(findings, std::filesystem::path(file).parent_path());
   reader.read(parsed.table(), loaded.config, "", "the file");
-  fill_defaults(loaded.config);
+  fill_defaults(loaded.config, findings);
   // Rules between options would only repeat what is wrong with the options themselves.
   if (findings.sorted().empty()) validate(loaded.config, findings);
   loaded.findings = findings.sorted();

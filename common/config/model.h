@@ -41,6 +41,7 @@ struct Config {
   Tls tls;
   Cookies cookies;
   std::vector<Listener> listeners;
+  Countries countries;
   std::vector<Route> routes;
   std::vector<TlsRoute> tls_routes;
   std::vector<Pool> pools;

@@ -126,6 +126,12 @@ struct Pool {
   Duration slow_start{0};               // after recovery, to the whole weight; 0: at once
 };
 
+// How the country of a client is known.
+struct Countries {
+  std::string database;                 // a file in MaxMind's format, of countries or cities
+  std::string header;                   // of trusted proxies, goes before the database
+};
+
 struct AccessLog {
   std::string file;                     // JSON lines; empty: off
 };

@@ -1,4 +1,4 @@
-// Reads the one value of routes that is a text of two numbers.
+// What a route's matches are, and the one value of routes that is a text of two numbers.
 #include "common/config/model_routes.h"
 
 #include <charconv>
@@ -12,6 +12,11 @@ bool read_number(std::string_view text, std::int64_t& number) {
 }
 
 }  // namespace
+
+std::span<const RouteMatch> matches_of(const Route& route) {
+  if (route.matches.empty()) return {static_cast<const RouteMatch*>(&route), 1};
+  return route.matches;
+}
 
 std::optional<NumberRange> NumberRange::parse(std::string_view text) {
   const std::size_t dash = text.find('-');

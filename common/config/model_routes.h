@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,7 @@ struct TlsMatch {
 struct GrpcMatch {
   std::string service;                  // with its package
   std::string method;                   // empty: any
+  bool operator==(const GrpcMatch&) const = default;
 };
 
 struct HeaderValue {
@@ -74,6 +76,21 @@ struct DirectResponse {
   std::uint16_t status = 200;
   std::vector<HeaderValue> headers;
   std::string body;
+  std::string file;                     // in place of the body
+  std::string content_type;
+  static constexpr std::size_t kMostBytes = 256 << 10;  // of the file
+};
+
+struct QueryParameter {
+  std::string name;
+  std::string value;                    // a template
+};
+
+// What happens to the query of a request that passes.
+struct QueryChanges {
+  std::vector<QueryParameter> set;
+  std::vector<QueryParameter> add;
+  std::vector<std::string> remove;
 };
 
 // What a backend is asked for instead.
@@ -82,9 +99,31 @@ struct Rewrite {
   std::string path;                     // whole, a template
   std::string replace_prefix;           // stands for the route's path_prefix
   bool strip_prefix = false;            // the same, with nothing in its place
+  std::string regex;                    // RE2, of the whole path; what it does not take stays
+  std::string substitution;             // with \1 for what its first group took
+  std::optional<QueryChanges> query;
 };
 
-struct Route {
+// What a request must be like. All that is there must hold.
+struct RouteMatch {
+  std::string path;                     // exact
+  std::string path_prefix;              // whole segments: "/api" matches "/api" and "/api/x", not "/apix"
+  std::string path_regex;               // RE2, of the whole path
+  std::string path_template;            // "/users/{id}": path_template.h
+  std::vector<std::string> methods;     // none: any
+  std::vector<ValueMatch> headers;      // all of them
+  std::vector<ValueMatch> cookies;
+  std::vector<ValueMatch> query;
+  std::vector<IpPrefix> clients;        // one of them; none: any
+  std::vector<std::string> countries;   // of the client: one of them; none: any
+  std::vector<std::string> accept;      // media types with parameters; one of them is asked for by name
+  std::optional<TlsMatch> tls;
+  std::optional<GrpcMatch> grpc;        // in place of a path
+  bool operator==(const RouteMatch&) const = default;
+};
+
+// A route with one match is that match itself: see matches_of().
+struct Route : RouteMatch {
   Route();
   Route(const Route& other);
   Route(Route&& other) noexcept;
@@ -94,22 +133,12 @@ struct Route {
 
   std::string name;
   std::vector<std::string> hosts;       // exact or "*.suffix"; none: any host
-  std::string path;                     // exact
-  std::string path_prefix;              // whole segments: "/api" matches "/api" and "/api/x", not "/apix"
+  std::vector<std::string> host_regexes;  // RE2, of the whole host; beside hosts
+  std::vector<RouteMatch> matches;      // in place of the route's own: one of them must hold
   std::string pool;
   std::int32_t priority = 0;            // higher first, before specificity
   std::string hsts;                     // in place of the listener's
   bool early_data = false;              // safe to be replayed: taken as TLS early data
-  std::string path_regex;               // RE2, of the whole path
-  std::string path_template;            // "/users/{id}": path_template.h
-  std::vector<std::string> methods;     // none: any
-  std::vector<ValueMatch> headers;      // all of them
-  std::vector<ValueMatch> cookies;
-  std::vector<ValueMatch> query;
-  std::vector<IpPrefix> clients;        // one of them; none: any
-  std::vector<std::string> accept;      // media types with parameters; one of them is asked for by name
-  std::optional<TlsMatch> tls;
-  std::optional<GrpcMatch> grpc;        // in place of a path
   std::optional<Redirect> redirect;     // in place of a pool
   std::optional<DirectResponse> response;  // the same
   std::optional<Rewrite> rewrite;
@@ -118,7 +147,11 @@ struct Route {
   std::vector<RoutePool> pools;         // in place of a pool: each gets its share
   std::optional<OwnCookie> sticky;      // clients stay with the pool that they got
   std::optional<Mirror> mirror;         // somebody else gets copies
+  int line = 0;                         // of the file, for what is found out after it was read
 };
+
+// Those that the route has, one at least.
+std::span<const RouteMatch> matches_of(const Route& route);
 
 // Where a connection of a passthrough listener goes, by the server name of its ClientHello.
 struct TlsRoute {

@@ -93,6 +93,11 @@ constexpr const char* kTableHead = "| option | type | default | bounds | meaning
 template <typename T>
 void describe(std::string& page, const std::string& title, const char* doc);
 
+template <typename Member, typename T>
+inline constexpr bool kIsListOfBase = false;
+template <typename Element, typename T>
+inline constexpr bool kIsListOfBase<std::vector<Element>, T> = std::is_base_of_v<Element, T>;
+
 template <typename T>
 void describe_member(std::string& page, const std::string& parent, const char* name, const char* doc, const T*) {
   if constexpr (kIsStruct<T>) describe<T>(page, parent.empty() ? "[" + std::string(name) + "]" : parent + "." + name, doc);
@@ -113,7 +118,8 @@ void describe(std::string& page, const std::string& title, const char* doc) {
   for_each_field<T>([&page](const auto& field) { page += row(field); });
   for_each_field<T>([&page, &title](const auto& field) {
     using Member = std::remove_cvref_t<decltype(std::declval<T&>().*field.member)>;
-    describe_member(page, title, field.name, field.doc, static_cast<const Member*>(nullptr));
+    // What T is itself has been described with it.
+    if constexpr (!kIsListOfBase<Member, T>) describe_member(page, title, field.name, field.doc, static_cast<const Member*>(nullptr));
   });
 }
 

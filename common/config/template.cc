@@ -8,7 +8,7 @@
 namespace gatehouse::config {
 namespace {
 
-const std::vector<std::string> kNames = {"client_address", "request_id", "route", "sni", "scheme", "host", "path", "query"};
+const std::vector<std::string> kNames = {"client_address", "client.country", "request_id", "route", "sni", "scheme", "host", "path", "query"};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// Texts of routes with variables: "https://{host}{path}", "{path.id}" of a path_template with {id}. `{{` stands for `{`. Parsed when a config is checked and again when
+// Texts of routes with variables: "https://{host}{path}", "{path.id}" of a path_template with {id}, or a
+// path_regex with (?P<id>...). `{{` stands for `{`. Parsed when a config is checked and again when
 // it is compiled; what was checked parses.
 #pragma once
 
@@ -12,7 +13,7 @@
 
 namespace gatehouse::config {
 
-enum class Variable : std::uint8_t { kClientAddress, kRequestId, kRoute, kSni, kScheme, kHost, kPath, kQuery, kSegment };
+enum class Variable : std::uint8_t { kClientAddress, kClientCountry, kRequestId, kRoute, kSni, kScheme, kHost, kPath, kQuery, kSegment };
 // Whether it is of the request itself, and so gone when the response is there.
 constexpr bool is_of_request(Variable variable) { return variable >= Variable::kHost; }
 

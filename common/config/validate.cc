@@ -72,6 +72,8 @@ void validate(const Config& config, Findings& findings) {
   validate_discovery(config, findings);
   validate_resilience(config, findings);
   validate_routes(config, findings);
+  validate_regexes(config, findings);
+  validate_reach(config, findings);
   validate_actions(config, findings);
   validate_affinity(config, findings);
   validate_service(config, findings);

@@ -3,6 +3,7 @@
 #include <array>
 #include <set>
 
+#include "common/config/path_groups.h"
 #include "common/config/path_template.h"
 #include "common/config/template.h"
 #include "common/config/validator.h"
@@ -22,6 +23,10 @@ bool is_target_part(const std::string& text, std::string_view forbidden) {
   return std::all_of(text.begin(), text.end(), [forbidden](char c) {
     return c > 0x20 && c < 0x7f && forbidden.find(c) == std::string_view::npos;
   });
+}
+// With one '/' at its beginning; or none.
+bool is_path(const std::string& text) {
+  return text.empty() || (text[0] == '/' && !text.starts_with("//") && is_target_part(text, "?#"));
 }
 bool is_authority(const std::string& text) {
   const std::size_t colon = text.ends_with(']') ? std::string::npos : text.rfind(':');
@@ -63,8 +68,11 @@ class ActionValidator : Validator {
 
  private:
   void check(std::size_t i, const Route& route) {
-    segments_.clear();
-    if (const auto parsed = PathTemplate::parse(route.path_template)) segments_ = parsed->names();
+    variables_.clear();
+    for (const RouteMatch& match : matches_of(route)) {
+      const auto parsed = PathTemplate::parse(match.path_template);
+      variables_.push_back(parsed ? parsed->names() : group_names(match.path_regex));
+    }
     check_is_one(i, route);
     if (route.redirect) check_redirect(i, route);
     if (route.response) check_response(i, *route.response);
@@ -78,7 +86,7 @@ class ActionValidator : Validator {
     }
   }
 
-  // Complains, too, of variables that the route's path_template does not have.
+  // Complains, too, of variables that not every match of the route has.
   std::optional<std::vector<TemplatePart>> parts_of(const std::string& where, const std::string& label, const std::string& text) {
     auto parts = parse_template(text);
     if (!parts) {
@@ -86,9 +94,18 @@ class ActionValidator : Validator {
       return std::nullopt;
     }
     for (const TemplatePart& part : *parts) {
-      if (part.variable != Variable::kSegment || std::find(segments_.begin(), segments_.end(), part.text) != segments_.end()) continue;
-      error(where, label + ": the route has no path_template with {" + part.text + "}" + (segments_.empty() ? "" : suggest(part.text, segments_)));
-      return std::nullopt;
+      if (part.variable == Variable::kClientCountry && !knows_countries(config_)) {
+        error(where, label + ": {client.country}: expected [countries] with a database or a header");
+        return std::nullopt;
+      }
+      if (part.variable != Variable::kSegment) continue;
+      for (std::size_t k = 0; k < variables_.size(); ++k) {
+        const std::vector<std::string>& known = variables_[k];
+        if (std::find(known.begin(), known.end(), part.text) != known.end()) continue;
+        const std::string whose = variables_.size() == 1 ? "the route" : "match " + std::to_string(k + 1) + " of the route";
+        error(where, label + ": " + whose + " has no path_template or path_regex with {" + part.text + "}" + (known.empty() ? "" : suggest(part.text, known)));
+        return std::nullopt;
+      }
     }
     return std::move(*parts);
   }
@@ -128,26 +145,24 @@ class ActionValidator : Validator {
     expect(is_scheme, where + ".scheme", label + "scheme", "\"http\" or \"https\"", redirect.scheme);
     expect(redirect.host.empty() || is_authority(redirect.host), where + ".host", label + "host",
            "a host such as \"www.shop.example\" or \"shop.example:8443\"", redirect.host);
-    check_new_path(where, label, route, redirect.path, redirect.replace_prefix, false);
+    check_new_path(where, label, redirect.path, redirect.replace_prefix);
+    if (has_path && has_prefix) error(where, label + "has more than one new path: expected one of path and replace_prefix");
+    if (has_prefix) check_has_prefix(where, label + "replace_prefix", route);
     const std::string query = redirect.query.value_or("");
     expect(is_target_part(query, "#?"), where + ".query", label + "query", "a query without '?' and '#', spaces as \"%20\"", query);
   }
 
-  // One of them at most; a prefix stands for the one that the route matches by.
-  void check_new_path(const std::string& where, const std::string& label, const Route& route, const std::string& path,
-                      const std::string& prefix, bool strips) {
-    const char* wanted = "a path that begins with one '/', without query, spaces as \"%20\"";
-    const auto is_path = [](const std::string& text) {
-      return text.empty() || (text[0] == '/' && !text.starts_with("//") && is_target_part(text, "?#"));
-    };
-    expect(is_path(path), where + ".path", label + "path", wanted, path);
-    expect(is_path(prefix), where + ".replace_prefix", label + "replace_prefix", wanted, prefix);
-    if (!path.empty() + !prefix.empty() + strips > 1) {
-      error(where, label + "has more than one new path: expected one of path and replace_prefix" + (strips ? " and strip_prefix" : ""));
-    }
-    if ((!prefix.empty() || strips) && route.path_prefix.empty()) {
-      error(where, label + (strips ? "strip_prefix" : "replace_prefix") + ": expected a route with path_prefix");
-    }
+  static constexpr const char* kWantedPath = "a path that begins with one '/', without query, spaces as \"%20\"";
+
+  void check_new_path(const std::string& where, const std::string& label, const std::string& path, const std::string& prefix) {
+    expect(is_path(path), where + ".path", label + "path", kWantedPath, path);
+    expect(is_path(prefix), where + ".replace_prefix", label + "replace_prefix", kWantedPath, prefix);
+  }
+  // What is to be replaced is the prefix that the route matches by.
+  void check_has_prefix(const std::string& where, const std::string& label, const Route& route) {
+    const auto matches = matches_of(route);
+    const bool have_all = std::none_of(matches.begin(), matches.end(), [](const RouteMatch& match) { return match.path_prefix.empty(); });
+    if (!have_all) error(where, label + ": expected a route with path_prefix" + (route.matches.empty() ? "" : " in each match"));
   }
 
   // No part of the request but its host may say where the URL's authority ends: "https://a.example{query}" could lead to
@@ -179,9 +194,24 @@ class ActionValidator : Validator {
     const std::string where = at("route", i, "response"), label = "[[route]].response ";
     const bool is_bodiless = response.status == 205 || response.status == 304;
     if (is_bodiless) error(where + ".status", label + "status: expected one that says something by itself, found " + std::to_string(response.status));
-    if (response.status == 204 && !response.body.empty()) error(where + ".body", label + "body: expected none with status 204");
+    const bool has_body = !response.body.empty(), has_file = !response.file.empty();
+    if (response.status == 204 && has_body) error(where + ".body", label + "body: expected none with status 204");
+    if (response.status == 204 && has_file) error(where + ".file", label + "file: expected none with status 204");
+    if (has_body && has_file) error(where + ".file", "[[route]].response has body and file: expected one of them");
+    check_content_type(where, label, response);
     for (std::size_t k = 0; k < response.headers.size(); ++k) {
       check_field(where + ".headers[" + std::to_string(k) + "]", label + "headers", response.headers[k], false, true);
+    }
+  }
+
+  void check_content_type(const std::string& where, const std::string& label, const DirectResponse& response) {
+    const std::string& type = response.content_type;
+    if (type.empty()) return;
+    const bool is_good = is_field_value(type) && type.find('/') != std::string::npos && type.find('{') == std::string::npos;
+    expect(is_good, where + ".content_type", label + "content_type", "a media type such as \"text/html; charset=utf-8\"", type);
+    const auto names_it = [](const HeaderValue& field) { return in_lower_case(field.name) == "content-type"; };
+    if (std::any_of(response.headers.begin(), response.headers.end(), names_it)) {
+      error(where + ".content_type", "[[route]].response has content_type and a field Content-Type: expected one of them");
     }
   }
 
@@ -191,8 +221,40 @@ class ActionValidator : Validator {
     if (route.pool.empty() && route.pools.empty()) error(where, "[[route]] " + quoted(route.name) + " has rewrite and no backend: expected a pool");
     expect(rewrite.host.empty() || is_authority(rewrite.host), where + ".host", label + "host",
            "a host such as \"www.shop.example\" or \"shop.example:8443\"", rewrite.host);
-    check_new_path(where, label, route, rewrite.path, rewrite.replace_prefix, rewrite.strip_prefix);
+    check_new_path(where, label, rewrite.path, rewrite.replace_prefix);
+    const int paths = !rewrite.path.empty() + !rewrite.replace_prefix.empty() + rewrite.strip_prefix + !rewrite.regex.empty();
+    if (paths > 1) error(where, label + "has more than one new path: expected one of path, replace_prefix, strip_prefix and regex");
+    if (!rewrite.replace_prefix.empty()) check_has_prefix(where, label + "replace_prefix", route);
+    if (rewrite.strip_prefix) check_has_prefix(where, label + "strip_prefix", route);
     parts_of(where + ".path", label + "path", rewrite.path);
+    check_substitution(where, label, rewrite);
+    if (rewrite.query) check_query(where + ".query", *rewrite.query);
+  }
+  void check_substitution(const std::string& where, const std::string& label, const Rewrite& rewrite) {
+    if (rewrite.regex.empty() != rewrite.substitution.empty()) return error(where, label + "expected regex and substitution together");
+    if (rewrite.regex.empty()) return;
+    check_regex(where + ".regex", label + "regex", rewrite.regex);
+    if (const std::string wrong = group_error(rewrite.regex); !wrong.empty()) error(where + ".regex", label + "regex: " + wrong);
+    const std::string& text = rewrite.substitution;
+    const bool is_good = is_path(text) && text.find("\\\\") == std::string::npos;
+    expect(is_good, where + ".substitution", label + "substitution", kWantedPath, text);
+    const std::string wrong = substitution_error(rewrite.regex, text);
+    if (is_good && !wrong.empty()) error(where + ".substitution", label + "substitution: " + wrong);
+  }
+  void check_query(const std::string& where, const QueryChanges& changes) {
+    const std::string label = "[[route]].rewrite.query ";
+    const auto check = [&](const char* key, const std::vector<QueryParameter>& parameters) {
+      for (std::size_t k = 0; k < parameters.size(); ++k) {
+        const std::string place = where + "." + key + "[" + std::to_string(k) + "]";
+        expect(!parameters[k].name.empty(), place, label + key, "the name of a parameter", "");
+        parts_of(place, label + key, parameters[k].value);
+      }
+    };
+    check("set", changes.set);
+    check("add", changes.add);
+    for (const std::string& name : changes.remove) expect(!name.empty(), where + ".remove", label + "remove", "the name of a parameter", "");
+    const bool is_empty = changes.set.empty() && changes.add.empty() && changes.remove.empty();
+    if (is_empty) error(where, "[[route]].rewrite.query: expected set, add or remove");
   }
 
   void check_changes(const std::string& where, const std::string& label, const HeaderChanges& changes, bool is_request) {
@@ -222,7 +284,7 @@ class ActionValidator : Validator {
     }
   }
 
-  std::vector<std::string> segments_;  // variables of the route's path_template
+  std::vector<std::vector<std::string>> variables_;  // of the route's paths, by match
 };
 
 }  // namespace

@@ -13,6 +13,7 @@ class HttpValidator : Validator {
   void run() {
     check_listeners();
     check_pools();
+    check_countries();
   }
 
  private:
@@ -83,6 +84,14 @@ class HttpValidator : Validator {
     }
   }
 
+  void check_countries() {
+    const std::string& header = config_.countries.header;
+    if (header.empty()) return;
+    const bool is_name = std::all_of(header.begin(), header.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; });
+    if (!is_name) error("countries.header", "[countries] header: expected the name of a field such as \"CF-IPCountry\", found " + quoted(header));
+    const bool is_believed = std::any_of(config_.listeners.begin(), config_.listeners.end(), [](const Listener& l) { return !l.trusted_proxies.empty(); });
+    if (!is_believed) warn("countries.header", "[countries] header is believed from nobody: no listener has trusted_proxies");
+  }
   void check_pools() {
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {
       const Pool& pool = config_.pools[i];

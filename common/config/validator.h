@@ -1,6 +1,7 @@
 // What the checks across sections share: validate.cc runs them in order, validate_site.cc, validate_bgp.cc, validate_protection.cc,
-// validate_http.cc, validate_health.cc, validate_discovery.cc, validate_routes.cc, validate_actions.cc, validate_affinity.cc, validate_service.cc and
-// validate_tls.cc each check their part. A new rule is a method of one of these.
+// validate_http.cc, validate_health.cc, validate_discovery.cc, validate_routes.cc, validate_matches.cc,
+// validate_reach.cc, validate_regexes.cc,
+// validate_actions.cc, validate_affinity.cc, validate_service.cc and validate_tls.cc each check their part. A new rule is a method of one of these.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +19,12 @@ inline std::string at(const char* section, std::size_t index, const char* key = 
 }
 inline std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 
+// Whether the country of a client can be known.
+inline bool knows_countries(const Config& config) { return !config.countries.database.empty() || !config.countries.header.empty(); }
+
+// Why RE2 does not take it; empty: it does.
+std::string regex_error(const std::string& pattern);
+
 class Validator {
  public:
   Validator(const Config& config, Findings& findings) : config_(config), findings_(findings) {}
@@ -25,6 +32,20 @@ class Validator {
  protected:
   void error(const std::string& path, const std::string& text) { findings_.error(findings_.line_of(path), text); }
   void warn(const std::string& path, const std::string& text) { findings_.warning(findings_.line_of(path), text); }
+
+  void check_regex(const std::string& where, const std::string& label, const std::string& pattern) {
+    const std::string reason = regex_error(pattern);
+    if (!reason.empty()) error(where, label + ": expected an RE2 expression, found " + quoted(pattern) + ": " + reason);
+  }
+
+  // "shop.example", "*.shop.example", "[2001:db8::1]".
+  void check_host(const std::string& where, const std::string& label, const std::string& host) {
+    const std::string name = host.starts_with("*.") ? host.substr(2) : host;
+    const bool is_good = !name.empty() && name.find_first_of("*/ :") == std::string::npos && name.front() != '.' && name.back() != '.';
+    const bool is_v6 = host.starts_with("[") && host.ends_with("]");
+    if (is_good || is_v6) return;
+    error(where, label + ": expected a name such as \"shop.example\" or \"*.shop.example\", without port, found " + quoted(host));
+  }
 
   // No two entries of a section may have the same key.
   template <typename Section, typename KeyOf>
@@ -84,6 +105,9 @@ void validate_health(const Config& config, Findings& findings);
 void validate_protection(const Config& config, Findings& findings);
 void validate_resilience(const Config& config, Findings& findings);
 void validate_routes(const Config& config, Findings& findings);
+void validate_matches(const Config& config, std::size_t route, Findings& findings);
+void validate_reach(const Config& config, Findings& findings);
+void validate_regexes(const Config& config, Findings& findings);
 void validate_actions(const Config& config, Findings& findings);
 void validate_service(const Config& config, Findings& findings);
 void validate_tls(const Config& config, Findings& findings);

@@ -1,5 +1,6 @@
 #include "l7/supervisor/node_status.h"
 
+#include "l7/country_table.h"
 #include "l7/http/message.h"
 #include "l7/router.h"
 #include "l7/path_rules.h"
@@ -93,12 +94,21 @@ std::string action_of(const config::Route& route) {
     if (to.query && to.query->empty()) where += ", no query";
     add("redirect " + std::to_string(to.status) + " to " + where);
   }
-  if (route.response) add("response " + std::to_string(route.response->status) + ", " + std::to_string(route.response->body.size()) + " bytes");
+  if (route.response) {
+    const std::string& file = route.response->file;
+    add("response " + std::to_string(route.response->status) + ", " +
+        (file.empty() ? std::to_string(route.response->body.size()) + " bytes" : "the file " + file));
+  }
   if (route.rewrite) {
     if (!route.rewrite->host.empty()) add("asks for host " + route.rewrite->host);
     if (!route.rewrite->path.empty()) add("asks for path " + route.rewrite->path);
     if (!route.rewrite->replace_prefix.empty()) add("path prefix becomes " + route.rewrite->replace_prefix);
     if (route.rewrite->strip_prefix) add("path prefix is stripped");
+    if (!route.rewrite->regex.empty()) add("path " + route.rewrite->regex + " becomes " + route.rewrite->substitution);
+    const config::QueryChanges query = route.rewrite->query.value_or(config::QueryChanges());
+    for (const config::QueryParameter& parameter : query.set) add("query parameter " + parameter.name + " set to " + parameter.value);
+    for (const config::QueryParameter& parameter : query.add) add("query parameter " + parameter.name + " added: " + parameter.value);
+    for (const std::string& name : query.remove) add("query parameter " + name + " removed");
   }
   const auto add_changes = [&add](const char* whose, const config::HeaderChanges& changes) {
     for (const config::HeaderValue& field : changes.set) add(std::string(whose) + " field " + field.name + " set to " + field.value);
@@ -156,6 +166,14 @@ const config::Listener* listener_of(const config::Config& config, const std::str
   return found == config.listeners.end() ? nullptr : &*found;
 }
 
+// As though a trusted proxy had sent the request.
+CountryCode country_of(const config::Config& config, const RouteAsk& ask, const ExplainFacts& facts) {
+  const http::Field* field = config.countries.header.empty() ? nullptr : ask.fields->find(config.countries.header);
+  if (const auto said = CountryCode::parse(field ? field->value : std::string_view())) return *said;
+  if (!facts.files || ask.client.is_unspecified()) return {};
+  return CountryTable::from_bytes(facts.files->text_of(config.countries.database)).find(ask.client);
+}
+
 }  // namespace
 
 Result<Json> explain_request(const config::Config& config, const Json& params, const ExplainFacts& facts) {
@@ -182,18 +200,24 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   RouteAsk ask{target->host, path, method, target->query, &fields, address.value_or(IpAddress())};
   const std::string subject = text_param(params, "client_subject");
   if (target->is_https) ask.tls = {"TLSv1.3", target->host, subject};  // as the clients of today would
+  const CountryCode country = country_of(config, ask, facts);
+  ask.country = country.view();
   const Router router(config.routes);
-  const std::size_t route = router.match(ask);
+  const auto [route, match] = router.find(ask);
   Json why = Json::array();
   for (const Router::Reason& reason : router.explain(ask)) {
-    why.push_back({{"route", config.routes[reason.route].name}, {"is_match", reason.is_match}, {"why", reason.why}});
+    const config::Route& asked = config.routes[reason.route];
+    Json& added = why.emplace_back(Json{{"route", asked.name}, {"is_match", reason.is_match}, {"why", reason.why}});
+    if (!asked.matches.empty()) added["match"] = reason.match + 1;
   }
   Json answer = {{"host", target->host}, {"path", path}, {"route", nullptr}, {"pool", nullptr}, {"status", 404},
                  {"why", std::move(why)}, {"backends", Json::array()}};
   if (path != target->path) answer["path_sent"] = target->path;
   if (route == Router::kNoRoute) return answer;
+  if (!country.view().empty()) answer["country"] = country.view();
   answer["route"] = config.routes[route].name;
   const config::Route& chosen = config.routes[route];
+  if (!chosen.matches.empty()) answer["match"] = std::to_string(match + 1) + " of " + std::to_string(chosen.matches.size());
   if (!chosen.pool.empty()) answer["pool"] = chosen.pool;
   answer["status"] = nullptr;
   if (chosen.redirect) answer["status"] = chosen.redirect->status;

@@ -11,6 +11,7 @@
 #include "l7/cookie_seal.h"
 #include "l7/supervisor/adjustments.h"
 #include "l7/supervisor/steering.h"
+#include "l7/tls/files.h"
 
 namespace gatehouse::l7 {
 
@@ -23,6 +24,7 @@ struct ExplainFacts {
   const control::NodeReport& report;
   const Adjustments* adjustments = nullptr;
   std::optional<CookieKeys> cookie_keys;
+  const TlsFiles* files = nullptr;  // with the table of countries
 };
 
 // {method, url, headers} → {route, pool, pools, sticky, status, why: [{route, is_match, why}], backends}. url:

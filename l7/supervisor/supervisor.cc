@@ -202,7 +202,7 @@ void Supervisor::on_request(std::string_view method, const Json& params, control
   if (method == "reload") return reload_file(reloading(std::move(reply)));
   if (method == "explain") {
     const control::NodeReport now = report();
-    return reply(explain_request(config_, params, {now, adjustments_.get(), tickets_->cookie_keys()}));
+    return reply(explain_request(config_, params, {now, adjustments_.get(), tickets_->cookie_keys(), &tls_->files()}));
   }
   if (method == "backend") {
     auto answer = adjustments_->set_backend(config_, params, loop_.now());

@@ -11,6 +11,7 @@
 #include "common/files.h"
 #include "common/log.h"
 #include "common/ocsp.h"
+#include "l7/supervisor/country_database.h"
 #include "l7/tls/client_context.h"
 #include "l7/tls/trust.h"
 
@@ -58,6 +59,17 @@ std::vector<TlsStore::Unit> TlsStore::units_of(const config::Config& config) {
     unit.pool = &pool;
     if (pool.tls.enabled) add(unit, {pool.tls.ca, pool.tls.certificate, pool.tls.key});
   }
+  for (const config::Route& route : config.routes) {
+    if (!route.response || route.response->file.empty()) continue;
+    Unit unit{config.file + ":" + std::to_string(route.line) + ": [[route]] \"" + route.name + "\" response.file", {}};
+    unit.route = &route;
+    add(unit, {route.response->file});
+  }
+  if (!config.countries.database.empty()) {
+    Unit unit{config.file + ": [countries] database", {}};
+    unit.is_countries = true;
+    add(unit, {config.countries.database});
+  }
   return units;
 }
 
@@ -65,14 +77,29 @@ Status TlsStore::read_unit(const Unit& unit, TlsFiles& files) const {
   for (const std::string& file : unit.files) {
     auto text = read_file(file);
     if (!text) return Error{unit.label + ": " + text.error().message};
-    const bool is_chain = unit.pair && file == unit.pair->chain;
-    const TlsFile* known = files_.find(file);
-    const bool is_known = known && known->text == *text && (!is_chain || !known->key_type.empty());
-    files.put(file, is_known   ? *known
-                    : is_chain ? describe_chain(std::move(*text))
-                               : TlsFile{std::move(*text)});
+    auto content = content_of(unit, file, std::move(*text));
+    if (!content) return Error{unit.label + ": " + file + ": " + content.error().message};
+    files.put(file, std::move(*content));
   }
   return {};
+}
+
+// As workers want it.
+Result<TlsFile> TlsStore::content_of(const Unit& unit, const std::string& file, std::string text) const {
+  if (unit.is_countries) {
+    const auto countries = read_countries(text);
+    if (!countries) return countries.error();
+    return TlsFile{countries->to_bytes()};
+  }
+  constexpr std::size_t kMostBytes = config::DirectResponse::kMostBytes;
+  if (unit.route && text.size() > kMostBytes) {
+    return Error{"expected at most " + to_string(ByteSize{kMostBytes}) + ", found " + std::to_string(text.size()) + " bytes"};
+  }
+  const bool is_chain = unit.pair && file == unit.pair->chain;
+  const TlsFile* known = files_.find(file);
+  const bool is_known = known && known->text == text && (!is_chain || !known->key_type.empty());
+  if (is_known) return *known;
+  return is_chain ? describe_chain(std::move(text)) : TlsFile{std::move(text)};
 }
 
 bool TlsStore::is_in_use(const Unit& unit, const TlsFiles& files) const {

@@ -1,4 +1,5 @@
-// The files of TLS as the node uses them: read and checked before a config is taken, watched from then on.
+// The files that workers need as the node uses them, those of TLS, bodies of responses, the database of countries: read and
+// checked before a config is taken, watched from then on.
 // What is replaced on disk and is good is handed to on_change; what is bad, or does not fit together, is
 // logged and the earlier one stays in use. Certificate and key may be replaced one after the other: they are
 // looked at when nothing has changed for a moment.
@@ -38,6 +39,8 @@ class TlsStore {
     const config::Certificate* pair = nullptr;  // one of these three
     const config::Listener* clients = nullptr;
     const config::Pool* pool = nullptr;
+    const config::Route* route = nullptr;
+    bool is_countries = false;
   };
   struct Signature {
     std::uint64_t device = 0, inode = 0, size = 0;
@@ -46,6 +49,7 @@ class TlsStore {
   };
   void set_files(TlsFiles files);
   static std::vector<Unit> units_of(const config::Config& config);
+  Result<TlsFile> content_of(const Unit& unit, const std::string& file, std::string text) const;
   static Signature signature_of(const std::string& file);
   Status read_unit(const Unit& unit, TlsFiles& files) const;
   Status check(const Unit& unit, const TlsFiles& files);

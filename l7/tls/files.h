@@ -1,5 +1,5 @@
-// The files that a config names for TLS, as texts: certificates, keys, authorities, revocation lists, OCSP
-// responses. The supervisor reads them and hands them to the workers in memory (a sealed memfd that no path
+// The files that a config names for workers, as texts: of TLS certificates, keys, authorities, revocation lists, OCSP
+// responses; bodies of responses; the table of countries. The supervisor reads them and hands them to the workers in memory (a sealed memfd that no path
 // leads to), because workers may not read keys. What a worker needs to know of a chain before it is used
 // comes along: understanding thousands of certificates takes OpenSSL seconds.
 #pragma once

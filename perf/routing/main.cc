@@ -1,5 +1,6 @@
 // Time to find a request's route and to compile all of them, for sites of ten routes per host. Requests are of all hosts and
-// paths in random order, so that large sites also pay for their cache misses; one of ten matches nothing.
+// paths in random order, so that large sites also pay for their cache misses; one of ten matches nothing. The same for one host
+// whose routes are all regular expressions, of which a request matches one.
 //
 //   gatehouse-perf-routing [--folder UNUSED] [--json FILE] [--quick]
 #include <benchmark/benchmark.h>
@@ -68,11 +69,37 @@ void compile(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(Router(routes));
 }
 
+std::vector<config::Route> make_regexes(int count) {
+  std::vector<config::Route> routes(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    routes[static_cast<std::size_t>(i)].hosts = {host_name(0)};
+    routes[static_cast<std::size_t>(i)].path_regex = "/shop-" + std::to_string(i) + "/(items|orders)/[0-9]+";
+  }
+  return routes;
+}
+
+void match_regexes(benchmark::State& state) {
+  const Router router(make_regexes(static_cast<int>(state.range(0))));
+  const std::string host = host_name(0);
+  std::mt19937 random(1);
+  std::vector<std::string> paths(4096);
+  for (std::string& path : paths) path = "/shop-" + std::to_string(random() % static_cast<unsigned>(state.range(0))) + "/orders/" + std::to_string(random() % 1'000);
+  std::size_t next = 0;
+  for (auto _ : state) benchmark::DoNotOptimize(router.match(RouteAsk{host, paths[next++ % paths.size()], "GET"}));
+}
+
+void compile_regexes(benchmark::State& state) {
+  const std::vector<config::Route> routes = make_regexes(static_cast<int>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(Router(routes));
+}
+
 }  // namespace
 }  // namespace gatehouse::l7
 
 int main(int count, char** words) {
   benchmark::RegisterBenchmark("match", gatehouse::l7::match)->RangeMultiplier(10)->Range(10, 100'000);
   benchmark::RegisterBenchmark("compile", gatehouse::l7::compile)->RangeMultiplier(10)->Range(10, 100'000)->Unit(benchmark::kMillisecond);
+  benchmark::RegisterBenchmark("match of one host's regexes", gatehouse::l7::match_regexes)->RangeMultiplier(10)->Range(1, 10'000);
+  benchmark::RegisterBenchmark("compile one host's regexes", gatehouse::l7::compile_regexes)->RangeMultiplier(10)->Range(1, 10'000)->Unit(benchmark::kMillisecond);
   return gatehouse::perf::run_benchmarks(count, words);
 }

@@ -40,7 +40,7 @@ const Row kKeys[] = {
     {"SectionUnlikeAny", "[x-tracing-x]\n",
      "site.toml:1: unknown key \"x-tracing-x\" in the file; known: site, vip, l4_host, node, ring, balance, "
      "probe, control, metrics, store, workers, protection, prefix_list, source_limit, tls, cookies, "
-     "listener, route, tls_route, pool, access_log, service, flow_cache, bgp"},
+     "listener, countries, route, tls_route, pool, access_log, service, flow_cache, bgp"},
     {"KeyMisspelled", "[ring]\nslot = 251\n",
      "site.toml:2: unknown key \"slot\" in [ring]; did you mean \"slots\"?"},
     {"KeyOfARepeatedSection",

@@ -42,7 +42,7 @@ const Row kActions[] = {
     {"BodyOf204", "response = { status = 204, body = \"x\" }\n", "f:6: [[route]].response body: expected none with status 204"},
     {"RewriteWithoutPool", "path_prefix = \"/a\"\nresponse = {}\nrewrite = { strip_prefix = true }\n", "f:8: [[route]] \"r\" has rewrite and no backend: expected a pool"},
     {"RewriteTwice", of_pool("path_prefix = \"/a\"\nrewrite = { strip_prefix = true, path = \"/x\" }\n"),
-     "f:8: [[route]].rewrite has more than one new path: expected one of path and replace_prefix and strip_prefix"},
+     "f:8: [[route]].rewrite has more than one new path: expected one of path, replace_prefix, strip_prefix and regex"},
     {"GoodRewrite", of_pool("path_prefix = \"/a\"\nrewrite = { strip_prefix = true, host = \"[2001:db8::1]:80\" }\n"), ""},
 };
 INSTANTIATE_TEST_SUITE_P(Actions, RouteConfig, testing::ValuesIn(kActions), name_of);
@@ -99,9 +99,9 @@ const Row kMatches[] = {
     {"PathTemplate", of_pool("path_template = \"/a/{}\"\n"),
      "f:7: [[route]] path_template: expected a whole segment such as {id} for a variable, or {rest...} for the last one, found \"{}\""},
     {"PathVariable", of_pool("path_template = \"/a/{item}\"\nrewrite = { path = \"/b/{path.itme}\" }\n"),
-     "f:8: [[route]].rewrite path: the route has no path_template with {itme}; did you mean \"item\"?"},
+     "f:8: [[route]].rewrite path: the route has no path_template or path_regex with {itme}; did you mean \"item\"?"},
     {"PathVariableWithoutTemplate", of_pool("path = \"/a\"\nrequest_headers = { set = [{ name = \"A\", value = \"{path.id}\" }] }\n"),
-     "f:8: [[route]].request_headers set: the route has no path_template with {id}"},
+     "f:8: [[route]].request_headers set: the route has no path_template or path_regex with {id}"},
     {"Name", of_pool("cookies = [{ name = \"a=b\", present = true }]\n"), "f:7: [[route]].cookies name: expected a name without spaces, ':', ';' and '=', found \"a=b\""},
     {"Client", of_pool("clients = [\"10.0.0.0/99\"]\n"), "f:7: [[route]] clients: expected an address or a prefix such as \"192.0.2.1\" or \"10.0.0.0/8\", found \"10.0.0.0/99\""},
     {"HiddenByEqualConditions", of_pool("methods = [\"GET\"]\n[[route]]\nname = \"s\"\npool = \"p\"\nmethods = [\"GET\"]\n"),

@@ -1,6 +1,7 @@
 // What `gatehouse explain` is answered for routes that look at more than host and path, and do more than find a pool.
 #include <gtest/gtest.h>
 
+#include "l7/country_table.h"
 #include "l7/supervisor/node_status.h"
 
 namespace gatehouse::l7 {
@@ -47,6 +48,42 @@ TEST(Explain, SaysWhatARouteThatAnswersAnswers) {
   EXPECT_EQ(answer["status"], 301);
   EXPECT_EQ(answer["action"], "redirect 301 to scheme https");
   EXPECT_EQ(answer["why"][0]["why"], "method POST is none of its methods");
+}
+
+TEST(Explain, NamesTheMatchThatTakesTheRequest) {
+  config::Config config = site();
+  config::RouteMatch old, older;
+  old.path_prefix = "/old";
+  older.path_prefix = "/older";
+  config.routes[1].matches = {old, older};
+  const control::NodeReport report;
+  const auto answer = explain_request(config, {{"method", "GET"}, {"url", "http://a.example/older/x"}}, {report});
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ((*answer)["match"], "2 of 2");
+  const Json& why = (*answer)["why"];
+  ASSERT_EQ(why.size(), 3u);
+  EXPECT_FALSE(why[1].contains("match")) << "it has one only";
+  EXPECT_EQ(why[0], (Json{{"route", "moved"}, {"match", 2}, {"is_match", true}, {"why", "any host, path prefix /older"}}));
+  EXPECT_EQ(why[2]["match"], 1);
+}
+
+TEST(Explain, SaysTheClientsCountry) {
+  config::Config config = site();
+  config.routes[1].countries = {"DE"};
+  config.countries = {"geo.mmdb", "X-Country"};
+  CountryTable table;
+  table.add({}, *CountryCode::parse("DE"));
+  TlsFiles files;
+  files.put("geo.mmdb", {table.to_bytes()});
+  const auto explain = [&](const char* client, Json headers) {
+    const control::NodeReport report;
+    return *explain_request(config, {{"method", "GET"}, {"url", "http://a.example/"}, {"headers", std::move(headers)}, {"client", client}},
+                            {report, nullptr, {}, &files});
+  };
+  EXPECT_EQ(explain("192.0.2.1", Json::array())["country"], "DE");
+  EXPECT_EQ(explain("192.0.2.1", Json::array())["route"], "moved");
+  EXPECT_EQ(explain("", Json::array())["why"][1]["why"], "the client's country is not known");
+  EXPECT_EQ(explain("192.0.2.1", Json::array({Json::array({"X-Country", "AT"})}))["why"][1]["why"], "the client's country AT is none of its countries");
 }
 
 TEST(Explain, WantsAnAddressWhereARouteLooksAtIt) {

@@ -113,6 +113,20 @@ TEST(RouteActions, AResponseIsTheConfigsAndTheConnectionGoesOn) {
   EXPECT_EQ(site.ask(*client, "HEAD / HTTP/1.1\r\nHost: a.example\r\n\r\n").field("Content-Length"), "7");
 }
 
+TEST(RouteActions, AResponseMayBeLongerThanAnyBuffer) {
+  Site site;
+  site.route().pool.clear();
+  site.route().response = config::DirectResponse{200, {}, std::string(1'000'000, 'x')};
+  site.apply();
+  const auto client = site.connect(4096);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(site.ask(*client, get("/")).body.size(), 1'000'000u);
+  const auto gone = site.connect(4096);
+  gone->send(get("/"));
+  EXPECT_TRUE(site.until([&] { return !gone->received().empty(); }));
+  gone->close();
+  EXPECT_EQ(site.ask(get("/")).status, 200);
+}
+
 TEST(RouteActions, AResponseMayHaveNoBody) {
   for (const std::uint16_t status : {204, 403}) {
     Site site;
