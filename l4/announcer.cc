@@ -289,6 +289,18 @@ void Announcer::fail(Place& place, const Error& error) {
   place.device.reset();
 }
 
+std::vector<std::pair<std::string, int>> Announcer::descriptors() const {
+  std::vector<std::pair<std::string, int>> descriptors;
+  const auto add = [&descriptors](const Place& place) {
+    if (place.device) descriptors.emplace_back(place.name, place.device->fd());
+  };
+  for (const Group& group : groups_) {
+    add(group.anchor);
+    if (group.last_resort) add(*group.last_resort);
+  }
+  return descriptors;
+}
+
 nlohmann::json Announcer::status() const {
   auto list = nlohmann::json::array();
   for (const Group& group : groups_) {

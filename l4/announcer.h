@@ -33,6 +33,8 @@ class Announcer {
   // Fails when the drain cannot be kept for the next daemon, or when there is no [bgp]; in the first case it
   // holds all the same.
   Status drain(bool is_on);
+  // Of its interfaces, by name: for the next daemon's Options::inherited.
+  std::vector<std::pair<std::string, int>> descriptors() const;
   // [{address, interface, vips, state, is_announced, healthy, members, reason}]
   nlohmann::json status() const;
 

@@ -36,6 +36,15 @@ void ControlServer::take_file(control::Reply reply) {
   send_config(std::move(reply));
 }
 
+// Packets are forwarded on meanwhile, and the interfaces of announcements stay.
+void ControlServer::upgrade(control::Reply reply) {
+  if (!director_.plane().outlives_process()) return reply(Error{"with DPDK forwarding ends with the process: drain this host and restart it"});
+  const auto kept = [this] { return announcer_ ? announcer_->descriptors() : Successor::Kept(); };
+  successor_.upgrade(loop_, kept, [reply = std::move(reply)](const Status& good) {
+    good ? reply(Json::object()) : reply(good.error());
+  });
+}
+
 // What is made once, at the start, must be as it was.
 Status ControlServer::check_room(const config::Config& config) const {
   const config::Config& old = director_.config();
@@ -158,7 +167,7 @@ void ControlServer::on_host_hello(control::Channel& channel, const Json& params,
   if (!hello) return reply(hello.error());
   const bool is_known = hello->name != options_.host && find_host(director_.config(), hello->name);
   std::string refusal;
-  if (hello->protocol != control::kProtocolVersion) refusal = "protocol " + std::to_string(hello->protocol) + "; expected " + std::to_string(control::kProtocolVersion);
+  if (const Status understood = control::check_protocol(hello->protocol); !understood) refusal = understood.error().message;
   if (channel.peer_name() != hello->name) refusal = "the certificate is that of \"" + channel.peer_name() + "\", not of L4 host \"" + hello->name + "\"";
   if (!is_known) refusal = "no other [[l4_host]] \"" + hello->name + "\" in this host's config";
   if (!refusal.empty()) {

@@ -58,6 +58,7 @@ Json ControlServer::status() {
   std::vector<std::uint16_t> connected;
   for (const auto& [id, channel] : connected_) connected.push_back(id);
   Json status = site_status(director_, options_.host, connected);
+  status["began_ms"] = successor_.began_ms();
   if (store_) status["store"] = {{"problem", store_->problem()}};
   status["config_version"] = to_json(versions_.state());
   if (announcer_) status["announcements"] = announcer_->status();
@@ -88,6 +89,7 @@ void ControlServer::on_operator_request(std::string_view method, const Json& par
     rates_.add_to(answer, loop_.now());
     return reply(std::move(answer));
   }
+  if (method == "upgrade") return upgrade(std::move(reply));
   if (method == "drain") return relay_drain(params, std::move(reply));
   if (method == "reload") return reload(std::move(reply));
   if (method == "explain") return relay_explain(params, std::move(reply));
@@ -98,9 +100,7 @@ void ControlServer::on_operator_request(std::string_view method, const Json& par
 }
 
 Status ControlServer::check_hello(const control::Channel& channel, const control::Hello& hello) const {
-  if (hello.protocol != control::kProtocolVersion) {
-    return Error{"protocol " + std::to_string(hello.protocol) + "; expected " + std::to_string(control::kProtocolVersion)};
-  }
+  if (const Status understood = control::check_protocol(hello.protocol); !understood) return understood;
   if (channel.peer_name() != hello.name) {
     return Error{"the certificate is that of \"" + channel.peer_name() + "\", not of node \"" + hello.name + "\""};
   }

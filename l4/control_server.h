@@ -13,6 +13,7 @@
 #include "common/metrics/metrics.h"
 #include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
+#include "common/successor.h"
 #include "common/versions/host_versions.h"
 #include "l4/announcer.h"
 #include "l4/capture.h"
@@ -27,8 +28,9 @@ class ControlServer {
     std::string socket;  // path
     std::string host;    // our [[l4_host]]
   };
-  ControlServer(EventLoop& loop, Director& director, ServiceManager& manager, versions::HostVersions& versions, Options options)
-      : loop_(loop), director_(director), manager_(manager), versions_(versions), options_(std::move(options)), links_(loop, speaker()),
+  ControlServer(EventLoop& loop, Director& director, ServiceManager& manager, versions::HostVersions& versions, Successor& successor,
+                Options options)
+      : loop_(loop), director_(director), manager_(manager), versions_(versions), successor_(successor), options_(std::move(options)), links_(loop, speaker()),
         metrics_(loop, [this] { return metrics::metrics_of(status()); }) {}
 
   Status start();
@@ -56,6 +58,7 @@ class ControlServer {
   void on_host_hello(control::Channel& channel, const control::Json& params, control::Reply reply);
   void on_host_versions(control::Channel& channel, const control::Json& params);
   void count_answers();
+  void upgrade(control::Reply reply);
   void send_config(control::Reply reply);
   void say_weights(const control::Weights& weights);
   control::Channel* channel_of(const std::string& node);
@@ -67,6 +70,7 @@ class ControlServer {
   Director& director_;
   ServiceManager& manager_;
   versions::HostVersions& versions_;
+  Successor& successor_;
   Options options_;
   Announcer* announcer_ = nullptr;
   std::unique_ptr<control::Server> operators_;

@@ -10,6 +10,7 @@
 #include "common/link_watch.h"
 #include "common/log.h"
 #include "common/service_manager.h"
+#include "common/successor.h"
 #include "l4/announcer.h"
 #include "l4/control_server.h"
 #include "l4/data_plane.h"
@@ -29,6 +30,7 @@ constexpr DaemonFlag kFlags[] = {
     {"detach", "", "take the BPF programs off this host and end: forwarding stops"},
     {"help", "", "this text"},
     {"manual", "", ""},
+    {"rehearse", "", ""},
 };
 constexpr DaemonProgram kProgram = {
     "gatehouse-l4", "front door of a Gatehouse site",
@@ -44,6 +46,7 @@ struct Options {
   std::string pin_folder;
   std::string versions_folder;
   bool is_detach = false;
+  bool is_rehearsal = false;  // of a start: of the config, with all that it names
 };
 
 Result<config::L4Host> find_host(const config::Config& config, const std::string& name) {
@@ -70,7 +73,14 @@ std::size_t descriptors_for(const config::Config& config) {
   return 256 + 2 * config.nodes.size() + servers;
 }
 
-Status run(const Options& options) {
+Status rehearse(const config::Config& config) {
+  std::uint64_t key[4];
+  if (const Status read = l4::read_flow_key(config.site.secret_file, key); !read) return read;
+  const auto identity = control::load_tls_identity(config.control);
+  return identity ? Status() : identity.error();
+}
+
+Status run(const Options& options, Successor& successor) {
   auto versions = versions::HostVersions::open(options.versions_folder);
   if (!versions) return versions.error();
   const config::Loaded loaded = (*versions)->load(options.config_file);
@@ -81,6 +91,7 @@ Status run(const Options& options) {
     l4::remove_data_plane(*host, options.pin_folder);
     return {};
   }
+  if (options.is_rehearsal) return rehearse(loaded.config);
   for (const config::Finding& finding : loaded.findings) log_warn("{}", finding.text);
   const auto lock = lock_state_folder(options.state_folder);
   if (!lock) return lock.error();
@@ -94,7 +105,7 @@ Status run(const Options& options) {
   l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
   ServiceManager manager(loop);
   l4::Announcer announcer(loop, director, {options.state_folder + "/host_drain", std::move(inherited)});
-  l4::ControlServer server(loop, director, manager, **versions, {options.config_file, options.state_folder + "/control.sock", host->name});
+  l4::ControlServer server(loop, director, manager, **versions, successor, {options.config_file, options.state_folder + "/control.sock", host->name});
   DaemonSignals signals(
       loop,
       [&] {
@@ -129,10 +140,12 @@ Status run(const Options& options) {
 int main(int argc, char** argv) {
   const DaemonCommand command(argc, argv, kProgram);
   if (command.exit_status()) return *command.exit_status();
+  Successor successor(argc, argv);
   if (!command.has("config") || command.value("host").empty()) return command.misused();
   start_log("l4");
   const Status done = run({command.value("config"), command.value("host"), command.value("state-dir", "/run/gatehouse-l4"),
                            command.value("bpf-dir", "/sys/fs/bpf/gatehouse-l4"), command.versions_folder("/var/lib/gatehouse-l4"),
-                           command.has("detach")});
+                           command.has("detach"), command.has("rehearse")},
+                          successor);
   return done ? 0 : command.failed(done.error());
 }

@@ -24,6 +24,7 @@ class Listener {
 
   const std::string& name() const { return name_; }
   const std::string& key() const { return key_; }
+  int fd() const { return socket_.get(); }
   // Accepts what is waiting in the queue: before a close, which would reset it.
   void accept_all();
   // There may be room again.

@@ -20,6 +20,7 @@ constexpr DaemonFlag kFlags[] = {
     {"detach", "", "take the BPF programs off this host and end"},
     {"help", "", "this text"},
     {"manual", "", ""},
+    {"rehearse", "", ""},
     {"worker", "INDEX", ""},
     {"user", "NAME", ""},
 };
@@ -30,7 +31,7 @@ constexpr DaemonProgram kProgram = {
     "flight first.",
     kFlags};
 
-int supervise(const DaemonCommand& command) {
+int supervise(const DaemonCommand& command, Successor& successor) {
   const l7::Supervisor::Options options{command.value("config"), command.value("node"), command.value("state-dir", "/run/gatehouse-l7"),
                                         command.value("bpf-dir", "/sys/fs/bpf/gatehouse-l7"), command.versions_folder("/var/lib/gatehouse-l7")};
   if (command.has("detach")) {
@@ -38,9 +39,13 @@ int supervise(const DaemonCommand& command) {
     return 0;
   }
   if (options.config_file.empty()) return command.misused();
+  if (command.has("rehearse")) {
+    const Status rehearsed = l7::Supervisor::rehearse(options);
+    return rehearsed ? 0 : command.failed(rehearsed.error());
+  }
   start_log("l7");
   EventLoop loop;
-  l7::Supervisor supervisor(loop, options);
+  l7::Supervisor supervisor(loop, successor, options);
   DaemonSignals signals(loop, [&] { supervisor.stop([&] { loop.stop(); }); }, [&] { supervisor.reload_by_signal(); },
                         [&] { supervisor.reopen_access_log(); });
   if (const Status started = supervisor.start(); !started) return command.failed(started.error());
@@ -53,7 +58,8 @@ int supervise(const DaemonCommand& command) {
 int main(int argc, char** argv) {
   const DaemonCommand command(argc, argv, kProgram);
   if (command.exit_status()) return *command.exit_status();
-  if (!command.has("worker")) return supervise(command);
+  Successor successor(argc, argv);
+  if (!command.has("worker")) return supervise(command, successor);
   const auto index = static_cast<std::uint32_t>(std::atoi(command.value("worker").c_str()));
   return l7::worker_main({index, command.value("state-dir"), command.value("user"), command.value("node")});
 }

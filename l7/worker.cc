@@ -124,12 +124,16 @@ class Worker::Impl {
  public:
   Impl(EventLoop& loop, Board& board, WorkerIdentity identity) : context(loop, board, identity.index, std::move(identity.node)) {}
 
-  void drain(Duration timeout, std::function<void()> on_drained) {
+  void leave(Duration timeout, bool is_gentle, Duration handshakes, std::function<void()> on_drained) {
     on_drained_ = std::move(on_drained);
     context.is_draining = true;
-    for (const auto& listener : listeners) listener->accept_all();
-    // Probes are answered to the end: a node that seems dead is asked by nobody for the connections that it still has.
-    std::erase_if(listeners, [](const auto& listener) { return listener->name() != kProbeListener; });
+    context.keeps_idle = is_gentle;
+    handshakes_.cancel();
+    if (handshakes.count() > 0) {
+      handshakes_.arm<&Impl::close_listeners>(context.loop, std::min(handshakes, timeout), this);
+    } else {
+      close_listeners();
+    }
     end_.arm<&Impl::on_timeout>(context.loop, timeout, this);
     check();
   }
@@ -139,6 +143,13 @@ class Worker::Impl {
 
  private:
   static constexpr Duration kCheck{20};
+  static constexpr Duration kGentleCheck{100};  // the idle ones are many, and nothing comes of looking
+
+  // Probes are answered to the end: a node that seems dead is asked by nobody for the connections that it still has.
+  void close_listeners() {
+    for (const auto& listener : listeners) listener->accept_all();
+    std::erase_if(listeners, [](const auto& listener) { return listener->name() != kProbeListener; });
+  }
 
   void check() {
     // drain() of one may end it, which moves another into its place.
@@ -146,19 +157,21 @@ class Worker::Impl {
       if (i <= context.clients.size()) context.clients[i - 1]->drain();
     }
     const bool has_others = !context.intakes.is_empty() || !context.relays.is_empty();
-    const bool is_done = !has_others && std::all_of(context.clients.begin(), context.clients.end(),
+    const bool is_done = !has_others && !handshakes_.is_armed() && std::all_of(context.clients.begin(), context.clients.end(),
                                      [](const auto& client) { return client->listener().is_probe; });
     if (is_done) return on_timeout();
-    check_.arm<&Impl::check>(context.loop, kCheck, this);
+    check_.arm<&Impl::check>(context.loop, context.keeps_idle ? kGentleCheck : kCheck, this);
   }
   void on_timeout() {
     check_.cancel();
     end_.cancel();
+    handshakes_.cancel();
     if (on_drained_) std::exchange(on_drained_, nullptr)();
   }
 
   Timer check_;
   Timer end_;
+  Timer handshakes_;
   std::function<void()> on_drained_;
 };
 
@@ -207,6 +220,18 @@ void Worker::set_cookie_keys(const CookieKeys& keys) { impl_->context.cookies.se
 
 void Worker::set_access_log(Fd file) { impl_->context.access_log.set_file(std::move(file)); }
 
-void Worker::drain(Duration timeout, std::function<void()> on_drained) { impl_->drain(timeout, std::move(on_drained)); }
+void Worker::drain(Duration timeout, std::function<void()> on_drained) {
+  impl_->leave(timeout, false, Duration(0), std::move(on_drained));
+}
+
+void Worker::leave_gently(Duration timeout, Duration handshakes, std::function<void()> on_drained) {
+  impl_->leave(timeout, true, handshakes, std::move(on_drained));
+}
+
+std::vector<Worker::Lent> Worker::sockets() const {
+  std::vector<Lent> lent;
+  for (const auto& listener : impl_->listeners) lent.push_back({listener->key(), listener->fd()});
+  return lent;
+}
 
 }  // namespace gatehouse::l7

@@ -51,6 +51,16 @@ class Worker {
   // Stops accepting (pending connections of the accept queue are still served), finishes exchanges, closes idle
   // keep-alive connections, then calls on_drained; at the latest after `timeout`.
   void drain(Duration timeout, std::function<void()> on_drained);
+  // The same for a worker in whose place another serves on, in a client's own time: connections that are idle stay until their
+  // next request, whose answer says that it is the last. Its sockets go on accepting for `handshakes`: clients whose
+  // handshake has begun have been promised them.
+  void leave_gently(Duration timeout, Duration handshakes, std::function<void()> on_drained);
+  // Of all listeners, to be handed on; they stay this worker's, too.
+  struct Lent {
+    std::string key;
+    int socket;
+  };
+  std::vector<Lent> sockets() const;
 
  private:
   class Impl;

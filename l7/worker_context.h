@@ -69,6 +69,7 @@ struct WorkerContext {
   BackendSet backends;
   std::shared_ptr<const Runtime> runtime;
   bool is_draining = false;
+  bool keeps_idle = false;  // while it drains: see Worker::leave_gently
   // Of nghttp2; nullptr: a sanitizer wants to see every object.
   SlabHeap* h2_memory();
   ObjectPool<Exchange> exchanges;  // at rest, as the next

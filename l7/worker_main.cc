@@ -11,6 +11,7 @@
 
 #include "common/config/load.h"
 #include "common/control/channel.h"
+#include "common/control/messages.h"
 #include "common/daemon.h"
 #include "common/log.h"
 #include "l7/discovery/backend_rows.h"
@@ -46,7 +47,9 @@ class WorkerLink {
   WorkerLink(EventLoop& loop, Worker& worker, const WorkerMainOptions& options) : loop_(loop), worker_(worker), options_(options) { dial(); }
 
   void drain(Duration timeout) {
-    if (std::exchange(is_draining_, true)) return;
+    if (is_draining_ && !is_gentle_) return;
+    is_draining_ = true;
+    is_gentle_ = false;
     sockets_ = Json::array();  // they are closed
     worker_.drain(timeout, [this] { loop_.stop(); });
   }
@@ -55,7 +58,8 @@ class WorkerLink {
   void dial() {
     control::Handlers handlers;
     handlers.on_open = [this](control::Channel& channel) {
-      channel.notify("hello", {{"index", options_.index}, {"digest", digest_}, {"sockets", sockets_}, {"is_draining", is_draining_}}, kept());
+      channel.notify("hello", {{"index", options_.index}, {"protocol", control::kProtocolVersion}, {"version", GATEHOUSE_VERSION}, {"digest", digest_},
+                               {"sockets", sockets_}, {"is_draining", is_draining_}}, kept());
     };
     handlers.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>& descriptors) {
       if (method == "tls_files" && !descriptors.empty()) files_ = TlsFiles::from_memory(descriptors.front());
@@ -64,10 +68,31 @@ class WorkerLink {
       if (method == "cookie_keys") on_cookie_keys(params);
       if (method == "backends") on_backends(params);
       if (method == "config") on_config(channel, params, descriptors);
+      if (method == "lend_sockets") lend_sockets(channel);
+      if (method == "leave") leave(params);
       if (method == "drain") drain(Duration(params.value("timeout_ms", 0)));
     };
     handlers.on_close = [this](control::Channel&, const std::string&) { redial_.arm<&WorkerLink::dial>(loop_, kRedial, this); };
     channel_ = control::connect_unix(loop_, options_.state_folder + "/worker.sock", std::move(handlers));
+  }
+
+  // For the worker that takes this one's place.
+  void lend_sockets(control::Channel& channel) {
+    Json keys = Json::array();
+    std::vector<int> descriptors;
+    for (const Worker::Lent& lent : worker_.sockets()) {
+      keys.push_back(lent.key);
+      descriptors.push_back(lent.socket);
+    }
+    channel.notify("sockets", {{"keys", std::move(keys)}}, descriptors);
+  }
+
+  void leave(const Json& params) {
+    if (std::exchange(is_draining_, true)) return;
+    is_gentle_ = true;
+    sockets_ = Json::array();  // of this worker's place no more
+    worker_.leave_gently(Duration(params.at("timeout_ms").get<std::int64_t>()), Duration(params.at("handshakes_ms").get<std::int64_t>()),
+                         [this] { loop_.stop(); });
   }
 
   // What is kept for the next supervisor.
@@ -146,6 +171,7 @@ class WorkerLink {
   Json sockets_ = Json::array();
   std::uint64_t digest_ = 0;
   bool is_draining_ = false;
+  bool is_gentle_ = false;  // so far
 };
 
 }  // namespace

@@ -20,6 +20,8 @@
 #include "common/cli/documentation.h"
 #include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
+#include "common/cli/site_command.h"
+#include "common/cli/talk.h"
 #include "common/cli/version_command.h"
 #include "common/config/check_certificates.h"
 #include "common/config/check_discovery.h"
@@ -33,28 +35,8 @@
 namespace gatehouse::cli {
 namespace {
 
-constexpr const char* kSockets[] = {"/run/gatehouse-l4/control.sock", "/run/gatehouse-l7/control.sock"};
 constexpr const char* kConfigFile = "/etc/gatehouse/site.toml";
-constexpr Duration kPatience{10'000};
 constexpr Duration kReloadPatience{60'000};  // an L4 host waits for its nodes
-
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-int complain(const std::string& text, int exit_code = 1) {
-  std::fprintf(stderr, "gatehouse: %s\n", text.c_str());
-  return exit_code;
-}
-
-Result<Json> ask(const Invocation& invocation, const char* method, Json params,
-                 Duration patience = kPatience) {
-  std::string socket = invocation.socket;
-  for (const char* candidate : kSockets) {
-    if (socket.empty() && ::access(candidate, F_OK) == 0) socket = candidate;
-  }
-  if (!socket.empty()) return control::call_unix(socket, method, std::move(params), patience);
-  return Error{std::string("no daemon runs here: there is neither ") + kSockets[0] + " nor " + kSockets[1] +
-               "; name another with --socket PATH"};
-}
 
 int check(const Invocation& invocation) {
   const std::string& file = invocation.arguments[0];
@@ -77,31 +59,17 @@ int check(const Invocation& invocation) {
   return 0;
 }
 
-std::string as_line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-// Lets a second pass. False: somebody wants this to end (SIGINT and SIGTERM are blocked and waited for).
-bool wait_a_second(const sigset_t& ends) {
-  const timespec second{1, 0};
-  return sigtimedwait(&ends, nullptr, &second) < 0;
-}
-
 // One more look every second, until a signal ends it.
 int watch(const Invocation& invocation, Json status) {
   using Clock = std::chrono::steady_clock;
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGINT);
-  sigaddset(&ends, SIGTERM);
-  sigprocmask(SIG_BLOCK, &ends, nullptr);
+  const Patience patience;
   const bool is_json = invocation.has("--json");
   const std::string clear = ::isatty(STDOUT_FILENO) && !is_json ? "\033[H\033[2J" : "";
   Clock::time_point then = Clock::now();
   std::string text = is_json ? as_line(status) : status_report(status) + "\n";
   while (true) {
     print(clear + text);
-    if (std::fflush(stdout) != 0 || !wait_a_second(ends)) return 0;
+    if (std::fflush(stdout) != 0 || !patience.wait_a_second()) return 0;
     Result<Json> answer = ask(invocation, "status", Json::object());
     if (!answer) {
       // A daemon that is being restarted comes back.
@@ -151,11 +119,7 @@ int reload(const Invocation& invocation) {
 
 // Until the daemon has made up its mind about a version that it watches: it does so with or without us.
 int follow_watch(const Invocation& invocation, double number) {
-  sigset_t ends;
-  sigemptyset(&ends);
-  sigaddset(&ends, SIGINT);
-  sigaddset(&ends, SIGTERM);
-  sigprocmask(SIG_BLOCK, &ends, nullptr);
+  const Patience patience;
   for (;;) {
     const Result<Json> history = ask(invocation, "history", Json::object());
     const std::string state = history ? state_of_version(*history, number) : "watched";
@@ -167,7 +131,7 @@ int follow_watch(const Invocation& invocation, double number) {
       std::fputs(history_report(*history).c_str(), stderr);
       return complain("it is not in use any more");
     }
-    if (!wait_a_second(ends)) return complain("the daemon watches on: see `gatehouse history`");
+    if (!patience.wait_a_second()) return complain("the daemon watches on: see `gatehouse history`");
   }
 }
 
@@ -396,6 +360,11 @@ const Command kCommands[] = {
      "Makes an earlier version the config of all hosts again, as apply does; without a number: the one before.",
      {{"--absent-ok", "", "goes on without hosts that are away"}},
      rollback},
+    {"upgrade",
+     "[WHAT]",
+     "Goes on with the program that lies on disk: the daemon of this host, then, on a node, its workers; WHAT: daemon, or workers.",
+     {},
+     upgrade},
     {"explain",
      "METHOD URL",
      "Which route and pool answer a request, and why; with --packet, which node gets a flow.",

@@ -23,6 +23,10 @@ Result<WorkerReport> worker_from_json(const Json& json) {
   reader.number("handshakes", worker.handshakes);
   reader.number("resumed", worker.resumed);
   reader.number("handshakes_failed", worker.handshakes_failed);
+  if (json.contains("state")) {
+    reader.text("state", worker.state);
+    reader.text("version", worker.version);
+  }
   return reader.finish(worker);
 }
 
@@ -72,6 +76,12 @@ Json to_json(const BackendReport& backend) {
 
 }  // namespace
 
+Status check_protocol(int version) {
+  if (version >= kProtocolVersion - 1 && version <= kProtocolVersion + 1) return {};
+  return Error{"it speaks version " + std::to_string(version) + " of the control protocol, this host version " + std::to_string(kProtocolVersion) +
+               ", and one back or forward: " + (version < kProtocolVersion ? "upgrade that host" : "upgrade this host") + " first"};
+}
+
 Json to_json(const WorkerReport& worker) {
   return {{"index", worker.index},
           {"pid", worker.pid},
@@ -83,7 +93,9 @@ Json to_json(const WorkerReport& worker) {
           {"counts", worker.counts},
           {"handshakes", worker.handshakes},
           {"resumed", worker.resumed},
-          {"handshakes_failed", worker.handshakes_failed}};
+          {"handshakes_failed", worker.handshakes_failed},
+          {"state", worker.state},
+          {"version", worker.version}};
 }
 
 // In a status every count stands beside the others.

@@ -34,6 +34,9 @@ namespace gatehouse::control {
 
 inline constexpr int kProtocolVersion = 1;
 
+// Hosts of a site are upgraded one after another: the version before ours and the one after it are taken, no others.
+Status check_protocol(int version);
+
 struct Hello {
   int protocol = kProtocolVersion;
   std::uint16_t node = 0;         // config::Node::id
@@ -65,6 +68,8 @@ struct WorkerReport {
   std::uint64_t handshakes = 0;   // of TLS with clients, done
   std::uint64_t resumed = 0;      // of these
   std::uint64_t handshakes_failed = 0;
+  std::string state;              // serving | starting | leaving | dead; earlier versions do not send it, nor what follows
+  std::string version;            // of its program
 };
 
 struct BackendReport {

@@ -72,7 +72,7 @@ Codec::Next H1Client::wait_for_request() {
   if (wire_.is_at_end() || wire_.has_failed()) return Next::kClose;
   if (wire_.input().is_empty()) {
     // The first request of a connection is on its way, and must come as soon as its header would have to.
-    if (served_ > 0 && context_.is_draining) return Next::kClose;
+    if (served_ > 0 && context_.is_draining && !context_.keeps_idle) return Next::kClose;
     if (served_ > 0) connection().set_deadline(connection().listener().config.idle_timeout);
   } else if (!has_begun_head_) {
     has_begun_head_ = true;

@@ -27,10 +27,13 @@ control::NodeReport Supervisor::report() const {
   if (!workers_) return report;
   for (std::uint32_t index = 0; index < kMaxWorkers; ++index) {
     const WorkerCell& cell = board_->worker(index);
-    if (index >= workers_->count() && cell.pid.load() == 0) continue;
+    if (!workers_->is_used(index)) continue;
     control::WorkerReport worker;
     worker.index = index;
     worker.pid = cell.pid.load();
+    const WorkerProcesses::Standing standing = workers_->standing(index);
+    worker.state = standing.state;
+    worker.version = standing.version;
     worker.restarts = cell.restarts.load();
     worker.connections = cell.connections.load();
     worker.accepted = cell.accepted.load();
@@ -64,6 +67,7 @@ Json Supervisor::status() const {
   Json answer = counters();
   answer["latencies"] = latencies_->report();
   answer["handshake_failures"] = handshake_failures();
+  answer["began_ms"] = successor_.began_ms();
   answer["config_version"] = to_json(versions_->state());
   for (Json& pool : answer["pools"]) {
     if (Json found = discovery_->report(pool["name"].get<std::string>()); !found.is_null()) pool["discovery"] = std::move(found);

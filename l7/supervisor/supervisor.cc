@@ -38,12 +38,24 @@ std::uint64_t descriptors_for(const config::Config& config) {
 
 }  // namespace
 
-Supervisor::Supervisor(EventLoop& loop, Options options) : loop_(loop), options_(std::move(options)), manager_(loop),
+Supervisor::Supervisor(EventLoop& loop, Successor& successor, Options options)
+    : loop_(loop), successor_(successor), options_(std::move(options)), manager_(loop),
       links_(loop, speaker()), metrics_(loop, [this] { return metrics::metrics_of(status()); }) {
   tls_ = std::make_unique<TlsStore>(loop_, [this] { on_files_replaced(); });
   tickets_ = std::make_unique<TicketKeeper>(loop_, [this] {
     if (workers_) workers_->send_ticket_keys();
   });
+}
+
+Status Supervisor::rehearse(const Options& options) {
+  EventLoop loop;
+  const auto versions = versions::HostVersions::open(options.versions_folder);
+  if (!versions) return versions.error();
+  const config::Loaded loaded = (*versions)->load(options.config_file);
+  if (!loaded.is_valid()) return Error{loaded.errors()};
+  if (const auto files = TlsStore(loop, [] {}).read(loaded.config); !files) return files.error();
+  if (const auto identity = control::load_tls_identity(loaded.config.control); !identity) return identity.error();
+  return {};
 }
 
 Status Supervisor::start() {
@@ -188,6 +200,8 @@ void Supervisor::serve_versions() {
 }
 
 void Supervisor::on_operator_request(control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
+  if (method == "upgrade") return upgrade(std::move(reply));
+  if (method == "replace_workers") return replace_workers(std::move(reply));
   if (!versions::Requests::takes(method)) return on_request(method, params, std::move(reply));
   versions_->requests().on_request(versions::name_of_user(static_cast<unsigned>(channel.peer_uid())), method, params, std::move(reply));
 }
@@ -293,6 +307,21 @@ void Supervisor::apply(Prepared prepared, control::Reply reply) {
     log_info("config {:016x} is in use", digest);
     report_soon();
     reply(Json{{"digest", digest}, {"nodes", Json::object()}, {"notes", settle()}});
+  });
+}
+
+// Workers serve on meanwhile; what is known of the run time is on the board and in files.
+void Supervisor::upgrade(control::Reply reply) {
+  successor_.upgrade(loop_, [] { return Successor::Kept(); }, [reply = std::move(reply)](const Status& good) {
+    good ? reply(Json::object()) : reply(good.error());
+  });
+}
+
+void Supervisor::replace_workers(control::Reply reply) {
+  workers_->replace_all([this, reply = std::move(reply)](Result<std::uint32_t> replaced) {
+    report_soon();
+    if (!replaced) return reply(replaced.error());
+    reply(Json{{"replaced", *replaced}, {"drain_timeout_ms", config_.workers.drain_timeout.count()}});
   });
 }
 

@@ -13,6 +13,7 @@
 #include "common/control/rates.h"
 #include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
+#include "common/successor.h"
 #include "common/versions/host_versions.h"
 #include "l7/board.h"
 #include "l7/discovery/discovery.h"
@@ -36,7 +37,10 @@ class Supervisor {
     std::string pin_folder;
     std::string versions_folder;
   };
-  Supervisor(EventLoop& loop, Options options);
+  // `successor` outlives it.
+  Supervisor(EventLoop& loop, Successor& successor, Options options);
+  // What a start would say of the config and the files that it names; changes nothing.
+  static Status rehearse(const Options& options);
 
   Status start();
   void reload_by_signal();
@@ -83,7 +87,11 @@ class Supervisor {
   void report_soon();
   std::string drain_file() const { return options_.state_folder + "/drain"; }
 
+  void upgrade(control::Reply reply);
+  void replace_workers(control::Reply reply);
+
   EventLoop& loop_;
+  Successor& successor_;
   Options options_;
   ServiceManager manager_;
   Fd lock_;  // of the state folder

@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 #include "common/files.h"
 #include "common/log.h"
 #include "l7/discovery/backend_rows.h"
 #include "l7/supervisor/process_id.h"
+#include "l7/supervisor/worker_place.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -37,31 +39,6 @@ std::string signal_name(int number) {
 
 }  // namespace
 
-struct WorkerProcesses::Place {
-  WorkerProcesses& owner;
-  std::uint32_t index;
-  int pid = 0;                         // 0: nobody is here
-  Fd process;                          // pidfd
-  Watch watch;
-  Timer dial_limit;
-  Timer restart;
-  Timer resend;
-  control::Channel* channel = nullptr; // after hello
-  std::set<std::string> sockets;       // keys that it serves
-  std::uint64_t digest = 0;            // of the config it says it serves
-  Duration backoff{0};
-  EventLoop::Clock::time_point started{};
-  bool is_leaving = false;
-
-  void on_exit(std::uint32_t) { owner.on_death(*this); }
-  void on_dial_limit() { owner.on_dial_timeout(*this); }
-  void on_restart() { owner.spawn(*this); }
-  void on_resend() {
-    if (channel) owner.send_config(*this);
-  }
-  bool is_alive() const { return process.is_open(); }
-};
-
 WorkerProcesses::WorkerProcesses(EventLoop& loop, Board& board, Options options, std::function<void()> on_change)
     : loop_(loop), board_(board), options_(std::move(options)), on_change_(std::move(on_change)) {
   for (std::uint32_t i = 0; i < kMaxWorkers; ++i) places_[i].reset(new Place{*this, i});
@@ -83,7 +60,9 @@ Status WorkerProcesses::start(const config::Config& config, std::uint32_t count)
   control::Handlers handlers;
   handlers.on_notify = [this](control::Channel& channel, std::string_view method, const Json& params, std::vector<Fd>& descriptors) {
     if (method == "hello") return on_hello(channel, params, descriptors);
-    if (Place* place = place_of(channel); place && method == "configured") on_configured(*place, params);
+    Place* place = place_of(channel);
+    if (place && method == "configured") on_configured(*place, params);
+    if (place && method == "sockets") on_sockets(*place, params, descriptors);
   };
   handlers.on_close = [this](control::Channel& channel, const std::string&) {
     if (Place* place = place_of(channel)) place->channel = nullptr;
@@ -92,15 +71,8 @@ Status WorkerProcesses::start(const config::Config& config, std::uint32_t count)
   if (!server) return server.error();
   server_ = std::move(*server);
   const auto left_behind = read_process_file();
-  for (const auto& place : places_) {
-    const auto known = left_behind.find(place->index);
-    if (known != left_behind.end()) {
-      adopt(*place, known->second);
-    } else if (place->index < count_) {
-      board_.clear_worker(place->index);
-      spawn(*place);
-    }
-  }
+  for (const auto& [index, known] : left_behind) adopt(*places_[index], known);
+  fill_slots();
   // Workers that an earlier supervisor left keep the secret of its tickets, and say so when they dial in.
   if (left_behind.empty()) return expect_ticket_secret(), Status();
   secret_limit_.arm<&WorkerProcesses::expect_ticket_secret>(loop_, kDialTime, this);
@@ -109,8 +81,33 @@ Status WorkerProcesses::start(const config::Config& config, std::uint32_t count)
 
 void WorkerProcesses::expect_ticket_secret() { options_.tickets.make_own(); }
 
+WorkerProcesses::Place* WorkerProcesses::holder(std::uint32_t slot) const {
+  const auto found = std::find_if(places_.begin(), places_.end(), [slot](const auto& place) { return place->slot == slot; });
+  return found == places_.end() ? nullptr : found->get();
+}
+
+// The one of that number, or the first: the board is looked through up to the last that was ever used.
+WorkerProcesses::Place* WorkerProcesses::free_place(std::uint32_t preferred) const {
+  const auto is_free = [](const auto& place) { return place->pid == 0 && place->slot == kNoSlot && !place->is_heir; };
+  if (is_free(places_[preferred])) return places_[preferred].get();
+  const auto found = std::find_if(places_.begin(), places_.end(), is_free);
+  return found == places_.end() ? nullptr : found->get();
+}
+
+// Where there are none because so many still leave, the slot waits for a place: on_death().
+void WorkerProcesses::fill_slots() {
+  for (std::uint32_t slot = 0; slot < count_; ++slot) {
+    if (holder(slot)) continue;
+    Place* place = free_place(slot);
+    if (!place) return log_warn("every place is taken by workers that leave: another is started when one is gone");
+    place->slot = slot;
+    board_.clear_worker(place->index);
+    spawn(*place);
+  }
+}
+
 void WorkerProcesses::spawn(Place& place) {
-  if (is_stopping_ || place.index >= count_ || place.is_alive()) return;
+  if (is_stopping_ || place.is_alive() || (place.slot >= count_ && !place.is_heir)) return;
   const std::string index = std::to_string(place.index);
   const std::string user = config_.workers.user;
   const std::string& folder = options_.state_folder;
@@ -133,15 +130,23 @@ void WorkerProcesses::spawn(Place& place) {
   if (place.started != EventLoop::Clock::time_point()) log_info("worker {} is pid {}", place.index, pid);
 }
 
-// The board is the workers' to write: who they are stands in a file of our own.
-std::map<std::uint32_t, int> WorkerProcesses::read_process_file() const {
-  std::map<std::uint32_t, int> alive;
+// The board is the workers' to write: who they are stands in a file of our own. Earlier versions wrote no slots.
+std::map<std::uint32_t, WorkerProcesses::Known> WorkerProcesses::read_process_file() const {
+  std::map<std::uint32_t, Known> alive;
   std::ifstream stream(options_.state_folder + "/workers");
-  std::uint32_t index = 0;
-  int pid = 0;
-  std::uint64_t started = 0;
-  while (stream >> index >> pid >> started) {
-    if (index < kMaxWorkers && started != 0 && process_start_time(pid) == started) alive[index] = pid;
+  for (std::string line; std::getline(stream, line);) {
+    std::istringstream words(line);
+    std::uint32_t index = 0;
+    Known known{};
+    if (!(words >> index >> known.pid >> known.started)) continue;
+    if (!(words >> known.slot)) known.slot = index;
+    if (index < kMaxWorkers && known.started != 0 && process_start_time(known.pid) == known.started) alive[index] = known;
+  }
+  // A supervisor that died while it replaced a worker may have left two for one slot: the newer one has the sockets, too.
+  for (auto& [index, known] : alive) {
+    for (const auto& [other, newer] : alive) {
+      if (index != other && known.slot == newer.slot && newer.started > known.started) known.slot = kNoSlot;
+    }
   }
   return alive;
 }
@@ -151,15 +156,17 @@ void WorkerProcesses::write_process_file() const {
   std::string text;
   for (const auto& place : places_) {
     if (place->pid == 0) continue;
-    text += std::to_string(place->index) + " " + std::to_string(place->pid) + " " + std::to_string(process_start_time(place->pid)) + "\n";
+    text += std::to_string(place->index) + " " + std::to_string(place->pid) + " " + std::to_string(process_start_time(place->pid)) + " " +
+            std::to_string(place->is_leaving ? kNoSlot : place->slot) + "\n";
   }
   if (const Status written = replace_file(file, text, Sync::kLater); !written)
     log_warn("{}: the next supervisor will not find the workers", written.error().message);
 }
 
-void WorkerProcesses::adopt(Place& place, int pid) {
-  log_info("worker {} (pid {}) is alive: waiting for it to dial in", place.index, pid);
-  watch_process(place, pid);
+void WorkerProcesses::adopt(Place& place, const Known& known) {
+  log_info("worker {} (pid {}) is alive: waiting for it to dial in", place.index, known.pid);
+  place.slot = std::min(known.slot, kNoSlot);
+  watch_process(place, known.pid);
 }
 
 void WorkerProcesses::watch_process(Place& place, int pid) {
@@ -172,6 +179,8 @@ void WorkerProcesses::watch_process(Place& place, int pid) {
   place.sockets.clear();
   place.digest = 0;
   place.is_leaving = false;
+  place.can_lend = false;
+  place.version.clear();
   if (!place.is_alive()) return on_death(place);
   place.watch.start<&Place::on_exit>(loop_, place.process.get(), EPOLLIN, &place);
   place.dial_limit.arm<&Place::on_dial_limit>(loop_, kDialTime, &place);
@@ -202,7 +211,13 @@ void WorkerProcesses::on_death(Place& place) {
   board_.clear_worker(place.index);
   write_process_file();
   if (is_stopping_) return check_stopped();
-  if (place.index < count_) {
+  if (replacement_ && &place == replacement_->heir) {
+    end_replacement("the new worker did not get as far as to serve: see the log of the node");
+  } else if (place.slot >= count_) {
+    place.slot = kNoSlot;
+    fill_slots();
+    if (replacement_ && !replacement_->heir) replace_next();
+  } else {
     const bool lived = EventLoop::Clock::now() - place.started > kHealthyLife;
     place.backoff = lived || place.backoff.count() == 0 ? kFirstBackoff : std::min(place.backoff * 2, kLongestBackoff);
     cell.restarts.fetch_add(1);
@@ -245,8 +260,14 @@ void WorkerProcesses::on_hello(control::Channel& channel, const Json& params, st
   take_keys(place, params);
   if (!descriptors.empty()) options_.tickets.adopt(descriptors.front());
   place.is_leaving = params.value("is_draining", false);
-  if (place.is_leaving) return log_info("worker {} is leaving: its place is filled when it is gone", place.index);
-  if (place.index >= count_) return drain(place, config_.workers.drain_timeout);
+  place.can_lend = params.value("protocol", 0) >= 1;
+  place.version = params.value("version", "");
+  if (place.is_leaving) {
+    log_info("worker {} is leaving", place.index);
+    place.slot = kNoSlot;
+    return fill_slots();
+  }
+  if (place.slot >= count_ && !place.is_heir) return leave(place, kHandshakes);
   send_ticket_keys(place);
   send_config(place);
 }
@@ -259,7 +280,7 @@ void WorkerProcesses::send_ticket_keys() {
 
 void WorkerProcesses::send_files() {
   for (const auto& place : places_) {
-    if (place->channel && !place->is_leaving && place->index < count_) send_config(*place);
+    if (place->channel && !place->is_leaving && (place->slot < count_ || place->is_heir)) send_config(*place);
   }
 }
 
@@ -290,15 +311,25 @@ void WorkerProcesses::send_ticket_keys(Place& place) {
   place.channel->notify("ticket_keys", {{"keys", to_hex(*options_.tickets.keys())}}, descriptors);
 }
 
+// The predecessor's, with whoever waits in it, or one of its own.
+Result<Fd> WorkerProcesses::socket_for(const Place& place, const WantedSocket& wanted) {
+  if (replacement_ && &place == replacement_->heir) {
+    if (auto lent = replacement_->lent.extract(wanted.key)) return std::move(lent.mapped());
+    replacement_->has_own_sockets = true;
+  }
+  return make_listener_socket(wanted, config_, place.slot, options_.steering);
+}
+
 // What can be had is sent: a listener that fails must not take the others with it. The rest is tried again.
 void WorkerProcesses::send_config(Place& place) {
   Json listeners = Json::array();
   std::vector<Fd> sockets;
   bool is_complete = true;
   for (const WantedSocket& wanted : wanted_sockets(config_, options_.steering)) {
+    if (place.is_heir) break;  // they are still another's
     const bool is_new = !place.sockets.contains(wanted.key);
     if (is_new) {
-      auto socket = make_listener_socket(wanted, config_, place.index, options_.steering);
+      auto socket = socket_for(place, wanted);
       if (!socket) {
         log_error("worker {}: {}", place.index, socket.error().message);
         is_complete = false;
@@ -335,6 +366,7 @@ Fd WorkerProcesses::open_access_log() const {
 void WorkerProcesses::on_configured(Place& place, const Json& params) {
   take_keys(place, params);
   if (params.contains("error")) log_error("worker {} refuses the config: {}", place.index, params["error"].dump());
+  if (replacement_ && &place == replacement_->heir) on_heir_configured(params);
   check_reload();
   on_change_();
 }
@@ -347,13 +379,15 @@ void WorkerProcesses::reload(const config::Config& config, std::uint32_t count, 
   reload_limit_.arm<&WorkerProcesses::check_reload>(loop_, kReloadTime, this);
   for (const auto& place : places_) {
     if (!place->is_alive()) {
-      if (place->index < count_) spawn(*place);
-    } else if (place->index >= count_) {
-      drain(*place, config_.workers.drain_timeout);
+      if (place->slot < count_) spawn(*place);
+      if (place->slot >= count_) place->slot = kNoSlot;
+    } else if (place->slot >= count_ && !place->is_heir) {
+      leave(*place, kHandshakes);
     } else if (place->channel && !place->is_leaving) {
       send_config(*place);
     }
   }
+  fill_slots();
   check_reload();
 }
 
@@ -361,7 +395,7 @@ void WorkerProcesses::reload(const config::Config& config, std::uint32_t count, 
 void WorkerProcesses::check_reload() {
   if (!on_reloaded_) return;
   const bool is_waiting = std::any_of(places_.begin(), places_.end(), [this](const auto& place) {
-    return place->is_alive() && place->channel && !place->is_leaving && place->index < count_ && place->digest != config_.digest;
+    return place->is_alive() && place->channel && !place->is_leaving && place->slot < count_ && place->digest != config_.digest;
   });
   if (is_waiting && reload_limit_.is_armed()) return;
   reload_limit_.cancel();
@@ -375,6 +409,18 @@ bool WorkerProcesses::all_serve_config() const {
   });
 }
 
+// Its connections end in their own time, the last of them with the deadline. `handshakes`: for how long it goes on to
+// accept, where nobody else has its sockets.
+void WorkerProcesses::leave(Place& place, Duration handshakes) {
+  if (std::exchange(place.is_leaving, true)) return;
+  place.slot = kNoSlot;
+  write_process_file();
+  const Json params = {{"timeout_ms", config_.workers.drain_timeout.count()}, {"handshakes_ms", handshakes.count()}};
+  if (place.channel) place.channel->notify(place.can_lend ? "leave" : "drain", params);
+  // One that has not dialled in yet is told when it does.
+  if (!place.channel) place.is_leaving = false;
+}
+
 void WorkerProcesses::drain(Place& place, Duration timeout) {
   place.is_leaving = true;
   if (place.channel) place.channel->notify("drain", {{"timeout_ms", timeout.count()}});
@@ -383,15 +429,25 @@ void WorkerProcesses::drain(Place& place, Duration timeout) {
 WorkerProcesses::Serving WorkerProcesses::serving() const {
   Serving result{0, 0};
   for (const auto& place : places_) {
-    if (!place->is_alive() || place->is_leaving || place->index >= count_) continue;
+    if (!place->is_alive() || place->is_leaving || place->slot >= count_) continue;
     ++result.expected;
     if (place->channel && place->digest == config_.digest) ++result.now;
   }
   return result;
 }
 
+bool WorkerProcesses::is_used(std::uint32_t index) const { return places_[index]->pid != 0 || places_[index]->slot < count_; }
+
+WorkerProcesses::Standing WorkerProcesses::standing(std::uint32_t index) const {
+  const Place& place = *places_[index];
+  if (!place.is_alive()) return {"dead", ""};
+  const bool is_serving = place.channel && !place.is_heir && place.digest == config_.digest;
+  return {place.is_leaving ? "leaving" : is_serving ? "serving" : "starting", place.version};
+}
+
 void WorkerProcesses::stop(Duration timeout, std::function<void()> on_gone) {
   is_stopping_ = true;
+  if (replacement_) end_replacement("the node stops");
   on_gone_ = std::move(on_gone);
   for (const auto& place : places_) {
     place->restart.cancel();

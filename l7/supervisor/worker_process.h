@@ -1,6 +1,10 @@
 // The workers as processes: started, adopted after a restart of the supervisor, told what to serve, replaced when they
-// die (with backoff), drained when they are too many. What they count is on the board; who they are, by pid and
-// start time, stands in a file that only the supervisor writes, and is checked by the credentials of the socket they dial.
+// die (with backoff) or are of an earlier version, drained when they are too many. What they count is on the board; who they
+// are, by pid and start time, stands in a file that only the supervisor writes, and is checked by the credentials of the socket
+// they dial.
+//
+// Each has a place on the board as long as it lives, and a slot, where new connections come from, until it leaves:
+// so that a worker can go on with what it has while its successor serves.
 #pragma once
 
 #include <array>
@@ -35,6 +39,10 @@ class WorkerProcesses {
 
   // Opens the socket that workers dial. Those that an earlier supervisor left have a moment to do so.
   Status start(const config::Config& config, std::uint32_t count);
+  // Puts a new process into the place of each worker, one after another: a successor that serves the config takes over the
+  // listening sockets, with whoever waits in them, and the worker leaves gently. `on_done` when all have successors, or with
+  // what stopped it; whoever was not replaced serves on.
+  void replace_all(std::function<void(Result<std::uint32_t> replaced)> on_done);
   // Sends everybody the new config; `on_done` when all have it, or with the first that could not.
   void reload(const config::Config& config, std::uint32_t count, std::function<void(Status)> on_done);
   // Tells everybody the backends of a pool: discovery has found others.
@@ -54,13 +62,30 @@ class WorkerProcesses {
   };
   Serving serving() const;
   bool all_serve_config() const;  // that of the last reload
+  // Whether there is, or should be, a worker at this place of the board.
+  bool is_used(std::uint32_t index) const;
+  // "serving", "starting", "leaving" or "dead", and the version of its program, which none of before this tells.
+  struct Standing {
+    const char* state;
+    std::string version;
+  };
+  Standing standing(std::uint32_t index) const;
   static std::uint32_t count_of(const config::Workers& workers);  // resolves "auto"
 
  private:
+  using Json = control::Json;
   struct Place;
+  struct Known {  // of a worker that an earlier supervisor left
+    int pid;
+    std::uint64_t started;
+    std::uint32_t slot;
+  };
   void spawn(Place& place);
-  void adopt(Place& place, int pid);
-  std::map<std::uint32_t, int> read_process_file() const;
+  void adopt(Place& place, const Known& known);
+  void fill_slots();
+  Place* holder(std::uint32_t slot) const;
+  Place* free_place(std::uint32_t preferred) const;
+  std::map<std::uint32_t, Known> read_process_file() const;
   void write_process_file() const;
   void watch_process(Place& place, int pid);
   void on_death(Place& place);
@@ -70,9 +95,18 @@ class WorkerProcesses {
   void on_configured(Place& place, const control::Json& params);
   void take_keys(Place& place, const control::Json& params);
   void send_config(Place& place);
+  Result<Fd> socket_for(const Place& place, const WantedSocket& wanted);
   void send_ticket_keys(Place& place);
   Fd open_access_log() const;
+  void leave(Place& place, Duration handshakes);
   void drain(Place& place, Duration timeout);
+  // worker_replacement.cc
+  void replace_next();
+  void on_heir_configured(const Json& params);
+  void on_sockets(Place& place, const Json& params, std::vector<Fd>& descriptors);
+  void take_over();
+  void end_replacement(const std::string& why);
+  void on_replacement_limit();
   void check_reload();
   void end_all();
   void check_stopped();
@@ -86,6 +120,18 @@ class WorkerProcesses {
   std::uint32_t count_ = 0;
   std::array<std::unique_ptr<Place>, kMaxWorkers> places_;
   std::unique_ptr<control::Server> server_;
+  struct Replacement {
+    std::vector<std::uint32_t> left;  // slots
+    std::uint32_t done = 0;
+    std::function<void(Result<std::uint32_t>)> on_done;
+    Place* old = nullptr;   // of the slot that is being replaced
+    Place* heir = nullptr;
+    std::map<std::string, Fd> lent;  // the old one's sockets
+    bool has_own_sockets = false;    // the heir, some: the old one's are lost with it
+  };
+  std::unique_ptr<Replacement> replacement_;
+  Timer replacement_limit_;
+  Timer replacement_wait_;
   std::function<void(Status)> on_reloaded_;
   std::function<void()> on_gone_;
   Timer reload_limit_;

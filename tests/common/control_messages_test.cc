@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace gatehouse::control {
 namespace {
 
@@ -273,6 +275,28 @@ TEST(Messages, OnlyObjectsAreMessages) {
     EXPECT_EQ(hello_from_json(json).error().message, "hello: expected an object");
     EXPECT_EQ(node_report_from_json(json).error().message, "health: expected an object");
   }
+}
+
+// Hosts are upgraded one after another, in either direction.
+TEST(Messages, OfProtocolVersionsOneBackAndOneForwardAreTaken) {
+  for (const int version : {kProtocolVersion - 1, kProtocolVersion, kProtocolVersion + 1}) EXPECT_TRUE(check_protocol(version)) << version;
+  EXPECT_EQ(check_protocol(kProtocolVersion + 2).error().message,
+            "it speaks version 3 of the control protocol, this host version 1, and one back or forward: upgrade this host first");
+  EXPECT_EQ(check_protocol(kProtocolVersion - 2).error().message,
+            "it speaks version -1 of the control protocol, this host version 1, and one back or forward: upgrade that host first");
+  EXPECT_FALSE(check_protocol(std::numeric_limits<int>::max()));
+}
+
+// What a later version has added does not keep an earlier one from understanding the rest.
+TEST(Messages, FieldsThatNobodyKnowsAreLeftOut) {
+  Json json = to_json(hello());
+  json["protocol"] = kProtocolVersion + 1;
+  json["moons"] = {{"io", 1}};
+  EXPECT_EQ(hello_from_json(json)->protocol, kProtocolVersion + 1);
+  json = to_json(report());
+  json["moons"] = 7;
+  json["workers"][0]["moons"] = 7;
+  EXPECT_TRUE(node_report_from_json(json));
 }
 
 TEST(Messages, TheFirstErrorIsTheOneReported) {

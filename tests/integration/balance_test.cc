@@ -76,7 +76,7 @@ class BalancingHost : public testing::Test {
     kill(client.pid, SIGTERM);
     EXPECT_TRUE(lab::wait_until([this] { return !client.is_alive(); }, std::chrono::seconds(30)));
     std::ifstream stream(host.file("report.json"));
-    return parse_json(stream);
+    return parse_json(std::string(std::istreambuf_iterator<char>(stream), {}));
   }
   Json backend(std::size_t index) const {
     const Json pools = host.status().value("pools", Json::array());

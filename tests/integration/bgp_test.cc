@@ -165,6 +165,21 @@ TEST_F(BgpTest, IsWithdrawnWhenAllNodesAreDeadAndBackWhenTwoAre) {
       seconds(30), milliseconds(100)));
 }
 
+// The daemon hands its interfaces on to the program that it becomes.
+TEST_F(BgpTest, AnUpgradeOfTheDaemonMovesNoRoute) {
+  Load load(*site_, {.new_rate = 50});
+  const double upgraded_at = unix_seconds_now();
+  for (const char* host : {"l4a", "l4a", "l4b"}) {
+    const lab::Output output = site_->cli(host, {"upgrade"});
+    ASSERT_EQ(output.exit_code, 0) << output.errors;
+  }
+  ASSERT_TRUE(wait_for_state("l4a", "announced"));
+  // Longer than an address lives that nobody keeps.
+  let_pass(seconds(6));
+  for (const RouteEvent& event : bgp_->events_since(upgraded_at)) ADD_FAILURE() << "the route flapped: " << event.text;
+  expect_nothing_broken(load.stop());
+}
+
 class BgpPrependTest : public BgpTest {
  protected:
   std::string config() override { return bgp_config("drain = \"prepend\"\n"); }

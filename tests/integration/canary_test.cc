@@ -182,7 +182,7 @@ TEST_F(CanaryHost, TwoHundredReloadsThatChangeWeightsAndBackendsCostNoRequestAnd
   kill(client.pid, SIGTERM);
   ASSERT_TRUE(lab::wait_until([this] { return !client.is_alive(); }, std::chrono::seconds(30)));
   std::ifstream stream(host.file("report.json"));
-  const Json report = parse_json(stream);
+  const Json report = parse_json(std::string(std::istreambuf_iterator<char>(stream), {}));
   std::printf(
       "%d reloads under %d requests: %d failed; %llu KiB after a fifth of them, %llu KiB at the end\n",
       kReloads, report.value("ok", 0), report.value("failed", -1), static_cast<unsigned long long>(warm),

@@ -127,7 +127,7 @@ class DiscoveryHost : public testing::Test {
     kill(load.pid, SIGTERM);
     EXPECT_TRUE(lab::wait_until([this] { return !load.is_alive(); }, kPatience));
     std::ifstream stream(host.file("report.json"));
-    return parse_json(stream);
+    return parse_json(std::string(std::istreambuf_iterator<char>(stream), {}));
   }
   void expect_no_failure(const Json& report) const {
     std::printf("%d requests, %d failed; by backend: %s\n", report.value("ok", 0), report.value("failed", -1),

@@ -1,4 +1,5 @@
 // A worker that leaves: it finishes what it has begun, takes nothing new, and breaks nobody's connection.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include "tests/l7/support/loopback_worker.h"
@@ -122,6 +123,65 @@ TEST_F(Drain, EndsAtItsTimeEvenSo) {
 TEST_F(Drain, WithoutConnectionsItIsDoneAtOnce) {
   drain();
   EXPECT_TRUE(is_drained);
+}
+
+// In whose place another serves on: nobody is sent away.
+TEST_F(Drain, WhoLeavesGentlyKeepsIdleConnectionsForOneMoreRequest) {
+  const auto idle = site.connect();
+  EXPECT_EQ(site.ask(*idle, get("/bytes/1")).field("Connection"), "");
+  site.worker->leave_gently(Duration(60'000), Duration(0), [this] { is_drained = true; });
+  for (int turn = 0; turn < 20; ++turn) site.loop.turn(Duration(20));
+  EXPECT_FALSE(idle->is_ended());
+  EXPECT_FALSE(is_drained);
+  const Reply last = site.ask(*idle, get("/bytes/2"));
+  EXPECT_EQ(last.status, 200);
+  EXPECT_EQ(last.field("Connection"), "close");
+  EXPECT_TRUE(closes_after_worker(*idle));
+  EXPECT_TRUE(site.until([&] { return is_drained; }));
+}
+
+TEST_F(Drain, WhoLeavesGentlyIsGoneByTheDeadline) {
+  const auto idle = site.connect();
+  EXPECT_EQ(site.ask(*idle, get("/bytes/1")).status, 200);
+  site.worker->leave_gently(Duration(50), Duration(0), [this] { is_drained = true; });
+  EXPECT_TRUE(site.until([&] { return is_drained; }));
+}
+
+// Clients whose handshake has begun have been promised its sockets.
+TEST_F(Drain, WhoLeavesGentlyAcceptsForAWhileAndEndsEachConnectionAfterItsAnswer) {
+  site.worker->leave_gently(Duration(60'000), Duration(400), [this] { is_drained = true; });
+  const auto late = site.connect();
+  const Reply reply = site.ask(*late, get("/bytes/2"));
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.field("Connection"), "close");
+  EXPECT_TRUE(closes_after_worker(*late));
+  EXPECT_TRUE(site.until([&] { return is_drained; }));
+}
+
+TEST_F(Drain, AnEndThatIsWantedSoonEndsAGentleOne) {
+  const auto idle = site.connect();
+  EXPECT_EQ(site.ask(*idle, get("/bytes/1")).status, 200);
+  site.worker->leave_gently(Duration(60'000), Duration(60'000), [] {});
+  drain();
+  EXPECT_TRUE(closes_after_worker(*idle));
+  EXPECT_TRUE(site.until([&] { return is_drained; }));
+}
+
+// What a worker lends is accepted from by both.
+TEST_F(Drain, SocketsThatAreLentServeOnWhenTheirWorkerHasLeft) {
+  const auto lent = site.worker->sockets();
+  ASSERT_EQ(lent.size(), 1u);
+  Fd kept(fcntl(lent[0].socket, F_DUPFD_CLOEXEC, 0));
+  site.worker->leave_gently(Duration(60'000), Duration(0), [this] { is_drained = true; });
+  EXPECT_TRUE(site.until([&] { return is_drained; }));
+  const auto waiting = site.connect();
+  waiting->send(get("/bytes/2"));
+  std::vector<l7::ListenerSocket> sockets;
+  sockets.push_back({"web", "heir", std::move(kept)});
+  l7::Worker heir(site.loop, *site.board, {1, ""});
+  ASSERT_TRUE(heir.set_config(site.config, {}));
+  heir.set_listeners(std::move(sockets));
+  EXPECT_EQ(site.next_reply(*waiting).status, 200);
 }
 
 // A node that seems dead is sent nothing more, not even for the connections that it still has.
