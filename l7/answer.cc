@@ -80,6 +80,16 @@ Exchange::Next Exchange::refuse_over_limit(std::string_view why) {
   return answer(503, why);
 }
 
+// What the pool's operator wants to be said, to people.
+Exchange::Next Exchange::answer_in_panic(const config::PanicAnswer& own) {
+  if (is_grpc_) return answer(503, "no healthy backend", "no healthy backend in pool " + pool_->config().name);
+  error_ = "no healthy backend in pool " + pool_->config().name;
+  status_ = own.status;
+  context_.response.fields.clear();
+  context_.response.fields.add({"Content-Type", own.content_type});
+  return begin_answer(own.body, own.content_type.size());
+}
+
 // Trailers only: a head that ends the stream, with the status in gRPC's terms. The log has ours.
 Exchange::Next Exchange::answer_grpc(std::uint16_t status, std::string_view why) {
   const std::string code = std::to_string(is_expired() ? http::kGrpcDeadlineExceeded : http::grpc_status(status));

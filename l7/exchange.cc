@@ -193,6 +193,7 @@ Exchange::Next Exchange::choose_backend() {
   chosen_ = next_ ? std::exchange(next_, nullptr) : choose();
   if (chosen_) return go(kLease);
   if (pool_->was_full()) return refuse_over_limit("every backend has as many requests as it may");
+  if (const auto* own = pool_->panic_answer()) return answer_in_panic(*own);
   return answer(503, "no healthy backend", "no healthy backend in pool " + pool_->config().name);
 }
 

@@ -86,6 +86,7 @@ class Exchange final : public BackendUser {
   }
   Next answer(std::uint16_t status, std::string_view why, std::string_view detail = {});
   Next answer_by_route(const RoutePlan& plan);
+  Next answer_in_panic(const config::PanicAnswer& own);
   Next send_answer(std::string_view text, std::size_t fields);
   Next begin_answer(std::string_view text, std::size_t fields);
   Next answer_grpc(std::uint16_t status, std::string_view why);

@@ -101,7 +101,8 @@ inline constexpr auto kFields<Pool> = std::tuple{
     field("retry", &Pool::retry, "When a request is tried again on another backend."),
     field("ejection", &Pool::ejection, "When a backend that fails requests gets none for a while."),
     field("limits", &Pool::limits, "What is answered 503 at once; exact over the workers of a node."),
-    field("panic", &Pool::panic, "When too few backends are healthy: \"refuse\" (503), or \"use-all\": unhealthy and ejected ones too, drained ones never."),
+    field("panic", &Pool::panic, "When too few backends are healthy: \"refuse\" (503), \"answer\": panic_answer, or \"use-all\": unhealthy and ejected ones too, drained ones never."),
+    field("panic_answer", &Pool::panic_answer, "What clients get then with panic = \"answer\"."),
     field("panic_below", &Pool::panic_below, "Percent of healthy backends below which that is; 0: when there is none.", kOptional, 0, 100),
     field("policy", &Pool::policy, "Who is next, always by weight: \"round-robin\"; \"least-request\": who has least in flight on the node; \"two-choices\": of two drawn by lot who has less; "
           "\"peak-ewma\": of two who would answer first, by the time to the heads of answers and requests in flight; \"random\"; \"maglev\" or \"ring-hash\": whom the hash says, and "

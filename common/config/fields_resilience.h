@@ -6,6 +6,13 @@
 namespace gatehouse::config {
 
 template <>
+inline constexpr auto kFields<PanicAnswer> = std::tuple{
+    field("status", &PanicAnswer::status, "Its status code.", kOptional, 200, 599),
+    field("content_type", &PanicAnswer::content_type, "Its Content-Type."),
+    field("body", &PanicAnswer::body, "Its body."),
+};
+
+template <>
 inline constexpr auto kFields<Retry> = std::tuple{
     field("attempts", &Retry::attempts,
           "Tries of a request at most, each on another backend; 1: it is never repeated.", kOptional, 1,

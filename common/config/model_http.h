@@ -117,7 +117,8 @@ struct Pool {
   Retry retry;
   Ejection ejection;
   Limits limits;
-  std::string panic = "refuse";         // refuse | use-all
+  std::string panic = "refuse";         // refuse | use-all | answer
+  std::optional<PanicAnswer> panic_answer;
   std::uint32_t panic_below = 0;        // percent of healthy backends; 0: when there is none
   std::string policy = "round-robin";   // one of kPolicies
   std::optional<Hash> hash;             // of maglev and ring-hash

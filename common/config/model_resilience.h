@@ -30,15 +30,15 @@ struct Retry {
 
 // Passive: what requests themselves show of a backend.
 struct Ejection {
-  std::uint32_t failures = 5;  // in a row; 0: never
-  bool counts_5xx = true;      // else only what is no answer
-  Duration interval{1'000};    // after which backends are compared
-  std::uint32_t min_requests = 50;  // of a backend in that time; one with fewer is left out
-  std::uint32_t min_backends = 3;   // with so many
-  std::uint32_t deviations = 3;     // below the success rate of the others; 0: never
+  std::uint32_t failures = 5;        // in a row; 0: never
+  bool counts_5xx = true;            // else only what is no answer
+  Duration interval{1'000};          // after which backends are compared
+  std::uint32_t min_requests = 50;   // of a backend in that time; one with fewer is left out
+  std::uint32_t min_backends = 3;    // with so many
+  std::uint32_t deviations = 3;      // below the success rate of the others; 0: never
   std::uint32_t latency_factor = 0;  // times the median of the waits; 0: never
   Duration latency_least{100};       // and longer than this
-  Duration time{10'000};       // the first; doubled for each further one
+  Duration time{10'000};             // the first; doubled for each further one
   Duration max_time{300'000};
   std::uint32_t max_share = 50;  // percent of the pool's backends that may be out at once
 };
@@ -49,6 +49,13 @@ struct Limits {
   std::uint32_t max_pending = 0;              // of these, without a connection yet
   std::uint32_t max_backend_requests = 0;     // of each backend, in flight
   std::uint32_t max_backend_connections = 0;  // of each backend, open
+};
+
+// What a pool answers itself while too few of its backends are healthy.
+struct PanicAnswer {
+  std::uint16_t status = 503;
+  std::string content_type = "text/html; charset=utf-8";
+  std::string body;
 };
 
 }  // namespace gatehouse::config

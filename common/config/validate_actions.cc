@@ -12,12 +12,6 @@
 namespace gatehouse::config {
 namespace {
 
-// RFC 9110 §5.5.
-bool is_field_value(const std::string& text) {
-  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
-  if (!text.empty() && (is_space(text.front()) || is_space(text.back()))) return false;
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); });
-}
 // Visible ASCII, without what ends a path or query.
 bool is_target_part(const std::string& text, std::string_view forbidden) {
   return std::all_of(text.begin(), text.end(), [forbidden](char c) {

@@ -12,7 +12,7 @@ class ResilienceValidator : Validator {
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {
       check_retry(at("pool", i, "retry"), config_.pools[i]);
       check_ejection(at("pool", i, "ejection"), config_.pools[i]);
-      check_panic(at("pool", i, "panic"), config_.pools[i]);
+      check_panic(i, config_.pools[i]);
     }
   }
 
@@ -39,17 +39,34 @@ class ResilienceValidator : Validator {
                       "), found " + to_string(ejection.time));
     }
     if (ejection.latency_factor == 1) {
-      error(path, "[[pool]].ejection latency_factor: expected 0, or 2 and more, found 1: half of a pool is always "
-                  "above its median");
+      error(path,
+            "[[pool]].ejection latency_factor: expected 0, or 2 and more, found 1: half of a pool is always "
+            "above its median");
     }
     if (ejection.latency_factor > 1 && ejection.min_backends > pool.backends.size()) {
-      warn(path, "[[pool]].ejection latency_factor: " + quoted(pool.name) + " has fewer backends than min_backends (" +
-                     std::to_string(ejection.min_backends) + "): they are never compared");
+      warn(path, "[[pool]].ejection latency_factor: " + quoted(pool.name) +
+                     " has fewer backends than min_backends (" + std::to_string(ejection.min_backends) +
+                     "): they are never compared");
     }
   }
-  void check_panic(const std::string& path, const Pool& pool) {
-    if (pool.panic == "refuse" || pool.panic == "use-all") return;
-    error(path, "[[pool]] panic: expected \"refuse\" or \"use-all\", found " + quoted(pool.panic));
+  void check_panic(std::size_t index, const Pool& pool) {
+    const bool answers = pool.panic == "answer";
+    if (!answers && pool.panic != "refuse" && pool.panic != "use-all") {
+      return error(
+          at("pool", index, "panic"),
+          "[[pool]] panic: expected \"refuse\", \"use-all\" or \"answer\", found " + quoted(pool.panic));
+    }
+    if (answers && !pool.panic_answer)
+      error(at("pool", index, "panic"),
+            "[[pool]] panic \"answer\": expected panic_answer with it, such as { body = \"back at ten\" }");
+    if (!pool.panic_answer) return;
+    const std::string path = at("pool", index, "panic_answer");
+    if (!answers)
+      error(path, "[[pool]] panic_answer: expected panic = \"answer\" with it, found " + quoted(pool.panic));
+    if (!is_field_value(pool.panic_answer->content_type) || pool.panic_answer->content_type.empty())
+      error(path, "[[pool]] panic_answer content_type: expected the value of a field, such as \"text/html\"");
+    if (pool.panic_answer->status == 204 && !pool.panic_answer->body.empty())
+      error(path, "[[pool]] panic_answer: an answer of status 204 has no body");
   }
 };
 

@@ -25,6 +25,13 @@ inline bool knows_countries(const Config& config) { return !config.countries.dat
 // Why RE2 does not take it; empty: it does.
 std::string regex_error(const std::string& pattern);
 
+// RFC 9110 §5.5.
+inline bool is_field_value(const std::string& text) {
+  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+  if (!text.empty() && (is_space(text.front()) || is_space(text.back()))) return false;
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); });
+}
+
 class Validator {
  public:
   Validator(const Config& config, Findings& findings) : config_(config), findings_(findings) {}

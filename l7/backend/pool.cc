@@ -102,6 +102,7 @@ bool Pool::is_panic() {
     log_warn("pool {}: {} of {} backends are healthy: {}", config_.name, healthy, all,
              !is_now                      ? "no panic any more"
              : config_.panic == "use-all" ? "panic, all are used"
+             : config_.panic == "answer"  ? "panic, requests are answered by the pool's own answer"
                                           : "panic, requests are refused");
   }
   return is_now;

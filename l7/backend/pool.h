@@ -36,6 +36,8 @@ class Pool {
   // nullptr: nobody is left.
   Backend* choose(const Wish& wish);
   Backend* choose(std::span<Backend* const> tried) { return choose(Wish{tried, nullptr, std::nullopt}); }
+  // nullptr: it is not in panic, or has none.
+  const config::PanicAnswer* panic_answer() const { return is_refusing_ && config_.panic_answer ? &*config_.panic_answer : nullptr; }
   bool was_full() const { return was_full_; }  // the last choice found nobody for want of room
   bool was_bound_full() const {
     return was_bound_full_;

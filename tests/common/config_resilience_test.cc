@@ -38,7 +38,15 @@ struct Row {
 
 TEST(ConfigResilience, ContradictionsAreSaid) {
   const Row rows[] = {
-      {"panic = \"maybe\"\n", "f:9: [[pool]] panic: expected \"refuse\" or \"use-all\", found \"maybe\""},
+      {"panic = \"maybe\"\n", "f:9: [[pool]] panic: expected \"refuse\", \"use-all\" or \"answer\", found \"maybe\""},
+      {"panic = \"answer\"\n",
+       "f:9: [[pool]] panic \"answer\": expected panic_answer with it, such as { body = \"back at ten\" }"},
+      {"panic_answer = { body = \"later\" }\n",
+       "f:9: [[pool]] panic_answer: expected panic = \"answer\" with it, found \"refuse\""},
+      {"panic = \"answer\"\npanic_answer = { content_type = \"a\\nb\" }\n",
+       "f:10: [[pool]] panic_answer content_type: expected the value of a field, such as \"text/html\""},
+      {"panic = \"answer\"\npanic_answer = { status = 204, body = \"a\" }\n",
+       "f:10: [[pool]] panic_answer: an answer of status 204 has no body"},
       {"[pool.retry]\nbackoff = \"1s\"\n",
        "f:9: [[pool]].retry backoff: expected at most max_backoff (250ms), found 1s"},
       {"[pool.retry]\ntry_timeout = \"1m\"\n",

@@ -254,5 +254,21 @@ TEST(Panic, IsTheChoiceOfThePool) {
   }
 }
 
+TEST(Panic, MayHaveAnAnswerOfThePools) {
+  H2Site site;
+  auto& pool = site.config.pools[0];
+  pool.backends = {{*Endpoint::parse("127.0.0.1:9")}};
+  pool.panic = "answer";
+  pool.panic_answer = config::PanicAnswer{.status = 200, .content_type = "text/html", .body = "<p>" + std::string(200'000, 'x')};
+  site.apply();
+  site.board->backend(l7::backend_key("main", pool.backends[0].address))->is_healthy = 0;
+  site.board->bump_version();
+  const Reply reply = site.ask(get("/"));
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.field("Content-Type"), "text/html");
+  EXPECT_EQ(reply.body, pool.panic_answer->body);
+  EXPECT_EQ(site.ask(get("/")).body.size(), pool.panic_answer->body.size());
+}
+
 }  // namespace
 }  // namespace gatehouse::test
