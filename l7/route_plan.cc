@@ -101,7 +101,8 @@ RoutePlan::RoutePlan(const config::Route& route)
       answer_fields_(answer_headers(route)),
       redirect_(route.redirect),
       response_(route.response),
-      rewrite_(route.rewrite.value_or(config::Rewrite())) {
+      rewrite_(route.rewrite.value_or(config::Rewrite())),
+      priority_class_(parse_priority_class(route.priority_class)) {
   if (prefix_.ends_with('/')) prefix_.pop_back();
   if (redirect_ && !redirect_->target.empty()) target_.emplace(redirect_->target);
   if (!rewrite_.path.empty()) new_path_.emplace(rewrite_.path);

@@ -14,6 +14,7 @@
 #include "l7/http/field_edits.h"
 #include "l7/http/message.h"
 #include "l7/own_cookie.h"
+#include "l7/priority_class.h"
 
 namespace gatehouse::l7 {
 
@@ -96,6 +97,8 @@ class RoutePlan {
   // nullptr: the route goes by no template.
   const config::PathTemplate* path_template() const { return path_template_ ? &*path_template_ : nullptr; }
 
+  PriorityClass priority_class() const { return priority_class_; }
+
   // nullptr: clients do not stay with a pool.
   const OwnCookie* sticky() const { return sticky_ ? &*sticky_ : nullptr; }
 
@@ -118,6 +121,7 @@ class RoutePlan {
   std::optional<Template> new_path_;
   std::optional<config::PathTemplate> path_template_;
   std::optional<OwnCookie> sticky_;
+  PriorityClass priority_class_;
 };
 
 }  // namespace gatehouse::l7

@@ -70,6 +70,7 @@ std::string explain_report(const Json& result) {
   if (!sent.empty()) facts.add("path", text_of(member(result, "path")) + ", which " + sent + " stands for");
   facts.add("route", text_of(member(result, "route")));
   facts.add("pool", text_of(member(result, "pool")));
+  facts.add("class", text_of(member(result, "priority_class")));
   facts.add("sticky", text_of(member(result, "sticky")));
   facts.add("status", status);
   facts.add("action", text_of(member(result, "action")));

@@ -104,6 +104,8 @@ inline constexpr auto kFields<Route> = std::tuple{
     field("pools", &Route::pools, "Pools that each answer a share of the requests: tables with name and weight, or names."),
     field("sticky", &Route::sticky,
           "With pools: a cookie keeps the client's place in [0, 1), so that it stays in its pool, and other weights move no more clients than they must."),
+    field("priority_class", &Route::priority_class,
+          "Who goes first when not all can be served: \"critical\", then \"default\", then \"sheddable\", which is refused before the others are."),
 };
 
 template <>

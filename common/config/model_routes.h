@@ -84,6 +84,10 @@ struct Rewrite {
   bool strip_prefix = false;            // the same, with nothing in its place
 };
 
+// What a request is worth when not all can be served, the dearest first. In the terms of Google's SRE book: CRITICAL_PLUS,
+// CRITICAL (what is not said otherwise), SHEDDABLE; in Envoy's: HIGH and DEFAULT are the first two.
+inline constexpr const char* kPriorityClasses[] = {"critical", "default", "sheddable"};
+
 struct Route {
   Route();
   Route(const Route& other);
@@ -117,6 +121,7 @@ struct Route {
   HeaderChanges response_headers;
   std::vector<RoutePool> pools;         // in place of a pool: each gets its share
   std::optional<OwnCookie> sticky;      // clients stay with the pool that they got
+  std::string priority_class = "default";  // one of kPriorityClasses
 };
 
 // Where a connection of a passthrough listener goes, by the server name of its ClientHello.

@@ -1,4 +1,6 @@
-// Rules about retries, ejection, limits and panic.
+// Rules about retries, ejection, limits, panic and priority classes.
+#include <algorithm>
+
 #include "common/config/validator.h"
 
 namespace gatehouse::config {
@@ -14,6 +16,7 @@ class ResilienceValidator : Validator {
       check_ejection(at("pool", i, "ejection"), config_.pools[i]);
       check_panic(at("pool", i, "panic"), config_.pools[i]);
     }
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) check_class(at("route", i, "priority_class"), config_.routes[i]);
   }
 
  private:
@@ -50,6 +53,11 @@ class ResilienceValidator : Validator {
   void check_panic(const std::string& path, const Pool& pool) {
     if (pool.panic == "refuse" || pool.panic == "use-all") return;
     error(path, "[[pool]] panic: expected \"refuse\" or \"use-all\", found " + quoted(pool.panic));
+  }
+  void check_class(const std::string& path, const Route& route) {
+    const bool is_known = std::find(std::begin(kPriorityClasses), std::end(kPriorityClasses), route.priority_class) != std::end(kPriorityClasses);
+    if (is_known) return;
+    error(path, "[[route]] priority_class: expected \"critical\", \"default\" or \"sheddable\", found " + quoted(route.priority_class));
   }
 };
 

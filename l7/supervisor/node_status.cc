@@ -195,6 +195,7 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   answer["route"] = config.routes[route].name;
   const config::Route& chosen = config.routes[route];
   if (!chosen.pool.empty()) answer["pool"] = chosen.pool;
+  answer["priority_class"] = chosen.priority_class;
   answer["status"] = nullptr;
   if (chosen.redirect) answer["status"] = chosen.redirect->status;
   if (chosen.response) answer["status"] = chosen.response->status;

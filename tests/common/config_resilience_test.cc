@@ -39,6 +39,8 @@ struct Row {
 TEST(ConfigResilience, ContradictionsAreSaid) {
   const Row rows[] = {
       {"panic = \"maybe\"\n", "f:9: [[pool]] panic: expected \"refuse\" or \"use-all\", found \"maybe\""},
+      {"[[route]]\nname = \"x\"\npath = \"/x\"\npool = \"p\"\npriority_class = \"high\"\n",
+       "f:13: [[route]] priority_class: expected \"critical\", \"default\" or \"sheddable\", found \"high\""},
       {"[pool.retry]\nbackoff = \"1s\"\n",
        "f:9: [[pool]].retry backoff: expected at most max_backoff (250ms), found 1s"},
       {"[pool.retry]\ntry_timeout = \"1m\"\n",
