@@ -44,12 +44,6 @@ Exchange::Next Exchange::send_answer(std::string_view text, std::size_t fields) 
   return go(kFinish);
 }
 
-Exchange::Next Exchange::refuse_over_limit(std::string_view why) {
-  context_.board.worker(context_.index).requests_over_limit.fetch_add(1, std::memory_order_relaxed);
-  reason_ = "over-limit";
-  return answer(503, why);
-}
-
 // Trailers only: a head that ends the stream, with the status in gRPC's terms. The log has ours.
 Exchange::Next Exchange::answer_grpc(std::uint16_t status, std::string_view why) {
   const std::string code = std::to_string(is_expired() ? http::kGrpcDeadlineExceeded : http::grpc_status(status));
@@ -101,10 +95,14 @@ Exchange::Next Exchange::finish() {
 
 void Exchange::end() {
   const std::uint64_t duration = duration_us();
+  leave_queue();
   count_answer(duration);
   write_log(duration);
   end_waiting();
-  if (std::exchange(has_entered_, false)) pool_->leave();
+  if (has_entered_) {
+    leave_pool();
+    wake_queue();
+  }
   head_.release();
   kept_body_.release();
   deadline_.clear();
@@ -170,6 +168,8 @@ void Exchange::write_log(std::uint64_t duration) {
   record.error = error_;
   record.status = status_;
   record.attempts = attempts_;
+  record.reason = reason_;
+  record.queued_ms = queued_ms_;
   record.bytes = response_bytes_;
   record.duration_us = duration;
   context_.access_log.add(record);

@@ -11,7 +11,7 @@
 namespace gatehouse::l7 {
 
 struct Board::Layout {
-  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'6409;  // last byte: version
+  static constexpr std::uint64_t kMagic = 0x4748'626f'6172'640a;  // last byte: version
   std::uint64_t magic;
   std::uint64_t size;
   alignas(64) std::atomic<std::uint64_t> version;
@@ -169,7 +169,7 @@ void Board::clear_worker(std::uint32_t index) {
     for (WorkerPlaces* places : {&backend.in_flight, &backend.connections}) (*places)[index].store(0);
   }
   for (PoolCell& pool : layout_->pools) {
-    for (WorkerPlaces* places : {&pool.requests, &pool.pending}) (*places)[index].store(0);
+    for (WorkerPlaces* places : {&pool.requests, &pool.pending, &pool.queued, &pool.foremost}) (*places)[index].store(0);
   }
 }
 
@@ -200,7 +200,7 @@ void Board::make_room_for_pools(const std::vector<std::uint64_t>& keys) {
     for (auto* number : {&cell.credit, &cell.refilled_ms, &cell.judged_ms}) number->store(0, std::memory_order_relaxed);
     cell.is_in_panic.store(0, std::memory_order_relaxed);
     clear(cell.requests);
-    clear(cell.pending);
+    for (WorkerPlaces* places : {&cell.pending, &cell.queued, &cell.foremost}) clear(*places);
   });
 }
 

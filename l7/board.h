@@ -53,6 +53,9 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> retries_over_budget;  // that were not made
   std::atomic<std::uint64_t> bodies_not_kept;      // too long for another try
   std::atomic<std::uint64_t> requests_over_limit;  // answered 503
+  std::atomic<std::uint64_t> queued_requests;      // that had to wait for a place in their pool
+  std::atomic<std::uint64_t> queue_overflows;      // answered 503: too many waited
+  std::atomic<std::uint64_t> queue_timeouts;       // the same: they had waited too long
   std::atomic<std::uint64_t> forged_cookies;       // of our own names, not by us
   std::atomic<std::uint64_t> old_cookies;          // beyond their time
   std::atomic<std::uint64_t> affinity_moves;       // of clients, from a backend that is drained or down
@@ -77,6 +80,9 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"retries_over_budget", &WorkerCell::retries_over_budget},
     {"bodies_not_kept", &WorkerCell::bodies_not_kept},
     {"requests_over_limit", &WorkerCell::requests_over_limit},
+    {"queued_requests", &WorkerCell::queued_requests},
+    {"queue_overflows", &WorkerCell::queue_overflows},
+    {"queue_timeouts", &WorkerCell::queue_timeouts},
     {"forged_cookies", &WorkerCell::forged_cookies},
     {"old_cookies", &WorkerCell::old_cookies},
     {"affinity_moves", &WorkerCell::affinity_moves},
@@ -150,6 +156,8 @@ struct alignas(64) PoolCell {
   std::atomic<std::int64_t> judged_ms;   // board_time() at which its backends were compared last
   WorkerPlaces requests;                 // in flight
   WorkerPlaces pending;                  // of these, without a connection yet
+  WorkerPlaces queued;                   // waiting to be among them
+  WorkerPlaces foremost;                 // who waits longest: see backend/pool_queue.h
 };
 
 // A pool of a route that has several: see arms.h.

@@ -5,6 +5,7 @@
 #include "l7/backend/pool.h"
 #include "l7/exchange.h"
 #include "l7/http/websocket.h"
+#include "l7/shed_reason.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -207,12 +208,14 @@ Exchange::Next Exchange::end_tunnel() {
 }
 
 void Exchange::on_deadline() {
-  if (!is_active() || (!backend_ && step_ != kPause)) return;
-  const std::string address = to_string(chosen_->address());
+  if (!is_active() || (!backend_ && step_ != kPause && step_ != kQueue)) return;
+  const std::string address = chosen_ ? to_string(chosen_->address()) : "";
   if (is_expired()) {
     decision_ = answer(504, "the call's own deadline has passed");
   } else if (step_ == kPause) {
     decision_ = Next::kGo;
+  } else if (step_ == kQueue) {
+    decision_ = shed(kQueueTimeout, "no place was free in time");
   } else if (step_ == kConnect) {
     decision_ = after_failed_connect(504, "no connection to " + address + " within " + to_string(pool_->config().connect_timeout));
   } else if (is_tunnel_) {

@@ -9,6 +9,7 @@
 #include "l7/access_log.h"
 #include "l7/admission.h"
 #include "l7/backend/backend.h"
+#include "l7/backend/pool_queue.h"
 #include "l7/board.h"
 #include "l7/cookie_seal.h"
 #include "l7/buffer.h"
@@ -66,6 +67,7 @@ struct WorkerContext {
   CookieSeal cookies;
   HandshakeQueue handshakes;
   BackendSet backends;
+  PoolQueues queues;
   std::shared_ptr<const Runtime> runtime;
   bool is_draining = false;
   // Of nghttp2; nullptr: a sanitizer wants to see every object.

@@ -89,7 +89,8 @@ inline constexpr auto kFields<Pool> = std::tuple{
     field("proxy_protocol", &Pool::proxy_protocol, "\"v1\" or \"v2\": its connections begin with a PROXY header, each is of one client only."),
     field("retry", &Pool::retry, "When a request is tried again on another backend."),
     field("ejection", &Pool::ejection, "When a backend that fails requests gets none for a while."),
-    field("limits", &Pool::limits, "What is answered 503 at once; exact over the workers of a node."),
+    field("limits", &Pool::limits, "What is answered 503 at once, unless there is a queue; exact over the workers of a node."),
+    field("queue", &Pool::queue, "Who may wait in front of a pool that is full."),
     field("panic", &Pool::panic, "When too few backends are healthy: \"refuse\" (503), or \"use-all\": unhealthy and ejected ones too, drained ones never."),
     field("panic_below", &Pool::panic_below, "Percent of healthy backends below which that is; 0: when there is none.", kOptional, 0, 100),
     field("policy", &Pool::policy, "Who is next, always by weight: \"round-robin\"; \"least-request\": who has least in flight on the node; \"two-choices\": of two drawn by lot who has less; "

@@ -1,4 +1,4 @@
-// The options of retries, ejection and limits.
+// The options of retries, ejection, limits and the queue.
 #pragma once
 
 #include "common/config/field.h"
@@ -68,6 +68,15 @@ inline constexpr auto kFields<Limits> = std::tuple{
           "Requests in flight on one backend: others are chosen; 0: no limit.", kOptional, 0, 10'000'000),
     field("max_backend_connections", &Limits::max_backend_connections,
           "Connections to one backend, idle ones too; 0: no limit.", kOptional, 0, 10'000'000),
+};
+
+template <>
+inline constexpr auto kFields<Queue> = std::tuple{
+    field("limit", &Queue::limit,
+          "Requests that wait for a place while the pool or all its backends are at their limits, over the workers of a node, dearer priority "
+          "classes first; further ones are answered 503; 0: none waits.",
+          kOptional, 0, 1'000'000),
+    field("timeout", &Queue::timeout, "How long at most; then 503.", kOptional, 10, kDay),
 };
 
 }  // namespace gatehouse::config

@@ -51,4 +51,10 @@ struct Limits {
   std::uint32_t max_backend_connections = 0;  // of each backend, open
 };
 
+// In front of a pool whose limits are reached. HAProxy knows these as maxqueue and timeout queue.
+struct Queue {
+  std::uint32_t limit = 0;  // requests that wait, over all workers of a node; 0: none does
+  Duration timeout{1'000};  // then 503
+};
+
 }  // namespace gatehouse::config

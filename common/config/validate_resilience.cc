@@ -14,6 +14,7 @@ class ResilienceValidator : Validator {
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {
       check_retry(at("pool", i, "retry"), config_.pools[i]);
       check_ejection(at("pool", i, "ejection"), config_.pools[i]);
+      check_queue(at("pool", i, "queue"), config_.pools[i]);
       check_panic(at("pool", i, "panic"), config_.pools[i]);
     }
     for (std::size_t i = 0; i < config_.routes.size(); ++i) check_class(at("route", i, "priority_class"), config_.routes[i]);
@@ -48,6 +49,13 @@ class ResilienceValidator : Validator {
     if (ejection.latency_factor > 1 && ejection.min_backends > pool.backends.size()) {
       warn(path, "[[pool]].ejection latency_factor: " + quoted(pool.name) + " has fewer backends than min_backends (" +
                      std::to_string(ejection.min_backends) + "): they are never compared");
+    }
+  }
+  void check_queue(const std::string& path, const Pool& pool) {
+    const Limits& limits = pool.limits;
+    const bool can_be_full = limits.max_requests > 0 || limits.max_backend_requests > 0 || limits.max_backend_connections > 0;
+    if (pool.queue.limit > 0 && !can_be_full) {
+      warn(path, "[[pool]].queue: " + quoted(pool.name) + " has no limits that could be reached: nobody ever waits");
     }
   }
   void check_panic(const std::string& path, const Pool& pool) {

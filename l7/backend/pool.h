@@ -11,10 +11,13 @@
 
 #include "common/config/model.h"
 #include "l7/backend/balancer.h"
+#include "l7/backend/pool_queue.h"
 #include "l7/own_cookie.h"
 #include "l7/proxy_protocol.h"
 
 namespace gatehouse::l7 {
+
+struct ShedReason;
 
 class Pool {
  public:
@@ -52,13 +55,15 @@ class Pool {
   void note_success(Backend& backend);
   void note_failure(Backend& backend, bool counts_for_ejection = true);
 
-  // Of the limits; each true one is to be followed by its leave.
-  bool enter();  // one more request
+  // Of the limits; each entrance is to be followed by its leave.
+  const ShedReason* enter();  // one more request; nullptr: it is in
   void leave();
+  PoolQueue* queue() const { return queue_ ? queue_->get() : nullptr; }  // nullptr: nobody waits for a place
   LatencyCell* latency() const { return latency_; }  // nullptr: not timed
-  bool begin_waiting();  // for a connection
+  bool begin_waiting();      // for a connection
   void end_waiting();
-  // Whether a retry may be made; it is paid for.
+  // Whether a retry may be made; it is paid for. Each request that is sent earns a part of one.
+  void earn_retries();
   bool take_retry();
 
  private:
@@ -114,6 +119,7 @@ class Pool {
   std::unique_ptr<PoolCell> own_cell_;  // when the board is full: then for this worker alone
   PoolCell* cell_;
   LatencyCell* latency_;
+  std::optional<QueuePin> queue_;
   std::vector<Member> members_;
   Group near_, far_;
   // Of the last look, and what it saw.

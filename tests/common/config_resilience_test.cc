@@ -16,7 +16,8 @@ TEST(ConfigResilience, IsReadFromAPool) {
   const Loaded loaded =
       load_text(pool("panic = \"use-all\"\npanic_below = 50\n"
                      "[pool.retry]\nattempts = 2\nstatus = [503]\ntry_timeout = \"1s\"\nbudget = 20\n"
-                     "[pool.ejection]\nfailures = 0\n[pool.limits]\nmax_backend_requests = 10\n"),
+                     "[pool.ejection]\nfailures = 0\n[pool.limits]\nmax_backend_requests = 10\n"
+                     "[pool.queue]\nlimit = 20\ntimeout = \"250ms\"\n"),
                 "f");
   ASSERT_TRUE(loaded.is_valid()) << loaded.errors();
   EXPECT_TRUE(loaded.findings.empty());
@@ -29,6 +30,8 @@ TEST(ConfigResilience, IsReadFromAPool) {
   EXPECT_EQ(pool.retry.budget, 20u);
   EXPECT_EQ(pool.ejection.failures, 0u);
   EXPECT_EQ(pool.limits.max_backend_requests, 10u);
+  EXPECT_EQ(pool.queue.limit, 20u);
+  EXPECT_EQ(pool.queue.timeout, Duration(250));
 }
 
 struct Row {
@@ -41,6 +44,8 @@ TEST(ConfigResilience, ContradictionsAreSaid) {
       {"panic = \"maybe\"\n", "f:9: [[pool]] panic: expected \"refuse\" or \"use-all\", found \"maybe\""},
       {"[[route]]\nname = \"x\"\npath = \"/x\"\npool = \"p\"\npriority_class = \"high\"\n",
        "f:13: [[route]] priority_class: expected \"critical\", \"default\" or \"sheddable\", found \"high\""},
+      {"[pool.queue]\nlimit = 5\n",
+       "f:9: warning: [[pool]].queue: \"p\" has no limits that could be reached: nobody ever waits"},
       {"[pool.retry]\nbackoff = \"1s\"\n",
        "f:9: [[pool]].retry backoff: expected at most max_backoff (250ms), found 1s"},
       {"[pool.retry]\ntry_timeout = \"1m\"\n",
