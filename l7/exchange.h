@@ -94,7 +94,9 @@ class Exchange {
   Next shed(const ShedReason& reason, std::string_view why);
   void leave_queue();
   void leave_pool();
+  void end_asking();
   void wake_queue();
+  void on_answered();
 
   // What becomes of a try that failed: retry.cc. From kLost on the backend may have seen the request.
   enum class Fault : std::uint8_t { kUnconnected, kTurnedAway, kRefused, kLost, kTimeout, kStatus };
@@ -169,6 +171,7 @@ class Exchange {
   std::uint32_t most_attempts_ = 1;
   bool must_connect_ = false;  // a kept connection was lost under the request: take a new one
   bool has_entered_ = false;   // the pool, see Pool::enter()
+  bool is_asking_ = false;     // Pool::counts_asking()
   std::uint64_t queued_ms_ = 0;
   QueueTicket ticket_;         // in front of the pool
   bool is_waiting_ = false;    // Pool::begin_waiting()

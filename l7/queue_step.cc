@@ -10,21 +10,34 @@ namespace gatehouse::l7 {
 
 // nullptr: it is in. Who is in line is here because its turn has come.
 const ShedReason* Exchange::enter_pool() {
+  const PriorityClass priority = runtime_->plan_of(route_).priority_class();
   PoolQueue* queue = pool_->queue();
-  const bool is_new = queue && !ticket_.is_in_line;
-  if (is_new && !queue->admits(runtime_->plan_of(route_).priority_class())) return &kOverLimit;
-  const ShedReason* reason = pool_->enter();
+  if (queue && !ticket_.is_in_line && !queue->admits(priority)) return &kOverLimit;
+  const ShedReason* reason = pool_->enter(priority);
   has_entered_ = !reason;
+  is_asking_ = has_entered_ && pool_->counts_asking();
   return reason;
 }
 
 void Exchange::leave_pool() {
+  end_asking();
   if (std::exchange(has_entered_, false)) pool_->leave();
+}
+
+void Exchange::end_asking() {
+  if (std::exchange(is_asking_, false)) pool_->end_asking();
 }
 
 // Not after a try that found the pool full: it would be tried again at once, and for ever.
 void Exchange::wake_queue() {
   if (PoolQueue* queue = pool_->queue()) queue->on_freed();
+}
+
+// The head of the answer is there.
+void Exchange::on_answered() {
+  if (!is_asking_) return;
+  end_asking();
+  wake_queue();
 }
 
 // Retries do not wait: they had their turn.

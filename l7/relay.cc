@@ -142,7 +142,8 @@ bool Exchange::start_response(std::size_t length) {
   if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
   if (sent != ClientSide::Sent::kDone) return false;
   status_ = response.status;
-  pool_->note_wait(*chosen_, asked_);
+  pool_->note_wait(*chosen_, asked_, status_ < 500);
+  on_answered();
   if (status_ >= 500) {
     pool_->note_failure(*chosen_, pool_->config().ejection.counts_5xx);
   } else {
@@ -173,6 +174,7 @@ bool Exchange::start_tunnel(std::size_t length) {
   if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
   if (sent != ClientSide::Sent::kDone) return false;
   status_ = 101;
+  on_answered();
   pool_->note_success(*chosen_);
   try_expires_ = EventLoop::Clock::time_point::max();
   forget_body();

@@ -17,5 +17,6 @@ struct ShedReason {
 inline constexpr ShedReason kOverLimit{"over-limit", &WorkerCell::requests_over_limit};
 inline constexpr ShedReason kQueueFull{"queue-full", &WorkerCell::queue_overflows};
 inline constexpr ShedReason kQueueTimeout{"queue-timeout", &WorkerCell::queue_timeouts};
+inline constexpr ShedReason kOverAdaptiveLimit{"adaptive-limit", &WorkerCell::requests_over_adaptive_limit};
 
 }  // namespace gatehouse::l7

@@ -106,7 +106,8 @@ constexpr Column kBackendColumns[] = {
     {"REQUESTS", "requests", Kind::kCounter},  {"REQUESTS/S", "requests_per_second", Kind::kRate},
     {"FAILURES", "failures", Kind::kCounter}, {"EJECTIONS", "ejections", Kind::kNumber},
     {"IN FLIGHT", "in_flight", Kind::kNumber}, {"REASON", "reason"}};
-constexpr Column kPoolColumns[] = {{"POOL", "name", Kind::kText, true}, {"QUEUED", "queued", Kind::kNumber}};
+constexpr Column kPoolColumns[] = {{"POOL", "name", Kind::kText, true}, {"QUEUED", "queued", Kind::kNumber}, {"ASKING", "asking", Kind::kNumber},
+                                   {"LIMIT NOW", "limit_now", Kind::kNumber}, {"SHORTEST MS", "shortest_ms", Kind::kTime}};
 constexpr Column kDiscoveryColumns[] = {{"POOL", "pool", Kind::kText, true},
                                         {"FOUND BY", "source"},
                                         {"STATE", "is_ok", Kind::kHealth},

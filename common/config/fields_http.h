@@ -90,6 +90,7 @@ inline constexpr auto kFields<Pool> = std::tuple{
     field("retry", &Pool::retry, "When a request is tried again on another backend."),
     field("ejection", &Pool::ejection, "When a backend that fails requests gets none for a while."),
     field("limits", &Pool::limits, "What is answered 503 at once, unless there is a queue; exact over the workers of a node."),
+    field("adaptive_limit", &Pool::adaptive_limit, "A limit of requests in flight that follows from how fast they are answered."),
     field("queue", &Pool::queue, "Who may wait in front of a pool that is full."),
     field("panic", &Pool::panic, "When too few backends are healthy: \"refuse\" (503), or \"use-all\": unhealthy and ejected ones too, drained ones never."),
     field("panic_below", &Pool::panic_below, "Percent of healthy backends below which that is; 0: when there is none.", kOptional, 0, 100),

@@ -14,6 +14,7 @@ class ResilienceValidator : Validator {
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {
       check_retry(at("pool", i, "retry"), config_.pools[i]);
       check_ejection(at("pool", i, "ejection"), config_.pools[i]);
+      check_adaptive_limit(at("pool", i, "adaptive_limit"), config_.pools[i].adaptive_limit);
       check_queue(at("pool", i, "queue"), config_.pools[i]);
       check_panic(at("pool", i, "panic"), config_.pools[i]);
     }
@@ -51,9 +52,15 @@ class ResilienceValidator : Validator {
                      std::to_string(ejection.min_backends) + "): they are never compared");
     }
   }
+  void check_adaptive_limit(const std::string& path, const AdaptiveLimit& limit) {
+    if (limit.min_requests <= limit.initial_requests && limit.initial_requests <= limit.max_requests) return;
+    error(path, "[[pool]].adaptive_limit: expected min_requests <= initial_requests <= max_requests, found " + std::to_string(limit.min_requests) + ", " +
+                    std::to_string(limit.initial_requests) + " and " + std::to_string(limit.max_requests));
+  }
   void check_queue(const std::string& path, const Pool& pool) {
     const Limits& limits = pool.limits;
-    const bool can_be_full = limits.max_requests > 0 || limits.max_backend_requests > 0 || limits.max_backend_connections > 0;
+    const bool can_be_full = limits.max_requests > 0 || limits.max_backend_requests > 0 || limits.max_backend_connections > 0 ||
+                             pool.adaptive_limit.enabled;
     if (pool.queue.limit > 0 && !can_be_full) {
       warn(path, "[[pool]].queue: " + quoted(pool.name) + " has no limits that could be reached: nobody ever waits");
     }

@@ -114,6 +114,9 @@ constexpr Column kBackend[] = {
 };
 constexpr Column kPool[] = {
     {"queued", {"gatehouse_pool_requests_queued", kGauge, "Requests that wait in front of the pool."}},
+    {"asking", {"gatehouse_pool_requests_asking", kGauge, "Requests that count for the adaptive limit: they have no head of an answer yet."}},
+    {"limit_now", {"gatehouse_pool_adaptive_limit", kGauge, "How many of these there may be now."}},
+    {"shortest_ms", {"gatehouse_pool_shortest_wait_seconds", kGauge, "What the pool takes for an answer when none waits for another."}, 1e-3},
 };
 constexpr Column kDiscovery[] = {
     {"is_ok", {"gatehouse_discovery_is_ok", kGauge, "Whether the pool's source of backends says what they are."}},

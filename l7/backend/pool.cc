@@ -28,6 +28,7 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
   if (!cell_) cell_ = (own_cell_ = std::make_unique<PoolCell>()).get();
   if (config.affinity) affinity_.emplace(*config.affinity, "affinity");
   if (config.queue.limit > 0) queue_.emplace(context_.queues.find_or_add(config.name));
+  if (config.adaptive_limit.enabled) adaptive_.emplace(config.adaptive_limit, cell_->adaptive, context_.index);
   set_members(config.backends);
 }
 
@@ -110,9 +111,12 @@ bool Pool::is_panic() {
 }
 
 // Where nobody asks nothing is counted: places of several workers share a cache line.
-const ShedReason* Pool::enter() {
-  if (counts_requests_ && !add_within(cell_->requests, context_.index, config_.limits.max_requests))
+const ShedReason* Pool::enter(PriorityClass priority) {
+  if (adaptive_ && !adaptive_->enter(priority)) return &kOverAdaptiveLimit;
+  if (counts_requests_ && !add_within(cell_->requests, context_.index, config_.limits.max_requests)) {
+    if (adaptive_) adaptive_->leave();
     return &kOverLimit;
+  }
   if (queue_) queue_->get()->count_held(1);
   return nullptr;
 }
@@ -120,6 +124,7 @@ void Pool::leave() {
   if (counts_requests_) cell_->requests[context_.index].fetch_sub(1);
   if (queue_) queue_->get()->count_held(-1);
 }
+void Pool::end_asking() { adaptive_->leave(); }
 bool Pool::begin_waiting() {
   const std::uint32_t limit = config_.limits.max_pending;
   return limit == 0 || add_within(cell_->pending, context_.index, limit);

@@ -13,6 +13,11 @@ void add_pool_load(nlohmann::json& pools, const config::Config& config, Board& b
     const PoolCell* cell = found == config.pools.end() ? nullptr : board.pool(pool_key(name));
     if (!cell) continue;
     if (found->queue.limit > 0) pool["queued"] = sum_of(cell->queued);
+    if (!found->adaptive_limit.enabled) continue;
+    const std::uint32_t limit = cell->adaptive.limit.load();
+    pool["asking"] = sum_of(cell->adaptive.asking);
+    pool["limit_now"] = limit ? limit : found->adaptive_limit.initial_requests;
+    pool["shortest_ms"] = cell->adaptive.shortest_us.load() / 1e3;
   }
 }
 

@@ -1,5 +1,5 @@
 // What the workers of a node have on the board about a pool as a whole, for status and metrics: who waits in
-// front of it. Only of pools that have such a thing.
+// front of it, and its adaptive limit. Only of pools that have such a thing.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -17,7 +17,8 @@ TEST(ConfigResilience, IsReadFromAPool) {
       load_text(pool("panic = \"use-all\"\npanic_below = 50\n"
                      "[pool.retry]\nattempts = 2\nstatus = [503]\ntry_timeout = \"1s\"\nbudget = 20\n"
                      "[pool.ejection]\nfailures = 0\n[pool.limits]\nmax_backend_requests = 10\n"
-                     "[pool.queue]\nlimit = 20\ntimeout = \"250ms\"\n"),
+                     "[pool.queue]\nlimit = 20\ntimeout = \"250ms\"\n"
+                     "[pool.adaptive_limit]\nenabled = true\ninitial_requests = 50\n"),
                 "f");
   ASSERT_TRUE(loaded.is_valid()) << loaded.errors();
   EXPECT_TRUE(loaded.findings.empty());
@@ -32,6 +33,8 @@ TEST(ConfigResilience, IsReadFromAPool) {
   EXPECT_EQ(pool.limits.max_backend_requests, 10u);
   EXPECT_EQ(pool.queue.limit, 20u);
   EXPECT_EQ(pool.queue.timeout, Duration(250));
+  EXPECT_TRUE(pool.adaptive_limit.enabled);
+  EXPECT_EQ(pool.adaptive_limit.initial_requests, 50u);
 }
 
 struct Row {
@@ -46,6 +49,8 @@ TEST(ConfigResilience, ContradictionsAreSaid) {
        "f:13: [[route]] priority_class: expected \"critical\", \"default\" or \"sheddable\", found \"high\""},
       {"[pool.queue]\nlimit = 5\n",
        "f:9: warning: [[pool]].queue: \"p\" has no limits that could be reached: nobody ever waits"},
+      {"[pool.adaptive_limit]\nmin_requests = 200\n",
+       "f:9: [[pool]].adaptive_limit: expected min_requests <= initial_requests <= max_requests, found 200, 100 and 1000"},
       {"[pool.retry]\nbackoff = \"1s\"\n",
        "f:9: [[pool]].retry backoff: expected at most max_backoff (250ms), found 1s"},
       {"[pool.retry]\ntry_timeout = \"1m\"\n",
