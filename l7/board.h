@@ -54,6 +54,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> bodies_not_kept;      // too long for another try
   std::atomic<std::uint64_t> requests_over_limit;  // answered 503
   std::atomic<std::uint64_t> requests_over_adaptive_limit;  // the same
+  std::atomic<std::uint64_t> requests_shed_for_cpu;         // the same
   std::atomic<std::uint64_t> queued_requests;      // that had to wait for a place in their pool
   std::atomic<std::uint64_t> queue_overflows;      // answered 503: too many waited
   std::atomic<std::uint64_t> queue_timeouts;       // the same: they had waited too long
@@ -82,6 +83,7 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"bodies_not_kept", &WorkerCell::bodies_not_kept},
     {"requests_over_limit", &WorkerCell::requests_over_limit},
     {"requests_over_adaptive_limit", &WorkerCell::requests_over_adaptive_limit},
+    {"requests_shed_for_cpu", &WorkerCell::requests_shed_for_cpu},
     {"queued_requests", &WorkerCell::queued_requests},
     {"queue_overflows", &WorkerCell::queue_overflows},
     {"queue_timeouts", &WorkerCell::queue_timeouts},

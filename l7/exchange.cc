@@ -153,6 +153,9 @@ Exchange::Next Exchange::match_route() {
   }
   const RoutePlan& plan = runtime_->plan_of(route_);
   if (plan.is_answer()) return answer_by_route(plan);
+  if (context_.cpu_shedding.is_on() && context_.cpu_shedding.refuses(plan.priority_class())) {
+    return shed(kNoCpu, "this node has no time for it");
+  }
   if (!choose_pool(plan)) return answer(503, "no pool of this route takes requests");
   is_upgrade_ = !request.upgrade.empty();
   if (is_upgrade_ && pool_->speaks_h2()) return answer(501, "WebSocket is not served by this route");

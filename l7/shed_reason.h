@@ -18,5 +18,6 @@ inline constexpr ShedReason kOverLimit{"over-limit", &WorkerCell::requests_over_
 inline constexpr ShedReason kQueueFull{"queue-full", &WorkerCell::queue_overflows};
 inline constexpr ShedReason kQueueTimeout{"queue-timeout", &WorkerCell::queue_timeouts};
 inline constexpr ShedReason kOverAdaptiveLimit{"adaptive-limit", &WorkerCell::requests_over_adaptive_limit};
+inline constexpr ShedReason kNoCpu{"no-cpu", &WorkerCell::requests_shed_for_cpu};
 
 }  // namespace gatehouse::l7

@@ -12,6 +12,7 @@
 #include "l7/backend/pool_queue.h"
 #include "l7/board.h"
 #include "l7/cookie_seal.h"
+#include "l7/cpu_pressure.h"
 #include "l7/buffer.h"
 #include "l7/handshake_queue.h"
 #include "l7/http/message.h"
@@ -76,6 +77,7 @@ struct WorkerContext {
   ObjectPool<H2ClientStream> h2_client_streams;
   ObjectPool<H2BackendStream> h2_backend_streams;
   Admission admission;
+  CpuShedding cpu_shedding;
   RefusalLog refusals;
   tcp::PipePool pipes;
   Roster<Intake> intakes;      // connections that are not known well enough to be served
