@@ -83,6 +83,8 @@ void AccessLog::add(const AccessRecord& record) {
   add_number(lines_, "worker", record.worker);
   add_number(lines_, "duration_us", record.duration_us);
   add_number(lines_, "bytes", record.bytes);
+  if (record.queued_ms > 0) add_number(lines_, "queued_ms", record.queued_ms);
+  if (!record.reason.empty()) add_text(lines_, "reason", record.reason);
   if (!record.error.empty()) add_text(lines_, "error", record.error);
   lines_ += "}\n";
 }

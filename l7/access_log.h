@@ -23,10 +23,12 @@ struct AccessRecord {
   std::string_view backend;
   std::string_view node;
   std::string_view error;        // empty: none
+  std::string_view reason;       // why we refused it, in a word; empty: we did not
   std::uint32_t worker = 0;
   std::uint16_t status = 0;      // 0: the client got none
   std::uint32_t attempts = 0;    // tries of backends
   std::uint64_t duration_us = 0;
+  std::uint64_t queued_ms = 0;   // of that, in front of its pool
   std::uint64_t bytes = 0;       // of the response body
 };
 

@@ -74,12 +74,6 @@ Exchange::Next Exchange::send_text() {
   return Next::kWait;
 }
 
-Exchange::Next Exchange::refuse_over_limit(std::string_view why) {
-  context_.board.worker(context_.index).requests_over_limit.fetch_add(1, std::memory_order_relaxed);
-  reason_ = "over-limit";
-  return answer(503, why);
-}
-
 // What the pool's operator wants to be said, to people.
 Exchange::Next Exchange::answer_in_panic(const config::PanicAnswer& own) {
   if (is_grpc_) return answer(503, "no healthy backend", "no healthy backend in pool " + pool_->config().name);
@@ -141,10 +135,14 @@ Exchange::Next Exchange::finish() {
 
 void Exchange::end() {
   const std::uint64_t duration = duration_us();
+  leave_queue();
   count_answer(duration);
   write_log(duration);
   end_waiting();
-  if (std::exchange(has_entered_, false)) pool_->leave();
+  if (has_entered_) {
+    leave_pool();
+    wake_queue();
+  }
   head_.release();
   kept_body_.release();
   if (mirror_) drop_mirror();  // nobody has the rest of it
@@ -211,6 +209,8 @@ void Exchange::write_log(std::uint64_t duration) {
   record.error = error_;
   record.status = status_;
   record.attempts = attempts_;
+  record.reason = reason_;
+  record.queued_ms = queued_ms_;
   record.bytes = response_bytes_;
   record.duration_us = duration;
   context_.access_log.add(record);

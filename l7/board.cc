@@ -65,6 +65,14 @@ void clear(WorkerPlaces& places) {
   for (auto& place : places) place.store(0, std::memory_order_relaxed);
 }
 
+void clear(AdaptiveCell& cell) {
+  for (auto* number : {&cell.limit, &cell.limit_before, &cell.shortest_us, &cell.wait_us, &cell.in_flight}) number->store(0, std::memory_order_relaxed);
+  for (auto* time : {&cell.seen_ms, &cell.stepped_ms}) time->store(0, std::memory_order_relaxed);
+  cell.window.waits.store(0, std::memory_order_relaxed);
+  for (auto& count : cell.waits) count.store(0, std::memory_order_relaxed);
+  clear(cell.asking);
+}
+
 template <typename Cells, typename Clear>
 void free_others(Cells& cells, const std::vector<std::uint64_t>& keys, Clear clear_cell) {
   for (auto& cell : cells) {
@@ -169,7 +177,7 @@ void Board::clear_worker(std::uint32_t index) {
     for (WorkerPlaces* places : {&backend.in_flight, &backend.connections}) (*places)[index].store(0);
   }
   for (PoolCell& pool : layout_->pools) {
-    for (WorkerPlaces* places : {&pool.requests, &pool.pending}) (*places)[index].store(0);
+    for (WorkerPlaces* places : {&pool.requests, &pool.pending, &pool.queued, &pool.foremost, &pool.adaptive.asking}) (*places)[index].store(0);
   }
 }
 
@@ -200,7 +208,8 @@ void Board::make_room_for_pools(const std::vector<std::uint64_t>& keys) {
     for (auto* number : {&cell.credit, &cell.refilled_ms, &cell.judged_ms}) number->store(0, std::memory_order_relaxed);
     cell.is_in_panic.store(0, std::memory_order_relaxed);
     clear(cell.requests);
-    clear(cell.pending);
+    clear(cell.adaptive);
+    for (WorkerPlaces* places : {&cell.pending, &cell.queued, &cell.foremost}) clear(*places);
   });
 }
 

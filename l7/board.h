@@ -53,6 +53,11 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> retries_over_budget;  // that were not made
   std::atomic<std::uint64_t> bodies_not_kept;      // too long for another try
   std::atomic<std::uint64_t> requests_over_limit;  // answered 503
+  std::atomic<std::uint64_t> requests_over_adaptive_limit;  // the same
+  std::atomic<std::uint64_t> requests_shed_for_cpu;         // the same
+  std::atomic<std::uint64_t> queued_requests;      // that had to wait for a place in their pool
+  std::atomic<std::uint64_t> queue_overflows;      // answered 503: too many waited
+  std::atomic<std::uint64_t> queue_timeouts;       // the same: they had waited too long
   std::atomic<std::uint64_t> forged_cookies;       // of our own names, not by us
   std::atomic<std::uint64_t> old_cookies;          // beyond their time
   std::atomic<std::uint64_t> affinity_moves;       // of clients, from a backend that is drained or down
@@ -80,6 +85,11 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"retries_over_budget", &WorkerCell::retries_over_budget},
     {"bodies_not_kept", &WorkerCell::bodies_not_kept},
     {"requests_over_limit", &WorkerCell::requests_over_limit},
+    {"requests_over_adaptive_limit", &WorkerCell::requests_over_adaptive_limit},
+    {"requests_shed_for_cpu", &WorkerCell::requests_shed_for_cpu},
+    {"queued_requests", &WorkerCell::queued_requests},
+    {"queue_overflows", &WorkerCell::queue_overflows},
+    {"queue_timeouts", &WorkerCell::queue_timeouts},
     {"forged_cookies", &WorkerCell::forged_cookies},
     {"old_cookies", &WorkerCell::old_cookies},
     {"affinity_moves", &WorkerCell::affinity_moves},
@@ -148,6 +158,20 @@ struct alignas(64) BackendCell {
   WorkerPlaces connections;
 };
 
+// See backend/adaptive_limit.h.
+struct AdaptiveCell {
+  std::atomic<std::uint32_t> limit;         // 0: there has been no step yet
+  std::atomic<std::uint32_t> limit_before;  // a probe; 0: there is none
+  std::atomic<std::uint32_t> shortest_us;
+  std::atomic<std::uint32_t> wait_us;       // of the last step
+  std::atomic<std::uint32_t> in_flight;
+  std::atomic<std::int64_t> seen_ms;
+  std::atomic<std::int64_t> stepped_ms;
+  RequestWindow window;
+  std::array<std::atomic<std::uint32_t>, Histogram::kBuckets> waits;  // of the window, by microseconds
+  WorkerPlaces asking;                      // requests without the head of an answer
+};
+
 // What the workers know together of a pool.
 struct alignas(64) PoolCell {
   std::atomic<std::uint64_t> key;        // pool_key(); 0: free
@@ -157,6 +181,9 @@ struct alignas(64) PoolCell {
   std::atomic<std::int64_t> judged_ms;   // board_time() at which its backends were compared last
   WorkerPlaces requests;                 // in flight
   WorkerPlaces pending;                  // of these, without a connection yet
+  WorkerPlaces queued;                   // waiting to be among them
+  WorkerPlaces foremost;                 // who waits longest: see backend/pool_queue.h
+  AdaptiveCell adaptive;
 };
 
 // A pool of a route that has several: see arms.h.

@@ -13,6 +13,7 @@
 #include "l7/http/h2_head.h"
 #include "l7/http/websocket.h"
 #include "l7/mirror.h"
+#include "l7/shed_reason.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -24,6 +25,7 @@ struct Exchange::StepEntry {
 
 const Exchange::StepEntry Exchange::kSteps[] = {
     {"match route", &Exchange::match_route},
+    {"wait for a place", &Exchange::queue},
     {"choose backend", &Exchange::choose_backend},
     {"lease connection", &Exchange::lease},
     {"connect", &Exchange::connect},
@@ -67,6 +69,7 @@ void Exchange::begin(ClientSide& client) {
   expires_ = try_expires_ = asked_ = EventLoop::Clock::time_point::max();
   own_id_ = context_.request_ids.next();
   error_.clear();
+  queued_ms_ = 0;
   reason_ = {};
   sent_again_ = 0;
   is_body_kept_ = true;
@@ -154,6 +157,9 @@ Exchange::Next Exchange::match_route() {
   }
   const RoutePlan& plan = runtime_->plan_of(route_);
   if (plan.is_answer()) return answer_by_route(plan);
+  if (context_.cpu_shedding.is_on() && context_.cpu_shedding.refuses(plan.priority_class())) {
+    return shed(kNoCpu, "this node has no time for it");
+  }
   if (!choose_pool(plan)) return answer(503, "no pool of this route takes requests");
   is_upgrade_ = !request.upgrade.empty();
   if (is_upgrade_ && pool_->speaks_h2()) return answer(501, "WebSocket is not served by this route");
@@ -188,11 +194,12 @@ Exchange::Next Exchange::write_backend_head() {
 }
 
 Exchange::Next Exchange::choose_backend() {
-  if (!has_entered_ && !pool_->enter()) return refuse_over_limit("the pool has as many requests as it may");
-  has_entered_ = true;
+  if (const ShedReason* reason = has_entered_ ? nullptr : enter_pool()) {
+    return wait_for_place(*reason, "the pool has as many requests as it may");
+  }
   chosen_ = next_ ? std::exchange(next_, nullptr) : choose();
   if (chosen_) return go(kLease);
-  if (pool_->was_full()) return refuse_over_limit("every backend has as many requests as it may");
+  if (pool_->was_full()) return wait_for_place(kOverLimit, "every backend has as many requests as it may");
   if (const auto* own = pool_->panic_answer()) return answer_in_panic(*own);
   return answer(503, "no healthy backend", "no healthy backend in pool " + pool_->config().name);
 }
@@ -200,14 +207,16 @@ Exchange::Next Exchange::choose_backend() {
 Exchange::Next Exchange::lease() {
   const bool is_shared = pool_->proxy_version() == ProxyVersion::kNone;  // else each is of one client (proxy-protocol.txt §2)
   backend_ = chosen_->lease(*this, pool_->config(), must_connect_ || !is_shared);
+  const int code = errno;
+  if (!backend_ && code == Backend::kFull) {
+    return wait_for_place(kOverLimit, "every backend has as many requests or connections as it may");
+  }
+  leave_queue();
+  if (attempts_++ == 0) pool_->earn_retries();
   if (!backend_) {
-    const int code = errno;
-    if (code == Backend::kFull) return refuse_over_limit("every backend has as many requests or connections as it may");
     const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
-    ++attempts_;
     return is_shortage(code) ? answer(503, "this node has too many connections", why) : after_failed_connect(502, why);
   }
-  ++attempts_;
   chosen_->count_request();
   wait_at_most(pool_->config().connect_timeout);
   return go(kConnect);
@@ -219,7 +228,7 @@ Exchange::Next Exchange::connect() {
       end_waiting();
       return go(kSend);
     case StreamStatus::kBlocked:
-      if (!is_waiting_ && !pool_->begin_waiting()) return refuse_over_limit("too many requests wait for a connection");
+      if (!is_waiting_ && !pool_->begin_waiting()) return shed(kOverLimit, "too many requests wait for a connection");
       is_waiting_ = true;
       return Next::kWait;
     default:

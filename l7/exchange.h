@@ -11,6 +11,7 @@
 
 #include "l7/backend/backend_side.h"
 #include "l7/backend/pool.h"
+#include "l7/backend/waiting_line.h"
 #include "l7/client_side.h"
 #include "l7/deadline.h"
 #include "l7/request_id.h"
@@ -19,6 +20,7 @@
 namespace gatehouse::l7 {
 
 class Mirror;
+struct ShedReason;
 
 class Exchange final : public BackendUser {
  public:
@@ -41,15 +43,17 @@ class Exchange final : public BackendUser {
 
   bool is_active() const { return step_ != kIdle; }
   void on_backend_event() override { client_->on_backend_event(); }
+  void on_turn_in_queue();
 
  private:
-  enum Step : std::uint8_t { kMatchRoute, kChooseBackend, kLease, kConnect, kSend, kRelay, kPause, kAnswer, kFinish, kIdle };
+  enum Step : std::uint8_t { kMatchRoute, kQueue, kChooseBackend, kLease, kConnect, kSend, kRelay, kPause, kAnswer, kFinish, kIdle };
   enum class Next : std::uint8_t { kGo, kWait, kDone, kAbort };
   struct StepEntry;
   static const StepEntry kSteps[];
 
   // The steps.
   Next match_route();
+  Next queue();
   Next choose_backend();
   Next lease();
   Next connect();
@@ -91,7 +95,16 @@ class Exchange final : public BackendUser {
   Next begin_answer(std::string_view text, std::size_t fields);
   Next answer_grpc(std::uint16_t status, std::string_view why);
   Next break_off(std::string_view why);
-  Next refuse_over_limit(std::string_view why);
+
+  // When there is no place for it: queue_step.cc.
+  const ShedReason* enter_pool();
+  Next wait_for_place(const ShedReason& reason, std::string_view why);
+  Next shed(const ShedReason& reason, std::string_view why);
+  void leave_queue();
+  void leave_pool();
+  void end_asking();
+  void wake_queue();
+  void on_answered();
 
   // What becomes of a try that failed: retry.cc. From kLost on the backend may have seen the request.
   enum class Fault : std::uint8_t { kUnconnected, kTurnedAway, kRefused, kLost, kTimeout, kStatus };
@@ -168,6 +181,9 @@ class Exchange final : public BackendUser {
   std::uint32_t most_attempts_ = 1;
   bool must_connect_ = false;  // a kept connection was lost under the request: take a new one
   bool has_entered_ = false;   // the pool, see Pool::enter()
+  bool is_asking_ = false;     // Pool::counts_asking()
+  std::uint64_t queued_ms_ = 0;
+  QueueTicket ticket_;         // in front of the pool
   bool is_waiting_ = false;    // Pool::begin_waiting()
   bool tells_attempts_ = true;  // a proxy before us that retries has told its own
   bool is_repeatable_ = false;  // idempotent, or has a key

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "l7/backend/pool.h"
+#include "l7/backend/pool_queue.h"
 #include "l7/http/h2_head.h"
 #include "l7/worker_context.h"
 
@@ -26,7 +27,12 @@ Mirror::Mirror(WorkerContext& context, std::shared_ptr<const Runtime> runtime, P
 
 Mirror::~Mirror() {
   if (backend_) backend_->release(false, pool_.config());
-  if (has_entered_) pool_.leave();
+  leave_pool();
+}
+
+void Mirror::leave_pool() {
+  if (std::exchange(is_asking_, false)) pool_.end_asking();
+  if (std::exchange(has_entered_, false)) pool_.leave();
 }
 
 bool Mirror::copy_head(http::Forwarding forwarding, std::size_t length) {
@@ -72,8 +78,9 @@ void Mirror::advance() {
 }
 
 bool Mirror::enter() {
-  has_entered_ = pool_.enter();
+  has_entered_ = pool_.enter(PriorityClass::kSheddable) == nullptr;
   if (!has_entered_) return end(false);
+  is_asking_ = pool_.counts_asking();
   step_ = Step::kLease;
   context_.mirrors.resume_later(*this);
   return false;
@@ -134,6 +141,7 @@ bool Mirror::receive() {
     has_head_ = context_.response.status >= 200;
     backend_->consume_head();
     if (has_head_) pool_.note_wait(*chosen_, asked_);
+    if (has_head_ && std::exchange(is_asking_, false)) pool_.end_asking();
     return true;
   }
   using Status = http::BodyPiece::Status;
@@ -156,7 +164,8 @@ bool Mirror::end(bool is_complete) {
   if (backend_)
     std::exchange(backend_, nullptr)
         ->release(is_complete && framing_ == http::Framing::kNone, pool_.config());
-  if (std::exchange(has_entered_, false)) pool_.leave();
+  leave_pool();
+  if (PoolQueue* queue = pool_.queue()) queue->on_freed();
   deadline_.clear();
   step_ = Step::kGone;
   context_.mirrors.retire(*this);

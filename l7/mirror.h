@@ -45,6 +45,7 @@ class Mirror final : public BackendUser {
   bool send_body();
   bool receive();
   bool end(bool is_complete);
+  void leave_pool();
 
   WorkerContext& context_;
   std::shared_ptr<const Runtime> runtime_;
@@ -57,6 +58,7 @@ class Mirror final : public BackendUser {
   std::size_t sent_ = 0;  // of body_
   Step step_ = Step::kEnter;
   bool has_entered_ = false;  // the pool
+  bool is_asking_ = false;    // see Pool::counts_asking()
   bool has_head_ = false;     // the answer's
   bool is_running_ = false;
   Backend* chosen_ = nullptr;

@@ -5,6 +5,7 @@
 #include "l7/backend/pool.h"
 #include "l7/exchange.h"
 #include "l7/http/websocket.h"
+#include "l7/shed_reason.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -142,7 +143,8 @@ bool Exchange::start_response(std::size_t length) {
   if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
   if (sent != ClientSide::Sent::kDone) return false;
   status_ = response.status;
-  pool_->note_wait(*chosen_, asked_);
+  pool_->note_wait(*chosen_, asked_, status_ < 500);
+  on_answered();
   if (status_ >= 500) {
     pool_->note_failure(*chosen_, pool_->config().ejection.counts_5xx);
   } else {
@@ -173,6 +175,7 @@ bool Exchange::start_tunnel(std::size_t length) {
   if (sent == ClientSide::Sent::kTooLarge) decide(answer(502, "the backend's header section is too large to forward"));
   if (sent != ClientSide::Sent::kDone) return false;
   status_ = 101;
+  on_answered();
   pool_->note_success(*chosen_);
   try_expires_ = EventLoop::Clock::time_point::max();
   forget_body();
@@ -208,7 +211,7 @@ Exchange::Next Exchange::end_tunnel() {
 }
 
 void Exchange::on_deadline() {
-  if (!is_active() || (!backend_ && step_ != kPause && step_ != kAnswer)) return;
+  if (!is_active() || (!backend_ && step_ != kPause && step_ != kQueue && step_ != kAnswer)) return;
   const std::string address = chosen_ ? to_string(chosen_->address()) : "";
   if (step_ == kAnswer) {
     decision_ = break_off("the client does not read");
@@ -216,6 +219,8 @@ void Exchange::on_deadline() {
     decision_ = answer(504, "the call's own deadline has passed");
   } else if (step_ == kPause) {
     decision_ = Next::kGo;
+  } else if (step_ == kQueue) {
+    decision_ = shed(kQueueTimeout, "no place was free in time");
   } else if (step_ == kConnect) {
     decision_ = after_failed_connect(504, "no connection to " + address + " within " + to_string(pool_->config().connect_timeout));
   } else if (is_tunnel_) {

@@ -69,7 +69,8 @@ RoutePlan::RoutePlan(const config::Route& route, std::string_view file)
       answer_fields_(answer_headers(route)),
       redirect_(route.redirect),
       response_(route.response),
-      rewrite_(route.rewrite.value_or(config::Rewrite())) {
+      rewrite_(route.rewrite.value_or(config::Rewrite())),
+      priority_class_(parse_priority_class(route.priority_class)) {
   for (const config::RouteMatch& match : config::matches_of(route)) matched_.emplace_back(match);
   if (response_ && !response_->file.empty()) response_->body = file;
   if (redirect_ && !redirect_->target.empty()) target_.emplace(redirect_->target);

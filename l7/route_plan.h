@@ -14,6 +14,7 @@
 #include "l7/http/message.h"
 #include "l7/matched_path.h"
 #include "l7/own_cookie.h"
+#include "l7/priority_class.h"
 #include "l7/query_plan.h"
 #include "l7/text_template.h"
 
@@ -82,6 +83,8 @@ class RoutePlan {
 
   const MatchedPath& matched(std::size_t match) const { return matched_[match]; }
 
+  PriorityClass priority_class() const { return priority_class_; }
+
   // nullptr: clients do not stay with a pool.
   const OwnCookie* sticky() const { return sticky_ ? &*sticky_ : nullptr; }
 
@@ -108,6 +111,7 @@ class RoutePlan {
   std::optional<CapturingRegex> regex_;
   std::optional<QueryPlan> query_;
   std::optional<OwnCookie> sticky_;
+  PriorityClass priority_class_;
 };
 
 }  // namespace gatehouse::l7

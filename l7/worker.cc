@@ -17,8 +17,8 @@ namespace gatehouse::l7 {
 
 WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name)
     : loop(event_loop), board(shared_board), index(worker_index), node(std::move(node_name)),
-      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), via_h2("2.0" + via.substr(3)), access_log(event_loop), handshakes(event_loop), backends(*this),
-      admission(event_loop, buffers, shared_board.worker(worker_index)), refusals(event_loop), intakes(event_loop), relays(event_loop), mirrors(event_loop) {
+      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), via_h2("2.0" + via.substr(3)), access_log(event_loop), handshakes(event_loop), backends(*this), queues(*this),
+      admission(event_loop, buffers, shared_board.worker(worker_index)), cpu_shedding(event_loop), refusals(event_loop), intakes(event_loop), relays(event_loop), mirrors(event_loop) {
   board.take_place(index);
 }
 
@@ -185,6 +185,8 @@ Result<std::uint64_t> Worker::set_config(config::Config config, const TlsFiles& 
   impl_->context.runtime = std::move(*runtime);
   impl_->context.handshakes.set_limit(impl_->context.runtime->config().tls.handshakes_per_turn);
   impl_->context.backends.sweep();
+  impl_->context.queues.sweep();
+  impl_->context.cpu_shedding.set(impl_->context.runtime->config().workers.shed_above_cpu);
   Admission& admission = impl_->context.admission;
   admission.set_most_buffered(impl_->context.runtime->config().workers.max_buffers.bytes);
   admission.wake_all();  // limits may have been raised

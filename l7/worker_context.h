@@ -9,8 +9,10 @@
 #include "l7/access_log.h"
 #include "l7/admission.h"
 #include "l7/backend/backend.h"
+#include "l7/backend/pool_queue.h"
 #include "l7/board.h"
 #include "l7/cookie_seal.h"
+#include "l7/cpu_pressure.h"
 #include "l7/buffer.h"
 #include "l7/handshake_queue.h"
 #include "l7/http/message.h"
@@ -67,6 +69,7 @@ struct WorkerContext {
   CookieSeal cookies;
   HandshakeQueue handshakes;
   BackendSet backends;
+  PoolQueues queues;
   std::shared_ptr<const Runtime> runtime;
   bool is_draining = false;
   bool keeps_idle = false;  // while it drains: see Worker::leave_gently
@@ -76,6 +79,7 @@ struct WorkerContext {
   ObjectPool<H2ClientStream> h2_client_streams;
   ObjectPool<H2BackendStream> h2_backend_streams;
   Admission admission;
+  CpuShedding cpu_shedding;
   RefusalLog refusals;
   tcp::PipePool pipes;
   Roster<Intake> intakes;      // connections that are not known well enough to be served

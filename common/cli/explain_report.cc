@@ -73,6 +73,7 @@ std::string explain_report(const Json& result) {
   if (const std::string match = text_of(member(result, "match")); !match.empty()) facts.add("match", match);
   if (const std::string country = text_of(member(result, "country")); !country.empty()) facts.add("country", country);
   facts.add("pool", text_of(member(result, "pool")));
+  facts.add("class", text_of(member(result, "priority_class")));
   facts.add("sticky", text_of(member(result, "sticky")));
   facts.add("status", status);
   facts.add("action", text_of(member(result, "action")));

@@ -1,6 +1,7 @@
 // Reports as text. The tables of a status are declared as columns; rows are JSON objects.
 #include "common/cli/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <optional>
@@ -88,6 +89,7 @@ constexpr Column kWorkerColumns[] = {{"NODE", "node", Kind::kText, true},
                                      {"RETRIES", "retries", Kind::kCounter},
                                      {"OVER BUDGET", "retries_over_budget", Kind::kCounter},
                                      {"OVER LIMIT", "requests_over_limit", Kind::kCounter},
+                                     {"QUEUED", "queued_requests", Kind::kCounter},
                                      {"HANDSHAKES", "handshakes", Kind::kCounter},
                                      {"RESUMED", "resumed", Kind::kCounter},
                                      {"FAILED", "handshakes_failed", Kind::kCounter}};
@@ -105,6 +107,8 @@ constexpr Column kBackendColumns[] = {
     {"REQUESTS", "requests", Kind::kCounter},  {"REQUESTS/S", "requests_per_second", Kind::kRate},
     {"FAILURES", "failures", Kind::kCounter}, {"EJECTIONS", "ejections", Kind::kNumber},
     {"IN FLIGHT", "in_flight", Kind::kNumber}, {"REASON", "reason"}};
+constexpr Column kPoolColumns[] = {{"POOL", "name", Kind::kText, true}, {"QUEUED", "queued", Kind::kNumber}, {"ASKING", "asking", Kind::kNumber},
+                                   {"LIMIT NOW", "limit_now", Kind::kNumber}, {"SHORTEST MS", "shortest_ms", Kind::kTime}};
 constexpr Column kDiscoveryColumns[] = {{"POOL", "pool", Kind::kText, true},
                                         {"FOUND BY", "source"},
                                         {"STATE", "is_ok", Kind::kHealth},
@@ -283,6 +287,15 @@ std::vector<Json> certificates_of(const Json& status) { return inner_rows(status
 std::vector<Json> arms_of(const Json& status) { return inner_rows(status, "routes", "pools", "route"); }
 std::vector<Json> backends_of(const Json& status) { return inner_rows(status, "pools", "backends", "pool"); }
 
+// Those of which more is known than their backends.
+std::vector<Json> pools_of(const Json& status) {
+  std::vector<Json> rows = rows_of(status, "pools");
+  std::erase_if(rows, [](const Json& pool) {
+    return std::all_of(std::begin(kPoolColumns) + 1, std::end(kPoolColumns), [&](const Column& column) { return member(pool, column.key).is_null(); });
+  });
+  return rows;
+}
+
 // Of pools whose backends are found.
 std::vector<Json> discoveries_of(const Json& status) {
   std::vector<Json> rows;
@@ -352,6 +365,7 @@ const StatusTable kStatusTables[] = {
     {kArmColumns, arms_of},
     {kLatencyColumns, [](const Json& status) { return rows_of(status, "latencies"); }},
     {kBackendColumns, backends_of},
+    {kPoolColumns, pools_of},
     {kDiscoveryColumns, discoveries_of},
     {kServiceColumns, [](const Json& status) { return rows_of(status, "services"); }},
     {kServerColumns, servers_of},

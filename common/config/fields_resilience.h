@@ -1,4 +1,4 @@
-// The options of retries, ejection and limits.
+// The options of retries, ejection, limits and the queue.
 #pragma once
 
 #include "common/config/field.h"
@@ -75,6 +75,32 @@ inline constexpr auto kFields<Limits> = std::tuple{
           "Requests in flight on one backend: others are chosen; 0: no limit.", kOptional, 0, 10'000'000),
     field("max_backend_connections", &Limits::max_backend_connections,
           "Connections to one backend, idle ones too; 0: no limit.", kOptional, 0, 10'000'000),
+};
+
+template <>
+inline constexpr auto kFields<AdaptiveLimit> = std::tuple{
+    field("enabled", &AdaptiveLimit::enabled,
+          "Requests in flight in the pool, over the workers of a node, are limited to what it answers without a queue of its own; further ones wait "
+          "in ours, if there is one, or are answered 503. Beyond it there is room for an eighth more of class \"critical\"; \"sheddable\" gets three quarters of it."),
+    field("min_requests", &AdaptiveLimit::min_requests, "The limit is never lower, and so low while the shortest wait is measured anew.", kOptional, 1,
+          10'000'000),
+    field("max_requests", &AdaptiveLimit::max_requests, "Nor higher than this.", kOptional, 1, 10'000'000),
+    field("initial_requests", &AdaptiveLimit::initial_requests, "What it begins with.", kOptional, 1, 10'000'000),
+    field("interval", &AdaptiveLimit::interval, "Time between two steps of the limit.", kOptional, 10, 60'000),
+    field("min_samples", &AdaptiveLimit::min_samples, "Answers that a step takes: with fewer it waits.", kOptional, 1, 10'000),
+    field("percentile", &AdaptiveLimit::percentile, "Of the times to the heads of answers, that stands for all of a step.", kOptional, 1, 99),
+    field("buffer", &AdaptiveLimit::buffer, "Percent by which answers may take longer than the shortest time before the limit falls.", kOptional, 0, 1'000),
+    field("probe_interval", &AdaptiveLimit::probe_interval,
+          "The shortest time is measured anew, with min_requests in flight, when it has not been seen for so long; a tenth later by chance.", kOptional, 1'000, kDay),
+};
+
+template <>
+inline constexpr auto kFields<Queue> = std::tuple{
+    field("limit", &Queue::limit,
+          "Requests that wait for a place while the pool or all its backends are at their limits, over the workers of a node, dearer priority "
+          "classes first; further ones are answered 503; 0: none waits.",
+          kOptional, 0, 1'000'000),
+    field("timeout", &Queue::timeout, "How long at most; then 503.", kOptional, 10, kDay),
 };
 
 }  // namespace gatehouse::config

@@ -135,6 +135,8 @@ inline constexpr auto kFields<Route> = std::tuple_cat(
         field("mirror", &Route::mirror, "Another pool gets copies of requests; what it answers is dropped, and nobody waits for it."),
         field("sticky", &Route::sticky,
               "With pools: a cookie keeps the client's place in [0, 1), so that it stays in its pool, and other weights move no more clients than they must."),
+        field("priority_class", &Route::priority_class,
+              "Who goes first when not all can be served: \"critical\", then \"default\", then \"sheddable\", which is refused before the others are."),
     });
 
 template <>

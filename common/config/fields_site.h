@@ -125,6 +125,10 @@ inline constexpr auto kFields<Workers> = std::tuple{
     field("drain_timeout", &Workers::drain_timeout, "How long a stopping worker may finish its exchanges.", kOptional, 0, kDay),
     field("max_buffers", &Workers::max_buffers, "What a worker's connections may have in buffers: above it no further one is accepted.",
           kOptional, 1 << 20),
+    field("shed_above_cpu", &Workers::shed_above_cpu,
+          "Percent of its core that a worker may use: above it a share of the requests of class \"sheddable\" is answered 503 that grows until it uses no more, and when "
+          "that is all of them a share of the \"default\" ones; \"critical\" ones never are; 0: off.",
+          kOptional, 0, 99),
 };
 
 }  // namespace gatehouse::config

@@ -117,6 +117,8 @@ struct Pool {
   Retry retry;
   Ejection ejection;
   Limits limits;
+  AdaptiveLimit adaptive_limit;
+  Queue queue;
   std::string panic = "refuse";         // refuse | use-all | answer
   std::optional<PanicAnswer> panic_answer;
   std::uint32_t panic_below = 0;        // percent of healthy backends; 0: when there is none

@@ -58,4 +58,24 @@ struct PanicAnswer {
   std::string body;
 };
 
+// How many requests a pool may have in flight, found out by how fast it answers: see l7/backend/gradient.h. Names in brackets
+// are those of Envoy's adaptive concurrency filter.
+struct AdaptiveLimit {
+  bool enabled = false;
+  std::uint32_t min_requests = 3;        // (min_concurrency)
+  std::uint32_t max_requests = 1'000;    // (max_concurrency_limit)
+  std::uint32_t initial_requests = 100;  // until it is known better
+  Duration interval{100};                // between two steps (concurrency_update_interval)
+  std::uint32_t min_samples = 5;         // of a step: with fewer it waits
+  std::uint32_t percentile = 50;         // of the waits of a step (sample_aggregate_percentile)
+  std::uint32_t buffer = 25;             // percent above the shortest wait that mean nothing (buffer)
+  Duration probe_interval{60'000};       // after which the shortest wait is measured anew (min_rtt_calc_params.interval)
+};
+
+// In front of a pool whose limits are reached. HAProxy knows these as maxqueue and timeout queue.
+struct Queue {
+  std::uint32_t limit = 0;  // requests that wait, over all workers of a node; 0: none does
+  Duration timeout{1'000};  // then 503
+};
+
 }  // namespace gatehouse::config

@@ -104,6 +104,10 @@ struct Rewrite {
   std::optional<QueryChanges> query;
 };
 
+// What a request is worth when not all can be served, the dearest first. In the terms of Google's SRE book: CRITICAL_PLUS,
+// CRITICAL (what is not said otherwise), SHEDDABLE; in Envoy's: HIGH and DEFAULT are the first two.
+inline constexpr const char* kPriorityClasses[] = {"critical", "default", "sheddable"};
+
 // What a request must be like. All that is there must hold.
 struct RouteMatch {
   std::string path;                     // exact
@@ -148,6 +152,7 @@ struct Route : RouteMatch {
   std::optional<OwnCookie> sticky;      // clients stay with the pool that they got
   std::optional<Mirror> mirror;         // somebody else gets copies
   int line = 0;                         // of the file, for what is found out after it was read
+  std::string priority_class = "default";  // one of kPriorityClasses
 };
 
 // Those that the route has, one at least.

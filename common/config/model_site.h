@@ -120,6 +120,7 @@ struct Workers {
   std::string user = "nobody";          // workers run as this user, without capabilities
   Duration drain_timeout{30'000};       // how long a retiring worker may finish its exchanges
   ByteSize max_buffers{1ull << 30};     // of a worker: above it no connection is accepted
+  std::uint32_t shed_above_cpu = 0;     // percent of its core that a worker uses: then cheaper requests are refused; 0: never
 };
 
 }  // namespace gatehouse::config

@@ -1,4 +1,6 @@
-// Rules about retries, ejection, limits and panic.
+// Rules about retries, ejection, limits, panic and priority classes.
+#include <algorithm>
+
 #include "common/config/validator.h"
 
 namespace gatehouse::config {
@@ -12,8 +14,11 @@ class ResilienceValidator : Validator {
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {
       check_retry(at("pool", i, "retry"), config_.pools[i]);
       check_ejection(at("pool", i, "ejection"), config_.pools[i]);
+      check_adaptive_limit(at("pool", i, "adaptive_limit"), config_.pools[i].adaptive_limit);
+      check_queue(at("pool", i, "queue"), config_.pools[i]);
       check_panic(i, config_.pools[i]);
     }
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) check_class(at("route", i, "priority_class"), config_.routes[i]);
   }
 
  private:
@@ -49,6 +54,19 @@ class ResilienceValidator : Validator {
                      "): they are never compared");
     }
   }
+  void check_adaptive_limit(const std::string& path, const AdaptiveLimit& limit) {
+    if (limit.min_requests <= limit.initial_requests && limit.initial_requests <= limit.max_requests) return;
+    error(path, "[[pool]].adaptive_limit: expected min_requests <= initial_requests <= max_requests, found " + std::to_string(limit.min_requests) + ", " +
+                    std::to_string(limit.initial_requests) + " and " + std::to_string(limit.max_requests));
+  }
+  void check_queue(const std::string& path, const Pool& pool) {
+    const Limits& limits = pool.limits;
+    const bool can_be_full = limits.max_requests > 0 || limits.max_backend_requests > 0 || limits.max_backend_connections > 0 ||
+                             pool.adaptive_limit.enabled;
+    if (pool.queue.limit > 0 && !can_be_full) {
+      warn(path, "[[pool]].queue: " + quoted(pool.name) + " has no limits that could be reached: nobody ever waits");
+    }
+  }
   void check_panic(std::size_t index, const Pool& pool) {
     const bool answers = pool.panic == "answer";
     if (!answers && pool.panic != "refuse" && pool.panic != "use-all") {
@@ -67,6 +85,11 @@ class ResilienceValidator : Validator {
       error(path, "[[pool]] panic_answer content_type: expected the value of a field, such as \"text/html\"");
     if (pool.panic_answer->status == 204 && !pool.panic_answer->body.empty())
       error(path, "[[pool]] panic_answer: an answer of status 204 has no body");
+  }
+  void check_class(const std::string& path, const Route& route) {
+    const bool is_known = std::find(std::begin(kPriorityClasses), std::end(kPriorityClasses), route.priority_class) != std::end(kPriorityClasses);
+    if (is_known) return;
+    error(path, "[[route]] priority_class: expected \"critical\", \"default\" or \"sheddable\", found " + quoted(route.priority_class));
   }
 };
 

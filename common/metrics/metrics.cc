@@ -112,6 +112,12 @@ constexpr Column kBackend[] = {
       "Whether its failures keep requests away from it for a while."}},
     {"weight", {"gatehouse_backend_weight", kGauge, "Its weight, as it holds now."}},
 };
+constexpr Column kPool[] = {
+    {"queued", {"gatehouse_pool_requests_queued", kGauge, "Requests that wait in front of the pool."}},
+    {"asking", {"gatehouse_pool_requests_asking", kGauge, "Requests that count for the adaptive limit: they have no head of an answer yet."}},
+    {"limit_now", {"gatehouse_pool_adaptive_limit", kGauge, "How many of these there may be now."}},
+    {"shortest_ms", {"gatehouse_pool_shortest_wait_seconds", kGauge, "What the pool takes for an answer when none waits for another."}, 1e-3},
+};
 constexpr Column kDiscovery[] = {
     {"is_ok", {"gatehouse_discovery_is_ok", kGauge, "Whether the pool's source of backends says what they are."}},
     {"backends", {"gatehouse_discovery_backends", kGauge, "Backends that it found, as they are used now."}},
@@ -243,6 +249,7 @@ void add_l7(Exposition& out, const Json& status) {
     add_rows(out, kArm, {{"route", text_of(member(route, "name"))}}, {{"pool", "name"}}, list_member(route, "pools"));
   for (const Json& pool : list_member(status, "pools")) {
     const Labels labels = {{"pool", text_of(member(pool, "name"))}};
+    add_row(out, kPool, labels, pool);
     add_row(out, kDiscovery, labels, member(pool, "discovery"));
     add_rows(out, kBackend, labels, {{"backend", "address"}}, list_member(pool, "backends"));
     for (const Json& backend : list_member(pool, "backends")) {

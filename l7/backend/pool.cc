@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "l7/backend/retry_budget.h"
+#include "l7/shed_reason.h"
 #include "l7/worker_context.h"
 
 namespace gatehouse::l7 {
@@ -26,6 +27,8 @@ Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worke
       latency_(context_.board.latency(LatencyKind::kPool, config.name)) {
   if (!cell_) cell_ = (own_cell_ = std::make_unique<PoolCell>()).get();
   if (config.affinity) affinity_.emplace(*config.affinity, "affinity");
+  if (config.queue.limit > 0) queue_.emplace(context_.queues.find_or_add(config.name));
+  if (config.adaptive_limit.enabled) adaptive_.emplace(config.adaptive_limit, cell_->adaptive, context_.index);
   set_members(config.backends);
 }
 
@@ -109,15 +112,20 @@ bool Pool::is_panic() {
 }
 
 // Where nobody asks nothing is counted: places of several workers share a cache line.
-bool Pool::enter() {
-  if (counts_requests_ && !add_within(cell_->requests, context_.index, config_.limits.max_requests))
-    return false;
-  add_request(*cell_, config_.retry);
-  return true;
+const ShedReason* Pool::enter(PriorityClass priority) {
+  if (adaptive_ && !adaptive_->enter(priority)) return &kOverAdaptiveLimit;
+  if (counts_requests_ && !add_within(cell_->requests, context_.index, config_.limits.max_requests)) {
+    if (adaptive_) adaptive_->leave();
+    return &kOverLimit;
+  }
+  if (queue_) queue_->get()->count_held(1);
+  return nullptr;
 }
 void Pool::leave() {
   if (counts_requests_) cell_->requests[context_.index].fetch_sub(1);
+  if (queue_) queue_->get()->count_held(-1);
 }
+void Pool::end_asking() { adaptive_->leave(); }
 bool Pool::begin_waiting() {
   const std::uint32_t limit = config_.limits.max_pending;
   return limit == 0 || add_within(cell_->pending, context_.index, limit);
@@ -125,6 +133,7 @@ bool Pool::begin_waiting() {
 void Pool::end_waiting() {
   if (config_.limits.max_pending > 0) cell_->pending[context_.index].fetch_sub(1);
 }
+void Pool::earn_retries() { add_request(*cell_, config_.retry); }
 bool Pool::take_retry() { return gatehouse::l7::take_retry(*cell_, config_.retry, context_.loop.now()); }
 
 }  // namespace gatehouse::l7

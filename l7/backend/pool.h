@@ -10,11 +10,15 @@
 #include <vector>
 
 #include "common/config/model.h"
+#include "l7/backend/adaptive_limit.h"
 #include "l7/backend/balancer.h"
+#include "l7/backend/pool_queue.h"
 #include "l7/own_cookie.h"
 #include "l7/proxy_protocol.h"
 
 namespace gatehouse::l7 {
+
+struct ShedReason;
 
 class Pool {
  public:
@@ -50,17 +54,22 @@ class Pool {
   Backend* find(std::uint64_t key) const;
 
   // What an exchange made of a member. It may be ejected for that, or come back.
-  void note_wait(Backend& backend, EventLoop::Clock::time_point since);  // from the end of the request to the head of its answer
+  // From the end of the request to the head of its answer; what is no real answer says nothing about its time.
+  void note_wait(Backend& backend, EventLoop::Clock::time_point since, bool is_real = true);
   void note_success(Backend& backend);
   void note_failure(Backend& backend, bool counts_for_ejection = true);
 
-  // Of the limits; each true one is to be followed by its leave.
-  bool enter();  // one more request
+  // Of the limits; each entrance is to be followed by its leave.
+  const ShedReason* enter(PriorityClass priority);  // one more request; nullptr: it is in
   void leave();
+  bool counts_asking() const { return adaptive_.has_value(); }  // then it is asking as well
+  void end_asking();  // it has got the head of its answer, or leaves
+  PoolQueue* queue() const { return queue_ ? queue_->get() : nullptr; }  // nullptr: nobody waits for a place
   LatencyCell* latency() const { return latency_; }  // nullptr: not timed
-  bool begin_waiting();  // for a connection
+  bool begin_waiting();      // for a connection
   void end_waiting();
-  // Whether a retry may be made; it is paid for.
+  // Whether a retry may be made; it is paid for. Each request that is sent earns a part of one.
+  void earn_retries();
   bool take_retry();
 
  private:
@@ -116,6 +125,8 @@ class Pool {
   std::unique_ptr<PoolCell> own_cell_;  // when the board is full: then for this worker alone
   PoolCell* cell_;
   LatencyCell* latency_;
+  std::optional<QueuePin> queue_;
+  std::optional<AdaptiveLimit> adaptive_;
   std::vector<Member> members_;
   Group near_, far_;
   // Of the last look, and what it saw.

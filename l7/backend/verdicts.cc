@@ -23,10 +23,12 @@ Window take(BackendCell& cell) {
 
 }  // namespace
 
-void Pool::note_wait(Backend& backend, EventLoop::Clock::time_point since) {
+void Pool::note_wait(Backend& backend, EventLoop::Clock::time_point since, bool is_real) {
   BackendCell* cell = backend.cell();
-  if (!cell || since == kNever) return;
+  if (since == kNever) return;
   const std::chrono::duration<double, std::micro> wait = context_.loop.now() - since;
+  if (adaptive_ && is_real) adaptive_->note(static_cast<std::uint64_t>(std::max(wait.count(), 0.0)), board_time(context_.loop.now()));
+  if (!cell) return;
   if (is_timed_) add_sample(cell->peak_ewma, wait.count(), board_time(context_.loop.now()));
   if (config_.ejection.latency_factor > 0)
     cell->window.add_wait(static_cast<std::uint64_t>(std::max(wait.count(), 0.0)));

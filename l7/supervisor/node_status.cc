@@ -219,6 +219,7 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   const config::Route& chosen = config.routes[route];
   if (!chosen.matches.empty()) answer["match"] = std::to_string(match + 1) + " of " + std::to_string(chosen.matches.size());
   if (!chosen.pool.empty()) answer["pool"] = chosen.pool;
+  answer["priority_class"] = chosen.priority_class;
   answer["status"] = nullptr;
   if (chosen.redirect) answer["status"] = chosen.redirect->status;
   if (chosen.response) answer["status"] = chosen.response->status;

@@ -1,5 +1,6 @@
 // What the supervisor says of its node: to L4 hosts, to people, to whoever reads metrics.
 #include "l7/supervisor/node_status.h"
+#include "l7/supervisor/pool_load.h"
 #include "l7/supervisor/supervisor.h"
 
 namespace gatehouse::l7 {
@@ -58,6 +59,7 @@ control::NodeReport Supervisor::report() const {
 
 Json Supervisor::counters() const {
   Json answer = node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
+  add_pool_load(answer["pools"], config_, *board_);
   answer["routes"] = adjustments_->report(config_);
   answer["latencies"] = latencies_->counts();
   return answer;

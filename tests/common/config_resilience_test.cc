@@ -16,7 +16,9 @@ TEST(ConfigResilience, IsReadFromAPool) {
   const Loaded loaded =
       load_text(pool("panic = \"use-all\"\npanic_below = 50\n"
                      "[pool.retry]\nattempts = 2\nstatus = [503]\ntry_timeout = \"1s\"\nbudget = 20\n"
-                     "[pool.ejection]\nfailures = 0\n[pool.limits]\nmax_backend_requests = 10\n"),
+                     "[pool.ejection]\nfailures = 0\n[pool.limits]\nmax_backend_requests = 10\n"
+                     "[pool.queue]\nlimit = 20\ntimeout = \"250ms\"\n"
+                     "[pool.adaptive_limit]\nenabled = true\ninitial_requests = 50\n"),
                 "f");
   ASSERT_TRUE(loaded.is_valid()) << loaded.errors();
   EXPECT_TRUE(loaded.findings.empty());
@@ -29,6 +31,10 @@ TEST(ConfigResilience, IsReadFromAPool) {
   EXPECT_EQ(pool.retry.budget, 20u);
   EXPECT_EQ(pool.ejection.failures, 0u);
   EXPECT_EQ(pool.limits.max_backend_requests, 10u);
+  EXPECT_EQ(pool.queue.limit, 20u);
+  EXPECT_EQ(pool.queue.timeout, Duration(250));
+  EXPECT_TRUE(pool.adaptive_limit.enabled);
+  EXPECT_EQ(pool.adaptive_limit.initial_requests, 50u);
 }
 
 struct Row {
@@ -47,6 +53,12 @@ TEST(ConfigResilience, ContradictionsAreSaid) {
        "f:10: [[pool]] panic_answer content_type: expected the value of a field, such as \"text/html\""},
       {"panic = \"answer\"\npanic_answer = { status = 204, body = \"a\" }\n",
        "f:10: [[pool]] panic_answer: an answer of status 204 has no body"},
+      {"[[route]]\nname = \"x\"\npath = \"/x\"\npool = \"p\"\npriority_class = \"high\"\n",
+       "f:13: [[route]] priority_class: expected \"critical\", \"default\" or \"sheddable\", found \"high\""},
+      {"[pool.queue]\nlimit = 5\n",
+       "f:9: warning: [[pool]].queue: \"p\" has no limits that could be reached: nobody ever waits"},
+      {"[pool.adaptive_limit]\nmin_requests = 200\n",
+       "f:9: [[pool]].adaptive_limit: expected min_requests <= initial_requests <= max_requests, found 200, 100 and 1000"},
       {"[pool.retry]\nbackoff = \"1s\"\n",
        "f:9: [[pool]].retry backoff: expected at most max_backoff (250ms), found 1s"},
       {"[pool.retry]\ntry_timeout = \"1m\"\n",

@@ -38,6 +38,7 @@ TEST(Explain, SaysWhatTheRouteDoesWithTheRequest) {
   EXPECT_EQ(answer["route"], "api");
   EXPECT_EQ(answer["pool"], "p");
   EXPECT_EQ(answer["status"], nullptr);
+  EXPECT_EQ(answer["priority_class"], "default");
   EXPECT_EQ(answer["action"], "asks for host inner.example; path prefix is stripped; request field X-Route set to {route}");
 }
 

@@ -229,7 +229,7 @@ TEST_P(HashedChoice, NobodyGetsMoreThanItsBoundOfWhatIsInFlight) {
   make();
   std::map<char, std::uint32_t> held;
   for (int i = 0; i < 400; ++i) {
-    ASSERT_TRUE(pool->enter());
+    ASSERT_EQ(pool->enter(PriorityClass::kDefault), nullptr);
     Backend* chosen = pool->choose(Wish{{}, nullptr, hash_of("the same for all")});
     ASSERT_NE(chosen, nullptr);
     chosen->count_lease(1);
