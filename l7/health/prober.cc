@@ -1,5 +1,6 @@
 #include "l7/health/prober.h"
 
+#include "common/events.h"
 #include "common/log.h"
 #include "l7/adjusted_weight.h"
 #include "l7/backend/ejection.h"
@@ -101,6 +102,8 @@ void Prober::publish(std::uint64_t key) {
   if (!checked.cell || checked.cell->is_healthy.exchange(is_healthy ? 1 : 0) == (is_healthy ? 1u : 0u)) return on_change_();
   if (is_healthy) checked.cell->recovered_ms.store(board_time(loop_.now()), std::memory_order_relaxed);
   board_.bump_version();
+  report_event("backend", to_string(checked.address) + " of pool " + checked.pool, is_healthy ? "is healthy" : "is unhealthy",
+               is_healthy ? "" : checked.check->reason());
   log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address), is_healthy ? "healthy" : "unhealthy: ",
            checked.check->reason());
   on_change_();
