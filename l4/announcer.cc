@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bpf/abi.h"
+#include "common/events.h"
 #include "common/log.h"
 #include "common/notify.h"
 #include "l4/rosters.h"
@@ -217,6 +218,7 @@ void Announcer::judge(Group& group, const std::vector<bool>& answers, bool is_fo
     const std::string& reason = entry.policy.reason();
     log_info("{} is {}{}{}", gatehouse::to_string(entry.address), to_string(now), reason.empty() ? "" : ": ",
              reason);
+    report_event("announcement", gatehouse::to_string(entry.address), "is " + std::string(to_string(now)), reason);
   }
 }
 

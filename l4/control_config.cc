@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "common/config/load.h"
+#include "common/events.h"
 #include "common/log.h"
 #include "l4/control_server.h"
 #include "l4/service_director.h"
@@ -23,6 +24,7 @@ void ControlServer::reload(control::Reply reply) {
   manager_.begin_reload();
   take_file([this, reply = std::move(reply)](Result<Json> result) {
     manager_.end_reload();
+    if (!result) report_event("config", options_.config_file, "is refused", result.error().message);
     reply(std::move(result));
   });
 }
@@ -68,6 +70,7 @@ Status ControlServer::use(const config::Config& config) {
     if (const Status opened = open_store(director_.config()); !opened) log_error("{}", opened.error().message);
   });
   log_info("config {:016x} is in use", config.digest);
+  report_event("config", fmt::format("{:016x}", config.digest), "is in use");
   std::vector<control::Channel*> gone;
   for (const auto& [id, channel] : connected_) {
     if (!director_.find_node(id)) gone.push_back(channel);

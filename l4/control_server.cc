@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/config/findings.h"
+#include "common/events.h"
 #include "common/log.h"
 #include "l4/site_status.h"
 
@@ -89,8 +90,10 @@ void ControlServer::on_operator_request(std::string_view method, const Json& par
     rates_.add_to(answer, loop_.now());
     return reply(std::move(answer));
   }
+  if (method == "events") return reply(answer_events(params));
   if (method == "upgrade") return upgrade(std::move(reply));
   if (method == "drain") return relay_drain(params, std::move(reply));
+  if (method == "scale") return relay_scale(params, std::move(reply));
   if (method == "reload") return reload(std::move(reply));
   if (method == "explain") return relay_explain(params, std::move(reply));
   if (method == "prefix") return reply(director_.guard().request(params));
@@ -180,11 +183,25 @@ void ControlServer::relay_drain(const Json& params, control::Reply reply) {
   channel->request("drain", params, std::move(reply));
 }
 
+void ControlServer::relay_scale(const Json& params, control::Reply reply) {
+  const auto name = params.find("node");
+  if (name == params.end() || !name->is_string()) return reply(Error{"scale: expected node and count"});
+  const std::string node = name->get<std::string>();
+  std::vector<std::string> names;
+  for (const auto& [id, each] : director_.nodes()) names.push_back(each.config.name);
+  const bool is_known = std::find(names.begin(), names.end(), node) != names.end();
+  if (!is_known) return reply(Error{"there is no node \"" + node + "\"" + config::suggest(node, names)});
+  control::Channel* channel = channel_of(node);
+  if (!channel) return reply(Error{"node \"" + node + "\" has no link to this host: ask it by its own socket, or another L4 host"});
+  channel->request("scale", params, std::move(reply));
+}
+
 // A server has no agent that could remember: this host does, and every L4 host must be told.
 void ControlServer::drain_server(const std::string& server, const Json& params, control::Reply reply) {
   const auto is_on = params.find("on");
   if (is_on == params.end() || !is_on->is_boolean()) return reply(Error{"drain: expected node and on"});
   if (const Status drained = director_.services().drain(server, is_on->get<bool>()); !drained) return reply(drained.error());
+  report_event("drain", "server " + server, is_on->get<bool>() ? "begins" : "ends", "an operator said so");
   reply(Json::object());
 }
 
@@ -194,6 +211,7 @@ void ControlServer::drain_host(const Json& params, control::Reply reply) {
   if (is_on == params.end() || !is_on->is_boolean()) return reply(Error{"drain: expected node and on"});
   if (!announcer_) return reply(Error{"this host begins: try again"});
   if (const Status drained = announcer_->drain(is_on->get<bool>()); !drained) return reply(drained.error());
+  report_event("drain", options_.host, is_on->get<bool>() ? "begins" : "ends", "an operator said so");
   reply(Json::object());
 }
 

@@ -47,6 +47,7 @@ class ControlServer {
   void drain_host(const control::Json& params, control::Reply reply);
   void drain_server(const std::string& server, const control::Json& params, control::Reply reply);
   void relay_drain(const control::Json& params, control::Reply reply);
+  void relay_scale(const control::Json& params, control::Reply reply);
   void relay_explain(const control::Json& params, control::Reply reply);
   void capture(const control::Json& params, control::Reply reply);
   void take_file(control::Reply reply);

@@ -11,6 +11,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "common/events.h"
 #include "common/log.h"
 #include "l4/rosters.h"
 
@@ -341,6 +342,16 @@ Status Director::bring_tables() {
   return followed;
 }
 
+namespace {
+
+// In the words of what was last heard of it.
+std::string why_of(const Director::Node& node) {
+  if (!node.is_up) return "its probes fail";
+  return node.has_report && node.report.is_draining ? "it says that it drains" : "";
+}
+
+}  // namespace
+
 void Director::say_change() {
   constexpr int kMostNamed = 20;
   std::string states;
@@ -348,6 +359,7 @@ void Director::say_change() {
   for (const auto& [id, node] : nodes_) {
     const std::string state(to_string(state_of(node)));
     const bool is_news = std::exchange(said_[id], state) != state;
+    if (is_news) report_event("node", node.config.name, "is " + state, why_of(node));
     if (is_news && ++named <= kMostNamed) states += " " + node.config.name + " " + state;
   }
   if (named > kMostNamed) states += " and " + std::to_string(named - kMostNamed) + " more";

@@ -5,6 +5,7 @@
 #include "common/config/load.h"
 #include "common/daemon.h"
 #include "common/daemon_flags.h"
+#include "common/events.h"
 #include "common/inherited.h"
 #include "common/limits.h"
 #include "common/link_watch.h"
@@ -102,6 +103,8 @@ Status run(const Options& options, Successor& successor) {
   auto plane = l4::open_data_plane(*host, loaded.config, options.pin_folder);
   if (!plane) return plane.error();
   EventLoop loop;
+  const auto events = EventLog::open(options.state_folder + "/events");
+  use_event_log(events.get());
   l4::Director director(loop, **plane, {*host, options.state_folder + "/membership.json", options.state_folder + "/drains.json"});
   ServiceManager manager(loop);
   l4::Announcer announcer(loop, director, {options.state_folder + "/host_drain", std::move(inherited)});
@@ -109,6 +112,7 @@ Status run(const Options& options, Successor& successor) {
   DaemonSignals signals(
       loop,
       [&] {
+        report_event("daemon", "gatehouse-l4", "ends", "it was told to by a signal");
         manager.stopping(Duration(0));
         loop.stop();
       },
@@ -129,6 +133,7 @@ Status run(const Options& options, Successor& successor) {
   for (const l4::Port& port : (*plane)->ports()) {
     log_info("forwarding on {} ({}{}){}", port.name, port.mode, port.mode == "DPDK" ? "" : " XDP", (*plane)->was_adopted() ? ", with the tables that were there" : "");
   }
+  report_event("daemon", "gatehouse-l4", "serves", "version " GATEHOUSE_VERSION);
   manager.ready(server.summary());
   loop.run();
   log_info("ending; {}", (*plane)->outlives_process() ? "packets are forwarded on (--detach stops that)" : "forwarding stops");

@@ -1,5 +1,6 @@
 #include "l7/access_log.h"
 
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -66,8 +67,29 @@ void append_json_text(std::string& out, std::string_view text) {
   }
 }
 
+AccessLog::AccessLog(EventLoop& loop) : loop_(loop) {
+  if (getrandom(&random_, sizeof random_, GRND_NONBLOCK) != sizeof random_) random_ = static_cast<std::uint64_t>(getpid());
+  random_ |= 1;
+}
+
+void AccessLog::set_sample(double share) {
+  sample_ = share;
+  draw_below_ = static_cast<std::uint64_t>(share * static_cast<double>(1ull << 32));
+}
+
+// xorshift64: what is logged need not be unpredictable, but unlike in every worker.
+bool AccessLog::is_drawn() {
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  return (random_ >> 32) < draw_below_;
+}
+
 void AccessLog::add(const AccessRecord& record) {
   if (!is_on()) return;
+  const bool is_error = record.status == 0 || record.status >= 500 || !record.error.empty();
+  const bool is_sampled = sample_ < 1 && !is_error;
+  if (is_sampled && !is_drawn()) return;
   begin_line(record.time);
   add_text(lines_, "request_id", record.request_id);
   add_text(lines_, "client", record.client);
@@ -86,11 +108,13 @@ void AccessLog::add(const AccessRecord& record) {
   if (record.queued_ms > 0) add_number(lines_, "queued_ms", record.queued_ms);
   if (!record.reason.empty()) add_text(lines_, "reason", record.reason);
   if (!record.error.empty()) add_text(lines_, "error", record.error);
-  lines_ += "}\n";
+  end_line(is_sampled);
 }
 
 void AccessLog::add_relay(const RelayRecord& record) {
   if (!is_on()) return;
+  const bool is_sampled = sample_ < 1 && record.reason.empty();
+  if (is_sampled && !is_drawn()) return;
   begin_line(record.time);
   add_text(lines_, "client", record.client);
   add_text(lines_, "listener", record.listener);
@@ -104,7 +128,7 @@ void AccessLog::add_relay(const RelayRecord& record) {
   add_number(lines_, "bytes_in", record.bytes_in);
   add_number(lines_, "bytes_out", record.bytes_out);
   if (!record.reason.empty()) add_text(lines_, "reason", record.reason);
-  lines_ += "}\n";
+  end_line(is_sampled);
 }
 
 void AccessLog::begin_line(std::string_view time) {
@@ -112,6 +136,16 @@ void AccessLog::begin_line(std::string_view time) {
   lines_ += "{\"time\":\"";
   lines_ += time;
   lines_ += '"';
+}
+
+// Where nothing is left out all lines weigh 1, and do not say so.
+void AccessLog::end_line(bool is_sampled) {
+  if (sample_ < 1) {
+    char digits[32];
+    lines_ += ",\"weight\":";
+    lines_.append(digits, std::to_chars(digits, digits + sizeof digits, is_sampled ? 1 / sample_ : 1).ptr);
+  }
+  lines_ += "}\n";
 }
 
 void AccessLog::flush() {

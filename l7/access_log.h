@@ -51,22 +51,29 @@ struct RelayRecord {
 
 class AccessLog {
  public:
-  explicit AccessLog(EventLoop& loop) : loop_(loop) {}
+  explicit AccessLog(EventLoop& loop);
   ~AccessLog() { flush(); }
   void set_file(Fd file) { file_ = std::move(file); }
+  // The share of what went well that gets a line, from 0 to 1.
+  void set_sample(double share);
   bool is_on() const { return file_.is_open(); }
   void add(const AccessRecord& record);
   void add_relay(const RelayRecord& record);
   void flush();
 
  private:
+  bool is_drawn();
   void begin_line(std::string_view time);
+  void end_line(bool is_sampled);
 
   EventLoop& loop_;
   Fd file_;
   std::string lines_;
   Deferred flush_;
   std::uint64_t lost_ = 0;
+  double sample_ = 1;
+  std::uint64_t draw_below_ = 0;  // of a draw of 32 bits
+  std::uint64_t random_;
 };
 
 // Appends `text` to `out` as the inside of a JSON string. Bytes that are not UTF-8 become U+FFFD: a log that cannot be

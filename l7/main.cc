@@ -3,6 +3,7 @@
 
 #include "common/daemon.h"
 #include "common/daemon_flags.h"
+#include "common/events.h"
 #include "common/log.h"
 #include "l7/supervisor/supervisor.h"
 #include "l7/worker_main.h"
@@ -45,10 +46,16 @@ int supervise(const DaemonCommand& command, Successor& successor) {
   }
   start_log("l7");
   EventLoop loop;
+  const auto events = EventLog::open(options.state_folder + "/events");
+  use_event_log(events.get());
   l7::Supervisor supervisor(loop, successor, options);
-  DaemonSignals signals(loop, [&] { supervisor.stop([&] { loop.stop(); }); }, [&] { supervisor.reload_by_signal(); },
+  DaemonSignals signals(loop, [&] {
+    report_event("daemon", "gatehouse-l7", "ends", "it was told to by a signal");
+    supervisor.stop([&] { loop.stop(); });
+  }, [&] { supervisor.reload_by_signal(); },
                         [&] { supervisor.reopen_access_log(); });
   if (const Status started = supervisor.start(); !started) return command.failed(started.error());
+  report_event("daemon", "gatehouse-l7", "serves", "version " GATEHOUSE_VERSION);
   loop.run();
   return 0;
 }

@@ -187,6 +187,7 @@ Result<std::uint64_t> Worker::set_config(config::Config config, const TlsFiles& 
   impl_->context.backends.sweep();
   impl_->context.queues.sweep();
   impl_->context.cpu_shedding.set(impl_->context.runtime->config().workers.shed_above_cpu);
+  impl_->context.access_log.set_sample(impl_->context.runtime->config().access_log.sample);
   Admission& admission = impl_->context.admission;
   admission.set_most_buffered(impl_->context.runtime->config().workers.max_buffers.bytes);
   admission.wake_all();  // limits may have been raised

@@ -335,6 +335,10 @@ std::string headline(const Json& status) {
   append(text, "config ", digest_of(member(status, "config_digest")));
   const std::string number = text_of(member(member(member(status, "config_version"), "committed"), "number"));
   if (number != "0") append(text, "which is version ", number);
+  const Json& workers = member(status, "workers");
+  if (text_of(member(workers, "wanted")) != text_of(member(workers, "configured"))) {
+    append(text, "workers: ", text_of(member(workers, "wanted")) + " (" + text_of(member(workers, "why")) + "), configured " + text_of(member(workers, "configured")));
+  }
   append(text, "the store is away: ", text_of(member(member(status, "store"), "problem")));
   return text.empty() ? "" : text + "\n";
 }

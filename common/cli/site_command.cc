@@ -1,7 +1,11 @@
 // Several requests, of which the later ones are answered by what the earlier ones have made.
 #include "common/cli/site_command.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <optional>
 
 #include "common/cli/talk.h"
 #include "common/config/findings.h"
@@ -71,6 +75,83 @@ int upgrade(const Invocation& invocation) {
     if (const int failed = upgrade_daemon(invocation, *before)) return failed;
   }
   return is_node && what != "daemon" ? replace_workers(invocation) : 0;
+}
+
+int scale(const Invocation& invocation) {
+  const std::string& node = invocation.arguments[0];
+  const Result<Json> answer = ask(invocation, "scale", {{"node", node}, {"count", invocation.arguments[1]}});
+  if (!answer) return complain(answer.error().message);
+  const Json& workers = member(*answer, "workers");
+  print(node + ": " + text_of(member(workers, "wanted")) + " workers, " + text_of(member(workers, "why")) +
+        "; " + text_of(member(workers, "serving")) + " serve now; the config says " +
+        text_of(member(workers, "configured")) + "\n");
+  return 0;
+}
+
+namespace {
+
+std::string time_text(double unix_milliseconds) {
+  const auto whole = static_cast<std::int64_t>(unix_milliseconds);
+  const std::time_t seconds = whole / 1'000;
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  char text[32], milliseconds[8];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
+  std::snprintf(milliseconds, sizeof milliseconds, ".%03d", static_cast<int>(whole % 1'000));
+  return std::string(text) + milliseconds;
+}
+
+// What the last answer said is repeated by no later one.
+Result<Json> events_request(const Invocation& invocation) {
+  Json request = {{"kinds", invocation.values("--kind")}};
+  for (const std::string& text : invocation.values("--since")) {
+    const auto duration = parse_duration(text);
+    if (!duration) return Error{"--since: expected a duration such as 10m or 90s, found \"" + text + "\""};
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    request["since_ms"] = (std::chrono::duration_cast<std::chrono::milliseconds>(now) - *duration).count();
+  }
+  return request;
+}
+
+}  // namespace
+
+std::string events_report(const Json& answer) {
+  std::string text;
+  for (const Json& event : list_member(answer, "events")) {
+    std::string kind = text_of(member(event, "kind"));
+    kind.resize(std::max<std::size_t>(kind.size(), 12), ' ');
+    const std::string why = text_of(member(event, "why")), left_out = text_of(member(event, "left_out"));
+    text += time_text(number_of(member(event, "time_ms")).value_or(0)) + "  " + kind + "  " +
+            text_of(member(event, "subject")) + " " + text_of(member(event, "what")) +
+            (why.empty() ? "" : ": " + why) +
+            (left_out.empty() ? "" : " (" + left_out + " of this kind were left out before)") + "\n";
+  }
+  const Json& left_out = member(answer, "left_out");
+  if (!left_out.is_object()) return text;
+  for (const auto& [kind, count] : left_out.items())
+    text += "since then " + text_of(count) + " of kind " + kind + " were left out: they come too fast\n";
+  return text;
+}
+
+int events(const Invocation& invocation) {
+  Result<Json> request = events_request(invocation);
+  if (!request) return complain(request.error().message, 2);
+  const bool is_followed = invocation.has("--follow");
+  std::optional<Patience> patience;
+  if (is_followed) patience.emplace();
+  do {
+    const Result<Json> answer = ask(invocation, "events", *request);
+    if (!answer && !request->contains("after")) return complain(answer.error().message);
+    if (!answer) continue;  // a daemon that is being restarted comes back
+    (*request)["after"] = member(*answer, "last");
+    if (invocation.has("--json")) {
+      for (const Json& event : list_member(*answer, "events")) print(as_line(event));
+    } else {
+      print(events_report(is_followed ? Json{{"events", list_member(*answer, "events")}} : *answer));
+    }
+    if (std::fflush(stdout) != 0) return 0;
+  } while (patience && patience->wait_a_second());
+  return 0;
 }
 
 }  // namespace gatehouse::cli

@@ -126,6 +126,10 @@ inline constexpr auto kFields<Countries> = std::tuple{
 template <>
 inline constexpr auto kFields<AccessLog> = std::tuple{
     field("file", &AccessLog::file, "File that gets one JSON line per exchange; empty: off.", kPath),
+    field("sample", &AccessLog::sample,
+          "Share of the exchanges and relays that get their line, by lot; those with an error, a 5xx or without an answer always do. "
+          "`weight` of a line says for how many it stands.",
+          kOptional, 0, 1),
 };
 
 }  // namespace gatehouse::config

@@ -120,7 +120,9 @@ inline constexpr auto kFields<Control> = std::tuple{
 
 template <>
 inline constexpr auto kFields<Workers> = std::tuple{
-    field("count", &Workers::count, "Worker processes of a node; \"auto\": one per core.", kAuto, 0, 64),
+    field("count", &Workers::count, "Worker processes of a node; \"auto\": one per core, or, with `min` or `max`, as many as the load needs.", kAuto, 0, 64),
+    field("min", &Workers::min, "With count = \"auto\": never fewer; 0: one.", kOptional, 0, 64),
+    field("max", &Workers::max, "With count = \"auto\": never more; 0: one per core.", kOptional, 0, 64),
     field("user", &Workers::user, "User that workers run as."),
     field("drain_timeout", &Workers::drain_timeout, "How long a stopping worker may finish its exchanges.", kOptional, 0, kDay),
     field("max_buffers", &Workers::max_buffers, "What a worker's connections may have in buffers: above it no further one is accepted.",

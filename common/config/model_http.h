@@ -137,6 +137,7 @@ struct Countries {
 
 struct AccessLog {
   std::string file;                     // JSON lines; empty: off
+  double sample = 1;                    // share of the exchanges without an error that get one
 };
 
 }  // namespace gatehouse::config

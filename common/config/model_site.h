@@ -117,6 +117,7 @@ struct Store {
 // How a node runs its workers.
 struct Workers {
   std::uint32_t count = 0;              // 0: "auto", one per core
+  std::uint32_t min = 0, max = 0;       // of "auto", by CPU time that is used; 0: no bound, and both: no change
   std::string user = "nobody";          // workers run as this user, without capabilities
   Duration drain_timeout{30'000};       // how long a retiring worker may finish its exchanges
   ByteSize max_buffers{1ull << 30};     // of a worker: above it no connection is accepted

@@ -84,6 +84,11 @@ class Reader {
       out = *node.value<bool>();
     } else if constexpr (std::is_integral_v<T>) {
       read_number(node, out, spec, label);
+    } else if constexpr (std::is_same_v<T, double>) {
+      const auto number = node.is_number() ? node.value<double>() : std::nullopt;
+      const bool is_good = number && *number >= static_cast<double>(spec.least) && *number <= static_cast<double>(spec.most);
+      if (!is_good) return refuse(node, label, "a share from " + std::to_string(spec.least) + " to " + std::to_string(spec.most) + " such as 0.01");
+      out = *number;
     } else if constexpr (std::is_same_v<T, std::string>) {
       read_string(node, out, spec.flags, label);
     } else if constexpr (std::is_same_v<T, Duration>) {

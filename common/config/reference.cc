@@ -1,5 +1,6 @@
 #include "common/config/reference.h"
 
+#include <cstdio>
 #include <type_traits>
 
 #include "common/config/fields.h"
@@ -14,6 +15,7 @@ std::string type_name(const std::string*) { return "text"; }
 std::string type_name(const IpAddress*) { return "address"; }
 std::string type_name(const IpPrefix*) { return "address or prefix"; }
 std::string type_name(const bool*) { return "true or false"; }
+std::string type_name(const double*) { return "share"; }
 std::string type_name(const Endpoint*) { return "address:port"; }
 std::string type_name(const Duration*) { return "duration"; }
 std::string type_name(const ByteSize*) { return "size"; }
@@ -43,6 +45,11 @@ std::string print(const IpAddress& value) { return value.is_unspecified() ? "" :
 std::string print(const IpPrefix& value) { return "\"" + to_string(value) + "\""; }
 std::string print(bool value) { return value ? "true" : "false"; }
 std::string print(const Endpoint&) { return ""; }
+std::string print(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
 std::string print(Duration value) { return "\"" + to_string(value) + "\""; }
 std::string print(ByteSize value) { return "\"" + to_string(value) + "\""; }
 template <typename T>

@@ -20,6 +20,7 @@ class SiteValidator : Validator {
     check_nodes();
     check_vips();
     if (config_.store) check_store(*config_.store);
+    check_workers();
     check_metrics("metrics.l4", config_.metrics.l4);
     check_metrics("metrics.l7", config_.metrics.l7);
   }
@@ -51,6 +52,18 @@ class SiteValidator : Validator {
       if (!host.control && !config_.nodes.empty()) {
         warn(at("l4_host", i), "[[l4_host]] " + quoted(host.name) + " has no control address: no node can join it");
       }
+    }
+  }
+
+  void check_workers() {
+    const Workers& workers = config_.workers;
+    const bool is_bounded = workers.min > 0 || workers.max > 0;
+    if (is_bounded && workers.count > 0) {
+      error(workers.min > 0 ? "workers.min" : "workers.max", "[workers] min and max are bounds of count = \"auto\", and count is " +
+                                                                 std::to_string(workers.count));
+    }
+    if (workers.max > 0 && workers.min > workers.max) {
+      error("workers.min", "[workers] min: expected at most max, which is " + std::to_string(workers.max) + ", found " + std::to_string(workers.min));
     }
   }
 

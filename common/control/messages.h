@@ -9,6 +9,7 @@
 // version_*   L4 host → who dialled in  request  see versions/participant.h: a change of the config, in two phases
 // weights     L4 host → node → other L4 hosts  notify  Weights   what load feedback decided; the node passes it on as it is
 // drain       CLI → either, L4 → node  request {node, on: bool} → {} the node keeps the state and reports it to all
+// scale       CLI → either, L4 → node  request {node, count: number, "auto" or "config", as text} → {workers: {configured, wanted, why, serving}}
 // config      L4 host → node         request   {text} → {digest}     refused with all findings: nothing changes
 // reload      CLI → either           request   {} → {digest, nodes}  re-reads the file; an L4 host passes it on to its nodes
 // status      CLI → either           request   {} → SiteStatus       (as `gatehouse status --json` prints it)

@@ -60,7 +60,7 @@ std::optional<HealthVerdict> judge_http(const config::Health& health, unsigned s
     return HealthVerdict::down("status " + std::to_string(status));
   const std::string missing = missing_in(health, body);
   if (!missing.empty()) return is_whole ? std::optional(HealthVerdict::down(missing)) : std::nullopt;
-  return is_degraded ? HealthVerdict::degraded("degraded: status " + std::to_string(status))
+  return is_degraded ? HealthVerdict::degraded("status " + std::to_string(status))
                      : HealthVerdict::up();
 }
 

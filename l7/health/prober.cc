@@ -1,5 +1,6 @@
 #include "l7/health/prober.h"
 
+#include "common/events.h"
 #include "common/log.h"
 #include "l7/adjusted_weight.h"
 #include "l7/backend/ejection.h"
@@ -112,8 +113,9 @@ void Prober::publish(std::uint64_t key) {
   if (!is_turn && !is_other) return on_change_();
   if (is_healthy && is_turn) checked.cell->recovered_ms.store(board_time(loop_.now()), std::memory_order_relaxed);
   board_.bump_version();
-  log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address),
-           !is_healthy ? "unhealthy: " : is_degraded ? "" : "healthy", checked.check->reason());
+  const std::string verdict = !is_healthy ? "unhealthy" : is_degraded ? "degraded" : "healthy", reason = checked.check->reason();
+  report_event("backend", to_string(checked.address) + " of pool " + checked.pool, "is " + verdict, reason);
+  log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address), verdict, reason.empty() ? "" : ": " + reason);
   on_change_();
 }
 
@@ -137,7 +139,7 @@ std::vector<control::BackendReport> Prober::report() const {
     report.zone = checked.zone;
     if (checked.check) {
       report.is_healthy = checked.check->is_decided() && checked.check->is_healthy();
-      report.reason = checked.check->is_decided() ? checked.check->reason() : "not checked yet";
+      report.reason = !checked.check->is_decided() ? "not checked yet" : (checked.check->is_degraded() ? "degraded: " : "") + checked.check->reason();
     }
     if (is_disabled(checked.cell)) {
       report.is_healthy = false;

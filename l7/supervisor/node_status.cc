@@ -5,6 +5,7 @@
 #include "l7/router.h"
 #include "l7/path_rules.h"
 #include "l7/supervisor/explain_pools.h"
+#include "l7/supervisor/worker_scale.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -121,6 +122,10 @@ std::string action_of(const config::Route& route) {
 }
 
 }  // namespace
+
+Json scale_report(const WorkerScale& scale, std::uint32_t serving) {
+  return {{"configured", scale.configured()}, {"wanted", scale.count()}, {"why", scale.why()}, {"serving", serving}};
+}
 
 Json node_status(const config::Config& config, const config::Node& node, const control::NodeReport& report,
                  const std::vector<Steering::Count>& verdicts) {

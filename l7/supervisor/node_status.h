@@ -15,6 +15,10 @@
 
 namespace gatehouse::l7 {
 
+class WorkerScale;
+// What is configured against what runs.
+nlohmann::json scale_report(const WorkerScale& scale, std::uint32_t serving);
+
 // The fields are those of README.md, "gatehouse status --json".
 nlohmann::json node_status(const config::Config& config, const config::Node& node, const control::NodeReport& report,
                            const std::vector<Steering::Count>& verdicts);

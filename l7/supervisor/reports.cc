@@ -1,4 +1,5 @@
 // What the supervisor says of its node: to L4 hosts, to people, to whoever reads metrics.
+#include "common/events.h"
 #include "l7/supervisor/node_status.h"
 #include "l7/supervisor/pool_load.h"
 #include "l7/supervisor/supervisor.h"
@@ -57,6 +58,19 @@ control::NodeReport Supervisor::report() const {
   return report;
 }
 
+// Workers eject; who looks once a second misses none, for they are counted.
+void Supervisor::notice_ejections(const control::NodeReport& now) {
+  std::map<std::string, std::uint64_t> counted;
+  for (const control::BackendReport& backend : now.backends) {
+    const std::string name = to_string(backend.address) + " of pool " + backend.pool;
+    counted[name] = backend.ejections;
+    const auto before = ejections_.find(name);
+    if (before == ejections_.end() || backend.ejections <= before->second) continue;
+    report_event("ejection", name, "gets nothing for a while", backend.is_ejected ? backend.reason : "and is back already");
+  }
+  ejections_ = std::move(counted);
+}
+
 Json Supervisor::counters() const {
   Json answer = node_status(config_, node_, report(), steering_ ? steering_->verdicts() : std::vector<Steering::Count>());
   add_pool_load(answer["pools"], config_, *board_);
@@ -69,6 +83,7 @@ Json Supervisor::status() const {
   Json answer = counters();
   answer["latencies"] = latencies_->report();
   answer["handshake_failures"] = handshake_failures();
+  if (workers_) answer["workers"] = scale_report(scale_, workers_->serving().now);
   answer["began_ms"] = successor_.began_ms();
   answer["config_version"] = to_json(versions_->state());
   for (Json& pool : answer["pools"]) {

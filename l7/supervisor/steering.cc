@@ -133,9 +133,11 @@ Status Steering::set_config(const config::Config& config, std::uint32_t workers)
   state_->self = options_.node.id;
   write_identity(config);
   write_cookies(*cookies_, config, read_tcp_settings(), cookie_mode_);
-  std::atomic_ref<__u32>(state_->workers).store(workers, std::memory_order_release);
+  set_workers(workers);
   return {};
 }
+
+void Steering::set_workers(std::uint32_t workers) { std::atomic_ref<__u32>(state_->workers).store(workers, std::memory_order_release); }
 
 // What the fleet's tunnel packets are for and, beside its addresses, come from. The key stays: it is of this node alone.
 void Steering::write_identity(const config::Config& config) {

@@ -31,6 +31,8 @@ class Steering {
 
   // Fleet, addresses and workers as `config` has them: before attach() and at every reload. An Error changes no listener.
   Status set_config(const config::Config& config, std::uint32_t workers);
+  // Connections that begin from now on go to so many.
+  void set_workers(std::uint32_t workers);
   Status attach();
   static void detach(const std::string& pin_folder);
 

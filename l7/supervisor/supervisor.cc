@@ -10,7 +10,9 @@
 #include "common/config/findings.h"
 #include "common/config/load.h"
 #include "common/daemon.h"
+#include "common/events.h"
 #include "common/limits.h"
+#include "common/json_fields.h"
 #include "common/log.h"
 #include "common/metrics/metrics.h"
 #include "l7/supervisor/node_status.h"
@@ -40,6 +42,7 @@ std::uint64_t descriptors_for(const config::Config& config) {
 
 Supervisor::Supervisor(EventLoop& loop, Successor& successor, Options options)
     : loop_(loop), successor_(successor), options_(std::move(options)), manager_(loop),
+      scale_(options_.state_folder + "/scale", WorkerScale::cores_here()),
       links_(loop, speaker()), metrics_(loop, [this] { return metrics::metrics_of(status()); }) {
   tls_ = std::make_unique<TlsStore>(loop_, [this] { on_files_replaced(); });
   tickets_ = std::make_unique<TicketKeeper>(loop_, [this] {
@@ -72,6 +75,7 @@ Status Supervisor::start() {
   if (!prepared) return prepared.error();
   config_ = std::move(prepared->config);
   node_ = std::move(prepared->node);
+  scale_.set_config(config_.workers);
   auto lock = lock_state_folder(options_.state_folder);
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
@@ -95,14 +99,13 @@ Status Supervisor::start() {
   const Status kept = keep_capabilities({"cap_bpf", "cap_net_admin", "cap_perfmon", "cap_net_bind_service", "cap_dac_read_search",
                                          "cap_setuid", "cap_setgid", "cap_kill"});
   if (!kept) log_warn("running with the privileges there are: {}", kept.error().message);
-  const std::uint32_t count = WorkerProcesses::count_of(config_.workers);
-  if (const Status started = workers_->start(config_, count); !started) return started;
+  if (const Status started = workers_->start(config_, scale_.count()); !started) return started;
   if (steering_) {
     if (const Status attached = steering_->attach(); !attached) return attached;
   }
   connect_site();
   on_second();
-  log_info("serving {} with {} workers", config_.file, count);
+  log_info("serving {} with {} workers", config_.file, scale_.count());
   return {};
 }
 
@@ -132,7 +135,7 @@ Status Supervisor::open_board_and_steering(const config::Config& config) {
   auto steering = Steering::open({options_.pin_folder, node_});
   if (!steering) return steering.error();
   steering_ = std::move(*steering);
-  return steering_->set_config(config, WorkerProcesses::count_of(config.workers));
+  return steering_->set_config(config, scale_.count());
 }
 
 // What was set at run time, and what the config of now makes of it.
@@ -200,6 +203,7 @@ void Supervisor::serve_versions() {
 }
 
 void Supervisor::on_operator_request(control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
+  if (method == "events") return reply(answer_events(params));
   if (method == "upgrade") return upgrade(std::move(reply));
   if (method == "replace_workers") return replace_workers(std::move(reply));
   if (!versions::Requests::takes(method)) return on_request(method, params, std::move(reply));
@@ -213,6 +217,7 @@ void Supervisor::on_request(std::string_view method, const Json& params, control
     return reply(std::move(answer));
   }
   if (method == "drain") return set_drain(params, std::move(reply));
+  if (method == "scale") return scale(params, std::move(reply));
   if (method == "reload") return reload_file(reloading(std::move(reply)));
   if (method == "explain") {
     const control::NodeReport now = report();
@@ -220,6 +225,10 @@ void Supervisor::on_request(std::string_view method, const Json& params, control
   }
   if (method == "backend") {
     auto answer = adjustments_->set_backend(config_, params, loop_.now());
+    if (answer) {
+      report_event("backend", text_of(member(params, "address")) + " of pool " + text_of(member(params, "pool")),
+                   "was told to " + text_of(member(params, "action")), "an operator said so");
+    }
     if (answer) prober_->set_config(config_, tls_->files());  // those that are disabled are not checked
     report_soon();
     return reply(std::move(answer));
@@ -243,6 +252,7 @@ control::Reply Supervisor::reloading(control::Reply reply) {
   manager_.begin_reload();
   return [this, reply = std::move(reply)](Result<Json> result) {
     manager_.end_reload();
+    if (!result) report_event("config", options_.config_file, "is refused", result.error().message);
     reply(std::move(result));
   };
 }
@@ -290,10 +300,12 @@ Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
 
 void Supervisor::apply(Prepared prepared, control::Reply reply) {
   if (const Status listening = metrics_.listen(prepared.config.metrics.l7); !listening) return reply(listening.error());
-  const std::uint32_t count = WorkerProcesses::count_of(prepared.config.workers);
+  WorkerScale scale = scale_;
+  scale.set_config(prepared.config.workers);
   if (steering_) {
-    if (const Status steered = steering_->set_config(prepared.config, count); !steered) return reply(steered.error());
+    if (const Status steered = steering_->set_config(prepared.config, scale.count()); !steered) return reply(steered.error());
   }
+  scale_ = std::move(scale);
   config_ = std::move(prepared.config);
   node_ = std::move(prepared.node);
   discovery_->use(config_);
@@ -302,9 +314,10 @@ void Supervisor::apply(Prepared prepared, control::Reply reply) {
   tickets_->set_cookie_secrets(std::move(prepared.cookie_secrets));
   tickets_->set_config(config_.tls, std::move(prepared.ticket_secret));
   connect_site();
-  workers_->reload(config_, count, [this, reply = std::move(reply), digest = config_.digest](const Status& done) {
+  workers_->reload(config_, scale_.count(), [this, reply = std::move(reply), digest = config_.digest](const Status& done) {
     if (!done) return reply(done.error());
     log_info("config {:016x} is in use", digest);
+    report_event("config", fmt::format("{:016x}", digest), "is in use");
     report_soon();
     reply(Json{{"digest", digest}, {"nodes", Json::object()}, {"notes", settle()}});
   });
@@ -325,6 +338,26 @@ void Supervisor::replace_workers(control::Reply reply) {
   });
 }
 
+void Supervisor::scale(const Json& params, control::Reply reply) {
+  const auto node = params.find("node"), count = params.find("count");
+  if (node == params.end() || !node->is_string() || count == params.end() || !count->is_string()) return reply(Error{"scale: expected node and count"});
+  if (node_.id != 0 && *node != node_.name) return reply(Error{"this is node \"" + node_.name + "\": ask an L4 host for another"});
+  if (const Status set = scale_.set(count->get<std::string>()); !set) return reply(set.error());
+  rescale();
+  reply(Json{{"workers", scale_report(scale_, workers_->serving().now)}});
+}
+
+// Connections that begin go to those that stay before the others leave.
+void Supervisor::rescale() {
+  const std::uint32_t before = workers_->count(), count = scale_.count();
+  if (count == before) return;
+  report_event("scale", std::to_string(count) + " workers", "are to run, until now " + std::to_string(before), scale_.why());
+  log_info("{} workers, {}; until now {}; the config says {}", count, scale_.why(), before, scale_.configured());
+  if (steering_) steering_->set_workers(count);
+  workers_->resize(count);
+  report_soon();
+}
+
 void Supervisor::on_files_replaced() {
   prober_->set_config(config_, tls_->files());
   workers_->send_files();
@@ -343,6 +376,7 @@ void Supervisor::set_drain(const Json& params, control::Reply reply) {
   } else {
     unlink(drain_file().c_str());
   }
+  report_event("drain", node_.name, is_draining_ ? "begins" : "ends", "an operator said so");
   log_info("{}", is_draining_ ? "draining: new connections go to other nodes" : "taking new connections again");
   report_soon();
   reply(Json::object());
@@ -364,9 +398,12 @@ void Supervisor::on_second() {
     if (const pid_t pid = board_->worker(index).pid.load()) workers.push_back(pid);
   }
   cpu_meter_.measure(workers, loop_.now());
+  if (!on_stopped_ && scale_.measure(cpu_meter_.use())) rescale();
   latencies_->remember(loop_.now());
   rates_.remember(counters(), loop_.now());
-  for (const control::WorkerReport& worker : report().workers) {
+  const control::NodeReport now = report();
+  notice_ejections(now);
+  for (const control::WorkerReport& worker : now.workers) {
     versions_->requests().rate().hear(std::to_string(worker.index), worker.pid, {worker.requests, worker.responses_5xx});
   }
   versions_->requests().on_second();

@@ -25,6 +25,7 @@
 #include "l7/supervisor/ticket_keeper.h"
 #include "l7/supervisor/tls_store.h"
 #include "l7/supervisor/worker_process.h"
+#include "l7/supervisor/worker_scale.h"
 
 namespace gatehouse::l7 {
 
@@ -84,11 +85,14 @@ class Supervisor {
   control::Json handshake_failures() const;
   control::Hello hello() const;
   control::NodeReport report() const;
+  void notice_ejections(const control::NodeReport& now);
   void report_soon();
   std::string drain_file() const { return options_.state_folder + "/drain"; }
 
   void upgrade(control::Reply reply);
   void replace_workers(control::Reply reply);
+  void scale(const control::Json& params, control::Reply reply);
+  void rescale();
 
   EventLoop& loop_;
   Successor& successor_;
@@ -109,10 +113,12 @@ class Supervisor {
   control::Reply reply_of_next_;
   std::unique_ptr<Prober> prober_;
   CpuMeter cpu_meter_;
+  WorkerScale scale_;
   std::shared_ptr<control::TlsIdentity> identity_;
   std::unique_ptr<versions::HostVersions> versions_;
   std::unique_ptr<control::Server> control_;
   control::HostLinks links_;
+  std::map<std::string, std::uint64_t> ejections_;  // that have been events, by backend
   bool is_draining_ = false;
   bool is_report_due_ = false;
   bool is_forgetting_due_ = false;  // Adjustments::forget_others()

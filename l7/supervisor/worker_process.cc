@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "common/files.h"
+#include "common/events.h"
 #include "common/log.h"
 #include "l7/discovery/backend_rows.h"
 #include "l7/supervisor/process_id.h"
@@ -44,13 +45,6 @@ WorkerProcesses::WorkerProcesses(EventLoop& loop, Board& board, Options options,
   for (std::uint32_t i = 0; i < kMaxWorkers; ++i) places_[i].reset(new Place{*this, i});
 }
 WorkerProcesses::~WorkerProcesses() = default;
-
-std::uint32_t WorkerProcesses::count_of(const config::Workers& workers) {
-  if (workers.count > 0) return std::min(workers.count, kMaxWorkers);
-  cpu_set_t allowed;
-  const int cores = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-  return std::clamp<std::uint32_t>(static_cast<std::uint32_t>(cores), 1, kMaxWorkers);
-}
 
 Status WorkerProcesses::start(const config::Config& config, std::uint32_t count) {
   config_ = config;
@@ -205,6 +199,7 @@ void WorkerProcesses::on_death(Place& place) {
     const std::string how = !is_child ? "is gone" : WIFSIGNALED(status) ? "was ended by " + signal_name(WTERMSIG(status))
                                                                         : "ended with code " + std::to_string(WEXITSTATUS(status));
     log_warn("worker {} (pid {}) {}", place.index, pid, how);
+    report_event("worker", "worker " + std::to_string(place.index), how, "pid " + std::to_string(pid));
   }
   if (place.channel) place.channel->close("its process ended");
   place.channel = nullptr;
@@ -257,6 +252,7 @@ void WorkerProcesses::on_hello(control::Channel& channel, const Json& params, st
   place.channel = &channel;
   place.dial_limit.cancel();
   log_info("worker {} (pid {}) has dialled in", place.index, pid);
+  report_event("worker", "worker " + std::to_string(place.index), "is here", "pid " + std::to_string(pid));
   take_keys(place, params);
   if (!descriptors.empty()) options_.tickets.adopt(descriptors.front());
   place.is_leaving = params.value("is_draining", false);
@@ -377,18 +373,22 @@ void WorkerProcesses::reload(const config::Config& config, std::uint32_t count, 
   if (on_reloaded_) std::exchange(on_reloaded_, nullptr)(Error{"another reload came in between: see status for what is in use"});
   on_reloaded_ = std::move(on_done);
   reload_limit_.arm<&WorkerProcesses::check_reload>(loop_, kReloadTime, this);
+  resize(count);
   for (const auto& place : places_) {
-    if (!place->is_alive()) {
-      if (place->slot < count_) spawn(*place);
-      if (place->slot >= count_) place->slot = kNoSlot;
-    } else if (place->slot >= count_ && !place->is_heir) {
-      leave(*place, kHandshakes);
-    } else if (place->channel && !place->is_leaving) {
-      send_config(*place);
-    }
+    if (place->channel && !place->is_leaving) send_config(*place);
+  }
+  check_reload();
+}
+
+void WorkerProcesses::resize(std::uint32_t count) {
+  count_ = count;
+  for (const auto& place : places_) {
+    if (place->slot < count_ && !place->is_alive()) spawn(*place);
+    if (place->slot < count_ || place->is_heir) continue;
+    if (place->is_alive()) leave(*place, kHandshakes);
+    place->slot = kNoSlot;
   }
   fill_slots();
-  check_reload();
 }
 
 // A worker that is starting or being adopted will get the new config anyway: only those that serve are waited for.

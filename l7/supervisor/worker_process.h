@@ -43,6 +43,8 @@ class WorkerProcesses {
   // listening sockets, with whoever waits in them, and the worker leaves gently. `on_done` when all have successors, or with
   // what stopped it; whoever was not replaced serves on.
   void replace_all(std::function<void(Result<std::uint32_t> replaced)> on_done);
+  // More of them, or fewer: those that are too many leave gently, and accept on for as long as handshakes take.
+  void resize(std::uint32_t count);
   // Sends everybody the new config; `on_done` when all have it, or with the first that could not.
   void reload(const config::Config& config, std::uint32_t count, std::function<void(Status)> on_done);
   // Tells everybody the backends of a pool: discovery has found others.
@@ -70,7 +72,6 @@ class WorkerProcesses {
     std::string version;
   };
   Standing standing(std::uint32_t index) const;
-  static std::uint32_t count_of(const config::Workers& workers);  // resolves "auto"
 
  private:
   using Json = control::Json;

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/events.h"
 #include "common/log.h"
 #include "l7/supervisor/worker_place.h"
 
@@ -88,6 +89,9 @@ void WorkerProcesses::take_over() {
   Replacement& now = *replacement_;
   log_info("worker {} (pid {}) takes the place of worker {} (pid {})", now.heir->index, now.heir->pid,
            now.old->index, now.old->pid);
+  report_event("worker", "worker " + std::to_string(now.heir->index),
+               "takes the place of worker " + std::to_string(now.old->index),
+               "an operator wants it replaced");
   if (now.old->is_alive()) leave(*now.old, now.has_own_sockets ? kHandshakes : Duration(0));
   ++now.done;
   on_change_();

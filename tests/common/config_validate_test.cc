@@ -59,6 +59,11 @@ const Row kSites[] = {
     {"MetricsForStrangers", "[metrics]\nl4 = \"[::1]:9101\"\nl7 = \"192.0.2.1:9102\"\n" + served(""),
      "f:3: metrics.l7: expected a loopback address such as \"127.0.0.1:9101\", found \"192.0.2.1:9102\"; a [[listener]] with "
      "TLS can lead there"},
+    {"BoundsOfANumberOfWorkers", "[workers]\ncount = 2\nmax = 4\n" + served(""),
+     "f:3: [workers] min and max are bounds of count = \"auto\", and count is 2"},
+    {"FewestWorkersAboveMost", "[workers]\nmin = 5\nmax = 4\n" + served(""),
+     "f:2: [workers] min: expected at most max, which is 4, found 5"},
+    {"BoundsOfAutoWorkers", "[workers]\ncount = \"auto\"\nmin = 2\nmax = 4\n" + served(""), ""},
     {"NoSecret", kControl + host("192.0.2.1"),
      "f:1: warning: site.secret_file is not set: clients who know Gatehouse can aim at one slot of a ring"},
     {"NoSecretInASection", "\n[site]\nname = \"s\"\n" + kControl + host("192.0.2.1"),

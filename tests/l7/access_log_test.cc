@@ -93,6 +93,58 @@ TEST(AccessLogLines, HaveEveryField) {
   EXPECT_EQ(lines[1]["status"], 502);
 }
 
+// A share of what went well, all that did not; each line says for how many it stands.
+TEST(AccessLogLines, OfASampleWeighWhatTheyStandFor) {
+  EventLoop loop;
+  LogPipe pipe;
+  AccessLog log(loop);
+  log.set_file(std::move(pipe.writing));
+  log.set_sample(0.25);
+  AccessRecord good, bad, unanswered;
+  good.status = 200;
+  bad.status = 503;
+  RelayRecord relay, broken;
+  broken.reason = "the backend reset the connection";
+  double sum = 0;
+  int lines_of_good = 0;
+  constexpr int kRounds = 4'000;
+  for (int i = 0; i < kRounds; ++i) {
+    log.add(good);
+    loop.turn(Duration(0));
+    for (const auto& line : pipe.lines()) {
+      EXPECT_EQ(line["weight"], 4.0);
+      sum += line["weight"].get<double>();
+      ++lines_of_good;
+    }
+  }
+  // Five standard deviations of 27.
+  EXPECT_NEAR(lines_of_good, kRounds / 4, 140);
+  EXPECT_NEAR(sum, kRounds, 560);
+  for (int i = 0; i < 20; ++i) {
+    log.add(bad);
+    log.add(unanswered);
+    log.add_relay(broken);
+  }
+  loop.turn(Duration(0));
+  const auto errors = pipe.lines();
+  EXPECT_EQ(errors.size(), 60u);
+  for (const auto& line : errors) EXPECT_EQ(line["weight"], 1.0);
+  log.set_sample(0);
+  for (int i = 0; i < 100; ++i) {
+    log.add(good);
+    log.add_relay(relay);
+  }
+  log.add(bad);
+  loop.turn(Duration(0));
+  EXPECT_EQ(pipe.lines().size(), 1u);
+  log.set_sample(1);
+  log.add(good);
+  loop.turn(Duration(0));
+  const auto all = pipe.lines();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_FALSE(all[0].contains("weight")) << "nothing is left out";
+}
+
 TEST(AccessLogLines, TheLastOnesAreWrittenWhenTheLogEnds) {
   EventLoop loop;
   LogPipe pipe;
