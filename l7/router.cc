@@ -173,7 +173,8 @@ Router::Found Router::find(const RouteAsk& ask) const {
     const auto found = wildcards_.find(host.substr(host.size() - length));
     if (found != wildcards_.end()) improve(found->second, ask, best);
   }
-  host_regexes_.each(host, by_host_regex_.size(), [&](std::size_t i) {
+  // None, and one that is longer than any name, is no host even for ".*".
+  host_regexes_.each(host, host.empty() ? 0 : by_host_regex_.size(), [&](std::size_t i) {
     improve(by_host_regex_[i], ask, best);
     return false;
   });

@@ -13,7 +13,7 @@ bool Router::takes_host(const Host& host, std::string_view asked) {
   if (host.kind == HostKind::kExact) return asked == host.text;
   if (host.kind == HostKind::kWildcard) return asked.size() > host.text.size() && asked.ends_with(host.text);
   bool takes = host.kind == HostKind::kAny;
-  if (!takes) RegexSet({host.text}, RegexSet::Letters::kInAnyCase).each(asked, 1, [&takes](std::size_t) { return takes = true; });
+  if (!takes && !asked.empty()) RegexSet({host.text}, RegexSet::Letters::kInAnyCase).each(asked, 1, [&takes](std::size_t) { return takes = true; });
   return takes;
 }
 

@@ -17,7 +17,7 @@ std::uint64_t digest_of(std::string_view text) {
 void fill_defaults(Config& config, const Findings& findings) {
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     Route& route = config.routes[i];
-    route.line = findings.line_of("route[" + std::to_string(i) + "]");
+    route.line = findings.line_of("route[" + std::to_string(i) + "].response.file");  // or of the route
     if (route.name.empty()) route.name = route.pool;
   }
   for (TlsRoute& route : config.tls_routes) {

@@ -90,6 +90,12 @@ TEST(RouterHosts, ARegexTakesTheWholeHostInAnyCaseAfterNamesAndBeforeAnyHost) {
   EXPECT_EQ(router.match("Shop-2.Example.", "/"), 1u);
   EXPECT_EQ(router.match("shop-2.example.net", "/"), 0u);
   EXPECT_EQ(router.match("x.a.example", "/"), 2u);
+  const Router whatever({of_host(".*")});
+  for (const std::string& none : {std::string(), std::string(256, 'a')}) {
+    EXPECT_EQ(whatever.match(none, "/"), Router::kNoRoute);
+    EXPECT_FALSE(whatever.explain(none, "/")[0].is_match);
+  }
+  EXPECT_EQ(whatever.match("a", "/"), 0u);
 }
 
 TEST(RouterHosts, OfSeveralExpressionsThatTakeAHostTheMoreSpecificPathWins) {
