@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "common/events.h"
 #include "common/fd.h"
 #include "common/log.h"
 
@@ -123,6 +124,7 @@ void Successor::become() {
     setenv("LISTEN_FDNAMES", names.c_str(), 1);
   }
   log_info("becoming {}", program_);
+  report_event("daemon", program_, "takes this process over", "an operator wants an upgrade");
   execv(program_.c_str(), pointers_to(arguments_).data());
   log_error("cannot become {}: {}", program_, std::strerror(errno));
   _exit(1);

@@ -14,6 +14,7 @@
 
 #include "common/files.h"
 #include "common/events.h"
+#include "common/json_fields.h"
 #include "common/log.h"
 #include "l7/discovery/backend_rows.h"
 #include "l7/supervisor/process_id.h"
@@ -24,6 +25,7 @@ namespace {
 
 using control::Json;
 
+constexpr std::size_t kLongestVersion = 64;
 constexpr Duration kDialTime{2'000};      // for a worker to say hello
 constexpr Duration kReloadTime{10'000};
 constexpr Duration kResendTime{1'000};
@@ -232,10 +234,11 @@ WorkerProcesses::Place* WorkerProcesses::place_of(const control::Channel& channe
 // What a worker says that it serves.
 void WorkerProcesses::take_keys(Place& place, const Json& params) {
   place.sockets.clear();
-  for (const Json& key : params.value("sockets", Json::array())) {
+  for (const Json& key : list_member(params, "sockets")) {
     if (key.is_string()) place.sockets.insert(key.get<std::string>());
   }
-  place.digest = params.contains("digest") && params["digest"].is_number_unsigned() ? params["digest"].get<std::uint64_t>() : 0;
+  const Json& digest = member(params, "digest");
+  place.digest = digest.is_number_unsigned() ? digest.get<std::uint64_t>() : 0;
 }
 
 void WorkerProcesses::on_hello(control::Channel& channel, const Json& params, std::vector<Fd>& descriptors) {
@@ -255,9 +258,9 @@ void WorkerProcesses::on_hello(control::Channel& channel, const Json& params, st
   report_event("worker", "worker " + std::to_string(place.index), "is here", "pid " + std::to_string(pid));
   take_keys(place, params);
   if (!descriptors.empty()) options_.tickets.adopt(descriptors.front());
-  place.is_leaving = params.value("is_draining", false);
-  place.can_lend = params.value("protocol", 0) >= 1;
-  place.version = params.value("version", "");
+  place.is_leaving = member(params, "is_draining") == Json(true);
+  place.can_lend = number_of(member(params, "protocol")).value_or(0) >= 1;
+  place.version = text_of(member(params, "version")).substr(0, kLongestVersion);
   if (place.is_leaving) {
     log_info("worker {} is leaving", place.index);
     place.slot = kNoSlot;
@@ -361,7 +364,7 @@ Fd WorkerProcesses::open_access_log() const {
 
 void WorkerProcesses::on_configured(Place& place, const Json& params) {
   take_keys(place, params);
-  if (params.contains("error")) log_error("worker {} refuses the config: {}", place.index, params["error"].dump());
+  if (const std::string error = text_of(member(params, "error")); !error.empty()) log_error("worker {} refuses the config: {}", place.index, error);
   if (replacement_ && &place == replacement_->heir) on_heir_configured(params);
   check_reload();
   on_change_();

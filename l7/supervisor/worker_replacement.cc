@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/events.h"
+#include "common/json_fields.h"
 #include "common/log.h"
 #include "l7/supervisor/worker_place.h"
 
@@ -61,8 +62,8 @@ void WorkerProcesses::replace_next() {
 
 void WorkerProcesses::on_heir_configured(const Json& params) {
   Replacement& now = *replacement_;
-  if (params.contains("error"))
-    return end_replacement("the new worker refuses the config: " + params.value("error", ""));
+  if (const std::string error = text_of(member(params, "error")); !error.empty())
+    return end_replacement("the new worker refuses the config: " + error);
   if (now.heir->digest != config_.digest) return;  // a reload came in between: it has been sent that, too
   if (!now.heir->is_heir) return take_over();
   if (now.old->slot >= count_) return end_replacement("the number of workers has changed meanwhile");
@@ -75,7 +76,7 @@ void WorkerProcesses::on_heir_configured(const Json& params) {
 void WorkerProcesses::on_sockets(Place& place, const Json& params, std::vector<Fd>& descriptors) {
   if (!replacement_ || &place != replacement_->old || !replacement_->heir->is_heir) return;
   Replacement& now = *replacement_;
-  const Json keys = params.value("keys", Json::array());
+  const Json& keys = list_member(params, "keys");
   for (std::size_t i = 0; i < keys.size() && i < descriptors.size(); ++i) {
     if (keys[i].is_string()) now.lent[keys[i].get<std::string>()] = std::move(descriptors[i]);
   }

@@ -209,6 +209,8 @@ TEST_F(SiteStatus, CountsPacketsByVipNodeAndVerdict) {
 TEST_F(SiteStatus, ShowsNodesWithStateShareAndReason) {
   control::NodeReport report = site_.report(1, false, 12);
   report.workers = {{0, 4711, 1, 12, 100, 90, 3}};
+  report.workers[0].state = "serving";
+  report.workers[0].version = "0.1.0";
   report.config_digest = 77;
   site_.director->on_report(report);
   site_.loop.turn(Duration(0));
@@ -228,7 +230,9 @@ TEST_F(SiteStatus, ShowsNodesWithStateShareAndReason) {
                                         {"responses_5xx", 3},
                                         {"handshakes", 0},
                                         {"resumed", 0},
-                                        {"handshakes_failed", 0}}}));
+                                        {"handshakes_failed", 0},
+                                        {"state", "serving"},
+                                        {"version", "0.1.0"}}}));
   EXPECT_NEAR(nodes[0]["share"].get<double>(), 0.5, 0.02);
   EXPECT_EQ(nodes[1]["state"], "draining");
   EXPECT_EQ(nodes[1]["is_connected"], false);

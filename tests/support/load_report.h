@@ -30,7 +30,7 @@ class Latencies {
 
 struct LoadReport {
   using Clock = std::chrono::steady_clock;
-  static constexpr std::size_t kListedFailures = 200;
+  static constexpr std::size_t kListedFailures = 2'000;
 
   enum class Kind { kConnect, kTls, kReset, kTimeout, kTruncated, kStatus, kMismatch };
   struct Failure {
