@@ -136,7 +136,7 @@ class OverloadedHost : public testing::Test {
 
 TEST_F(OverloadedHost, ServesWhatSlowBackendsCanDoAndRefusesTheRest) {
   const std::string retry =
-      "retry = { try_timeout = \"600ms\", status = [503] }\nejection = { failures = 0 }\n";
+      "retry = { try_timeout = \"1s\", status = [503] }\nejection = { failures = 0 }\n";
   services.resize(2);
   services[0].name = "queued";  // behind a limit that is known
   services[0].options =
