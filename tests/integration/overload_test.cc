@@ -142,7 +142,7 @@ TEST_F(OverloadedHost, ServesWhatSlowBackendsCanDoAndRefusesTheRest) {
   services[0].options =
       retry + "limits = { max_backend_requests = 4 }\nqueue = { limit = 20, timeout = \"500ms\" }\n";
   services[1].name = "adaptive";  // behind one that is found out
-  services[1].options = retry + "adaptive_limit = { enabled = true }\n";
+  services[1].options = retry + "adaptive_limit = { enabled = true, initial_requests = 40 }\n";
   start();
   const std::int64_t slow_begins = unix_ms();
   std::vector<int> seen;
