@@ -32,7 +32,9 @@ Mirror::~Mirror() {
 
 void Mirror::leave_pool() {
   if (std::exchange(is_asking_, false)) pool_.end_asking();
-  if (std::exchange(has_entered_, false)) pool_.leave();
+  if (!std::exchange(has_entered_, false)) return;
+  pool_.leave();
+  if (PoolQueue* queue = pool_.queue()) queue->on_freed();
 }
 
 bool Mirror::copy_head(http::Forwarding forwarding, std::size_t length) {
@@ -77,8 +79,11 @@ void Mirror::advance() {
   is_running_ = false;
 }
 
+// A copy does not wait, and goes before nobody who does.
 bool Mirror::enter() {
-  has_entered_ = pool_.enter(PriorityClass::kSheddable) == nullptr;
+  const PoolQueue* queue = pool_.queue();
+  const bool may_try = !queue || queue->admits(PriorityClass::kSheddable);
+  has_entered_ = may_try && pool_.enter(PriorityClass::kSheddable) == nullptr;
   if (!has_entered_) return end(false);
   is_asking_ = pool_.counts_asking();
   step_ = Step::kLease;
@@ -139,8 +144,9 @@ bool Mirror::receive() {
     if (head.status == BackendSide::HeadStatus::kNothing) return false;
     if (head.status != BackendSide::HeadStatus::kDone) return end(false);
     has_head_ = context_.response.status >= 200;
+    const bool is_real = context_.response.status < 500;
     backend_->consume_head();
-    if (has_head_) pool_.note_wait(*chosen_, asked_);
+    if (has_head_) pool_.note_wait(*chosen_, asked_, is_real);
     if (has_head_ && std::exchange(is_asking_, false)) pool_.end_asking();
     return true;
   }

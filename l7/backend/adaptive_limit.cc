@@ -9,6 +9,9 @@
 namespace gatehouse::l7 {
 namespace {
 
+// Of those that were given up nobody knows how long they would have been: more, and the wait is not known.
+constexpr double kMostGivenUp = 0.1;
+constexpr double kGivenUp = static_cast<double>(Histogram::least_of(Histogram::kBuckets - 1));
 constexpr std::uint32_t kLongestWait = 1'000;  // milliseconds
 
 GradientState read(const AdaptiveCell& cell, std::uint32_t limit) {
@@ -55,7 +58,7 @@ AdaptiveLimit::Times AdaptiveLimit::times(std::int64_t stepped_ms) const {
 void AdaptiveLimit::note(std::uint64_t wait_us, std::int64_t now_ms) {
   const Times when = times(cell_.stepped_ms.load(std::memory_order_relaxed));
   if (now_ms < when.settled) return;
-  cell_.window.add_wait(wait_us);
+  cell_.window.add_wait(wait_us < kNoAnswer ? wait_us : 0);
   cell_.waits[Histogram::bucket_of(wait_us)].fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t samples =
       cell_.window.waits.load(std::memory_order_relaxed) >> RequestWindow::kWaitBits;
@@ -74,7 +77,10 @@ void AdaptiveLimit::step(std::int64_t now) {
   }
   if (last == 0) return;  // nobody knows since when
   GradientWindow window;
-  window.wait_us = static_cast<std::uint32_t>(Histogram::quantile(counts, config_.percentile / 100.0));
+  const auto quantile = [&counts](double rank) { return Histogram::quantile(counts, rank); };
+  const double rank = config_.percentile / 100.0;
+  const bool is_answered = quantile(std::max(rank, 1 - kMostGivenUp)) < kGivenUp;
+  window.wait_us = is_answered ? static_cast<std::uint32_t>(quantile(rank)) : kNoAnswer;
   window.waiting = static_cast<double>(waits) / 1e3 / static_cast<double>(now - when.settled);
   window.in_flight = static_cast<std::uint32_t>(sum_of(cell_.asking));
   write(cell_, next_gradient(read(cell_, limit()), window, config_, now));

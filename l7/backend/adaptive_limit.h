@@ -18,7 +18,7 @@ class AdaptiveLimit {
 
   bool enter(PriorityClass priority) { return add_within(cell_.asking, worker_, room_for(priority)); }
   void leave() { cell_.asking[worker_].fetch_sub(1); }
-  // The head of an answer came, after so long; board_time().
+  // The head of an answer came, after so long, or none in time (kNoAnswer); board_time().
   void note(std::uint64_t wait_us, std::int64_t now_ms);
   std::uint32_t limit() const;
 

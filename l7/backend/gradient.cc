@@ -42,16 +42,18 @@ std::uint32_t stepped(const GradientState& state, const GradientWindow& window,
 
 GradientState next_gradient(GradientState state, const GradientWindow& window,
                             const config::AdaptiveLimit& config, std::int64_t now_ms) {
+  const bool is_answered = window.wait_us < kNoAnswer;
   // A dear request more than min_requests may be among them, and a mean is not exact.
-  const bool is_calm = window.waiting <= config.min_requests * 9 / 8 + 1;
+  const bool is_calm = is_answered && window.waiting <= config.min_requests * 9 / 8 + 1;
   if (state.limit_before > 0 && !is_calm) return state;  // what was begun before the probe
-  if (state.shortest_us == 0 || is_calm || is_own_time(state, window) ||
-      window.wait_us <= state.shortest_us) {
+  const bool is_own = is_calm || state.shortest_us == 0 || is_own_time(state, window);
+  if (is_answered && (is_own || window.wait_us <= state.shortest_us)) {
     state.shortest_us = std::max(window.wait_us, 1u);
     state.seen_ms = now_ms;
   }
-  state.wait_us = window.wait_us;
-  state.waiting = static_cast<std::uint32_t>(std::lround(window.waiting));
+  // Of a wait that is not known nothing follows but a lower limit: the next step is as soon as this one was.
+  if (is_answered) state.wait_us = window.wait_us;
+  state.waiting = is_answered ? static_cast<std::uint32_t>(std::lround(window.waiting)) : 0;
   if (state.limit_before > 0) {
     state.limit = std::exchange(state.limit_before, 0);
   } else if (now_ms >= probe_due(state, config)) {

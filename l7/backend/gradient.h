@@ -19,6 +19,9 @@
 
 namespace gatehouse::l7 {
 
+// For a wait: it was given up. How long it would have been nobody knows, and it is not the pool's own time.
+inline constexpr std::uint32_t kNoAnswer = UINT32_MAX;
+
 struct GradientState {
   std::uint32_t limit = 0;
   std::uint32_t shortest_us = 0;   // 0: not known

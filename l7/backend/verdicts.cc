@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "l7/backend/ejection.h"
+#include "l7/backend/gradient.h"
 #include "l7/backend/outliers.h"
 #include "l7/backend/peak_ewma.h"
 #include "l7/backend/pool.h"
@@ -27,7 +28,11 @@ void Pool::note_wait(Backend& backend, EventLoop::Clock::time_point since, bool 
   BackendCell* cell = backend.cell();
   if (since == kNever) return;
   const std::chrono::duration<double, std::micro> wait = context_.loop.now() - since;
-  if (adaptive_ && is_real) adaptive_->note(static_cast<std::uint64_t>(std::max(wait.count(), 0.0)), board_time(context_.loop.now()));
+  if (adaptive_ && is_real) {
+    const Duration limit = config_.retry.try_timeout.count() > 0 ? config_.retry.try_timeout : config_.response_timeout;
+    const bool is_in_time = wait < limit;
+    adaptive_->note(is_in_time ? static_cast<std::uint64_t>(std::max(wait.count(), 0.0)) : kNoAnswer, board_time(context_.loop.now()));
+  }
   if (!cell) return;
   if (is_timed_) add_sample(cell->peak_ewma, wait.count(), board_time(context_.loop.now()));
   if (config_.ejection.latency_factor > 0)

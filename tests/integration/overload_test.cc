@@ -136,13 +136,13 @@ class OverloadedHost : public testing::Test {
 
 TEST_F(OverloadedHost, ServesWhatSlowBackendsCanDoAndRefusesTheRest) {
   const std::string retry =
-      "retry = { try_timeout = \"600ms\", status = [503] }\nejection = { failures = 0 }\n";
+      "retry = { try_timeout = \"1s\", status = [503] }\nejection = { failures = 0 }\n";
   services.resize(2);
   services[0].name = "queued";  // behind a limit that is known
   services[0].options =
       retry + "limits = { max_backend_requests = 4 }\nqueue = { limit = 20, timeout = \"500ms\" }\n";
   services[1].name = "adaptive";  // behind one that is found out
-  services[1].options = retry + "adaptive_limit = { enabled = true }\n";
+  services[1].options = retry + "adaptive_limit = { enabled = true, initial_requests = 40 }\n";
   start();
   const std::int64_t slow_begins = unix_ms();
   std::vector<int> seen;

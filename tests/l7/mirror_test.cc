@@ -75,6 +75,23 @@ TEST(Mirror, NobodyWaitsForOneThatHangs) {
   EXPECT_EQ(site.shadow->requests.size(), 10u);
 }
 
+// Copies are what can be done without first.
+TEST(Mirror, IsOfTheCheapestClassOfItsPool) {
+  Mirrored site;
+  site.shadow->manner = Manner::kHangs;
+  site.config.pools[1].adaptive_limit.enabled = true;
+  site.config.pools[1].adaptive_limit.initial_requests = 8;
+  site.apply();
+  const auto client = site.connect();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(site.ask(*client, get("/")).status, 200);
+  ASSERT_TRUE(site.until([&] { return site.counts().failed_mirrors.load() == 4; }));
+  EXPECT_EQ(site.shadow->requests.size(), 6u) << "three quarters of what the pool may have";
+  l7::AdaptiveCell& cell = site.board->pool(l7::pool_key("shadow"))->adaptive;
+  EXPECT_EQ(l7::sum_of(cell.asking), 6u);
+  for (const auto& connection : site.shadow->server->connections) connection->send(kFine);
+  EXPECT_TRUE(site.until([&] { return l7::sum_of(cell.asking) == 0; }));
+}
+
 TEST(Mirror, WhatGoesWrongThereIsCountedAndNothingElse) {
   for (const Manner manner : {Manner::kCloses, Manner::kResets}) {
     Mirrored site;

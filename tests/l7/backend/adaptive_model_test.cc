@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "l7/backend/adaptive_limit.h"
+#include "l7/backend/gradient.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -22,7 +23,7 @@ class Model {
     std::exponential_distribution<double> gap(rate);
     int answered = 0;
     for (const double end = now_ + seconds; now_ < end; now_ += gap(random_)) {
-      for (; !busy_.empty() && busy_.top().first <= now_; busy_.pop(), ++answered) answer(busy_.top());
+      for (; !busy_.empty() && busy_.top().first <= now_; busy_.pop()) answered += finish(busy_.top());
       if (limit.enter(PriorityClass::kDefault)) begin();
     }
     return answered;
@@ -31,7 +32,8 @@ class Model {
   double slots() const { return static_cast<double>(free_at_.size()); }
 
   config::AdaptiveLimit config;
-  double service;  // seconds, a fifth more or less
+  double service;         // seconds, a fifth more or less
+  double patience = 1e9;  // seconds
   AdaptiveCell cell{};
   AdaptiveLimit limit{config, cell, 0};
 
@@ -40,12 +42,16 @@ class Model {
   void begin() {
     double& slot = *std::min_element(free_at_.begin(), free_at_.end());
     slot = std::max(now_, slot) + service * std::uniform_real_distribution<double>(0.8, 1.2)(random_);
-    busy_.emplace(slot, now_);
+    busy_.emplace(std::min(slot, now_ + patience), now_);
   }
-  void answer(const Request& request) {
-    limit.note(static_cast<std::uint64_t>((request.first - request.second) * 1e6),
+  // Whether it was answered in time; else it was given up, and its slot worked for nobody.
+  bool finish(const Request& request) {
+    const double wait = request.first - request.second;
+    const bool is_answered = wait < patience - 1e-6;
+    limit.note(is_answered ? static_cast<std::uint64_t>(wait * 1e6) : kNoAnswer,
                static_cast<std::int64_t>(request.first * 1e3));
     limit.leave();
+    return is_answered;
   }
 
   std::mt19937 random_{1};
@@ -81,6 +87,21 @@ TEST(AdaptiveModel, FollowsAServiceThatIsTwentyTimesSlower) {
     model.service /= 20;
     model.run(offered, 1);
     EXPECT_GE(model.run(offered, 2), 0.9 * 2 * offered) << "as if nothing had been";
+  }
+}
+
+// What is given up waited as long as all others that were: that fewer of them are no faster says nothing.
+TEST(AdaptiveModel, IsNotMisledByRequestsThatAreGivenUp) {
+  for (const double patience : {0.45, 0.6, 1.0}) {
+    Model model(16, 0.01);
+    model.patience = patience;
+    const double offered = 0.15 * model.capacity();
+    model.run(offered, 5);
+    model.service *= 20;
+    const int answered = model.run(offered, 20);
+    std::printf("given up after %.2f s: %.0f %% of the capacity served, limit %u\n", patience,
+                100 * answered / (20 * model.capacity()), model.limit.limit());
+    EXPECT_GE(answered, 0.6 * 20 * model.capacity()) << patience;
   }
 }
 

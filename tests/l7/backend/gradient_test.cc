@@ -28,6 +28,8 @@ TEST(Gradient, StepsAsItsFormulaSays) {
       {"fewer are no faster: the same", {57, 1'000, 1, 0, 20'000, 57}, {21'000, 35, 40}, 80},
       {"fewer are faster: they waited", {57, 1'000, 1, 0, 20'000, 57}, {14'000, 35, 40}, 34},
       {"fewer are slower: for other reasons", {57, 1'000, 1, 0, 20'000, 57}, {30'000, 35, 40}, 34},
+      {"fewer are answered no more than before", {57, 1'000, 1, 0, 20'000, 57}, {kNoAnswer, 35, 40}, 34},
+      {"few, and none is answered", {57, 1'000, 1, 0, 0, 0}, {kNoAnswer, 3, 3}, 34},
   };
   for (const StepRow& row : rows)
     EXPECT_EQ(next_gradient(row.before, row.window, {}, 100).limit, row.limit) << row.what;
