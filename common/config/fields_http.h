@@ -74,7 +74,7 @@ inline constexpr auto kFields<Health> = std::tuple{
     field("service", &Health::service, "grpc: the service that is asked for; empty: the server as a whole."),
     field("request", &Health::request, "tcp, tls: what is sent; \"\\\\xNN\" is a byte."),
     field("expect", &Health::expect, "tcp, tls: what the answer must contain; empty: a connection is enough."),
-    field("port", &Health::port, "Port of the check; default: the backend's.", kOptional, 1, 65535),
+    field("port", &Health::port, "Port of the check; 0: the backend's.", kOptional, 0, 65535),
     field("interval", &Health::interval, "Time between two checks of a backend, now and then up to a tenth less.", kOptional, 50, kDay),
     field("fast_interval", &Health::fast_interval, "The same while results are not what the verdict is; \"0s\": interval.", kOptional, 0, kDay),
     field("timeout", &Health::timeout, "A check without an answer by then has failed.", kOptional, 10, kDay),
