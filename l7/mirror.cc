@@ -2,6 +2,7 @@
 #include "l7/mirror.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "l7/backend/pool.h"
@@ -95,6 +96,7 @@ bool Mirror::lease() {
   chosen_ = pool_.choose(Wish{});
   holds_.add(chosen_);
   backend_ = chosen_ ? chosen_->lease(*this, pool_.config(), false) : nullptr;
+  if (!backend_ && errno == Backend::kFull) chosen_ = nullptr;  // it has not failed
   if (!backend_) return end(false);
   chosen_->count_request();
   deadline_.set(pool_.config().connect_timeout);
@@ -171,7 +173,6 @@ bool Mirror::end(bool is_complete) {
     std::exchange(backend_, nullptr)
         ->release(is_complete && framing_ == http::Framing::kNone, pool_.config());
   leave_pool();
-  if (PoolQueue* queue = pool_.queue()) queue->on_freed();
   deadline_.clear();
   step_ = Step::kGone;
   context_.mirrors.retire(*this);
