@@ -88,9 +88,9 @@ class BalancingHost : public testing::Test {
                            limit, kLook);
   }
 
-  OneHost host;
   std::string path = "/";
   std::vector<std::unique_ptr<MoodyBackend>> moody;
+  OneHost host;  // ends before its backends do: their ports may be somebody else's then
   lab::ProcessId client;
 };
 

@@ -130,8 +130,8 @@ class OverloadedHost : public testing::Test {
     return sum;
   }
 
-  OneHost host;
   std::vector<Service> services;
+  OneHost host;  // ends before its backends do: their ports may be somebody else's then
 };
 
 TEST_F(OverloadedHost, ServesWhatSlowBackendsCanDoAndRefusesTheRest) {
