@@ -20,7 +20,7 @@ constexpr std::string_view kGood = "HTTP/1.1 200 ";
 
 NodeProbe::NodeProbe(EventLoop& loop, const config::Probe& probe, std::uint16_t node, const IpAddress& source, bool is_up,
                      std::function<void()> on_change)
-    : loop_(loop), probe_(probe), node_(node), source_(source), on_change_(std::move(on_change)), is_up_(is_up) {
+    : loop_(loop), probe_(probe), node_(node), source_(source), on_change_(std::move(on_change)), verdict_(is_up, probe.rise, probe.fall) {
   interval_.arm<&NodeProbe::start>(loop_, Duration(0), this);
 }
 
@@ -82,14 +82,7 @@ void NodeProbe::conclude(const std::string& failure) {
   const bool is_success = failure.empty();
   if (!is_success) clean_since_.reset();
   if (is_success && !clean_since_) clean_since_ = loop_.now();
-  if (is_success == is_up_) {
-    streak_ = 0;
-    return;
-  }
-  if (++streak_ < (is_success ? probe_.rise : probe_.fall)) return;
-  is_up_ = is_success;
-  streak_ = 0;
-  on_change_();
+  if (verdict_.note(is_success)) on_change_();
 }
 
 }  // namespace gatehouse::l4

@@ -9,6 +9,7 @@
 
 #include "common/config/model.h"
 #include "common/event_loop.h"
+#include "common/rise_fall.h"
 
 namespace gatehouse::l4 {
 
@@ -19,7 +20,7 @@ class NodeProbe {
   NodeProbe(EventLoop& loop, const config::Probe& probe, std::uint16_t node, const IpAddress& source, bool is_up,
             std::function<void()> on_change);
 
-  bool is_up() const { return is_up_; }
+  bool is_up() const { return verdict_.is_up(); }
   const std::string& reason() const { return reason_; }  // of the last failure; empty after a success
   // Since when every probe has been answered; nullopt when the last one was not.
   std::optional<EventLoop::Clock::time_point> clean_since() const { return clean_since_; }
@@ -42,8 +43,7 @@ class NodeProbe {
   std::string answer_;
   bool is_sent_ = false;
   bool is_started_ = false;
-  bool is_up_;
-  std::uint32_t streak_ = 0;  // results in a row against the present verdict
+  RiseFall verdict_;
   std::string reason_ = "not probed yet";
   std::optional<EventLoop::Clock::time_point> clean_since_;
 };

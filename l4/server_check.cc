@@ -23,8 +23,8 @@ ServerCheck::ServerCheck(EventLoop& loop, const config::ServerCheck& check, cons
       request_(parse_escapes(check.request).value_or("")),
       expect_(parse_escapes(check.expect).value_or("")),
       on_change_(std::move(on_change)),
-      is_up_(is_up || check.kind == "none"),
-      is_judged_(is_up_) {
+      verdict_(is_up || check.kind == "none", check.rise, check.fall),
+      is_judged_(verdict_.is_up()) {
   if (check.kind == "none") {
     has_result_ = true;
     reason_.clear();
@@ -110,15 +110,8 @@ void ServerCheck::conclude(const std::string& failure) {
   const bool is_success = failure.empty();
   if (!is_success) clean_since_.reset();
   if (is_success && !clean_since_) clean_since_ = loop_.now();
-  if (is_success == is_up_) {
-    streak_ = 0;
-    return;
-  }
-  const std::uint32_t wanted = !is_judged_ ? 1 : is_success ? check_.rise : check_.fall;
-  if (++streak_ < wanted) return;
+  if (!verdict_.note(is_success, !is_judged_)) return;
   is_judged_ = true;
-  is_up_ = is_success;
-  streak_ = 0;
   on_change_();
 }
 

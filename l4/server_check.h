@@ -11,6 +11,7 @@
 #include "common/config/model.h"
 #include "common/event_loop.h"
 #include "common/result.h"
+#include "common/rise_fall.h"
 
 namespace gatehouse::l4 {
 
@@ -26,7 +27,7 @@ class ServerCheck {
   ServerCheck(EventLoop& loop, const config::ServerCheck& check, const Target& target, bool is_up,
               std::function<void()> on_change);
 
-  bool is_up() const { return is_up_; }
+  bool is_up() const { return verdict_.is_up(); }
   bool has_result() const { return has_result_; }
   const std::string& reason() const { return reason_; }  // of the last failure; empty after a success
   // Since when every check has succeeded; nullopt when the last one did not.
@@ -53,9 +54,8 @@ class ServerCheck {
   std::string answer_;
   bool is_sent_ = false;
   bool has_result_ = false;
-  bool is_up_;
-  bool is_judged_;            // by a check of ours, or an earlier daemon's
-  std::uint32_t streak_ = 0;  // results in a row against the present verdict
+  RiseFall verdict_;
+  bool is_judged_;  // by a check of ours, or an earlier daemon's
   std::string reason_ = "not checked yet";
   std::optional<EventLoop::Clock::time_point> clean_since_;
 };

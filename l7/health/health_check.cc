@@ -54,6 +54,7 @@ HealthCheck::HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Poo
       target_(target_of(backend, pool.health)),
       tls_(tls),
       told_(std::move(told)),
+      verdict_(true, pool.health.rise, pool.health.fall),
       random_(static_cast<std::uint32_t>(std::hash<std::string>()(pool.name + to_string(backend)))) {
   interval_.arm<&HealthCheck::start>(loop_, offset, this);
 }
@@ -61,7 +62,7 @@ HealthCheck::HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Poo
 Duration HealthCheck::wait() {
   const config::Health& health = pool_.health;
   const std::int64_t whole =
-      (streak_ > 0 && health.fast_interval.count() > 0 ? health.fast_interval : health.interval).count();
+      (verdict_.is_unsure() && health.fast_interval.count() > 0 ? health.fast_interval : health.interval).count();
   return Duration(whole -
                   static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(whole / kJitter + 1)));
 }
@@ -125,7 +126,7 @@ void HealthCheck::conclude(const HealthVerdict& verdict) {
   wire_.reset();
   talk_.reset();
   verdict.state == HealthVerdict::State::kDown ? fail(verdict) : succeed(verdict);
-  const bool is_unsure = streak_ > 0 && pool_.health.fast_interval.count() > 0;
+  const bool is_unsure = verdict_.is_unsure() && pool_.health.fast_interval.count() > 0;
   if (is_unsure) interval_.arm<&HealthCheck::start>(loop_, wait(), this);
 }
 
@@ -133,10 +134,8 @@ void HealthCheck::succeed(const HealthVerdict& verdict) {
   if (told_.on_pass) told_.on_pass();
   const bool is_first = !std::exchange(is_decided_, true);
   const bool was_degraded = std::exchange(is_degraded_, verdict.state == HealthVerdict::State::kDegraded);
-  const bool is_back = !is_healthy_ && ++streak_ >= pool_.health.rise;
-  if (!is_healthy_ && !is_back) return;
-  is_healthy_ = true;
-  streak_ = 0;
+  const bool is_back = verdict_.note(true);
+  if (!is_healthy()) return;
   reason_ = verdict.reason;
   if (is_first || is_back || was_degraded != is_degraded_) told_.on_change();
 }
@@ -144,14 +143,7 @@ void HealthCheck::succeed(const HealthVerdict& verdict) {
 void HealthCheck::fail(const HealthVerdict& verdict) {
   const bool is_first = !std::exchange(is_decided_, true);
   reason_ = verdict.reason;
-  if (!is_healthy_) {
-    streak_ = 0;
-    return;
-  }
-  if (++streak_ < pool_.health.fall && !is_first) return;
-  is_healthy_ = false;
-  streak_ = 0;
-  told_.on_change();
+  if (verdict_.note(false, is_first)) told_.on_change();
 }
 
 }  // namespace gatehouse::l7

@@ -10,6 +10,7 @@
 
 #include "common/config/model.h"
 #include "common/event_loop.h"
+#include "common/rise_fall.h"
 #include "l7/health/health_talk.h"
 #include "l7/tls/client_context.h"
 #include "l7/wire.h"
@@ -27,8 +28,8 @@ class HealthCheck {
   HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Pool& pool, const Endpoint& backend,
               const TlsClientContext& tls, Duration offset, Told told);
 
-  bool is_healthy() const { return is_healthy_; }
-  bool is_degraded() const { return is_healthy_ && is_degraded_; }
+  bool is_healthy() const { return verdict_.is_up(); }
+  bool is_degraded() const { return is_healthy() && is_degraded_; }
   bool is_decided() const { return is_decided_; }  // a check has ended
   const std::string& reason() const {
     return reason_;
@@ -57,11 +58,10 @@ class HealthCheck {
   Watch watch_;
   Timer interval_;
   Timer timeout_;
+  RiseFall verdict_;
   std::minstd_rand random_;
-  bool is_healthy_ = true;
   bool is_degraded_ = false;
   bool is_decided_ = false;
-  std::uint32_t streak_ = 0;  // results in a row against the present verdict
   std::string reason_;
 };
 
