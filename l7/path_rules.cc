@@ -19,11 +19,6 @@ PathRule rule_of(const std::string& name) {
   return name == "refuse" ? PathRule::kRefuse : PathRule::kChange;
 }
 
-// RFC 3986 §2.3.
-bool is_unreserved(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
 // Whether rules could have anything to say of it.
 bool is_worth_a_look(std::string_view path) {
   const __m128i percent = _mm_set1_epi8('%'), backslash = _mm_set1_epi8('\\');

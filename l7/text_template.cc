@@ -2,19 +2,9 @@
 #include "l7/text_template.h"
 
 #include "common/check.h"
+#include "common/hex.h"
 
 namespace gatehouse::l7 {
-namespace {
-
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f'); }
-
-// RFC 3986 §2.3.
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
-}
-
-}  // namespace
 
 // A '?' with nothing behind it is a query too: the view's data tells.
 std::string_view RouteFacts::query_of(const http::Request& request) {
@@ -83,17 +73,13 @@ bool Template::has(config::Variable variable) const {
 }
 
 void append_encoded(std::string_view text, Escapes escapes, std::string& out) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool is_escape = escapes == Escapes::kAreKept && c == '%' && i + 2 < text.size() &&
-                           is_hex(text[i + 1]) && is_hex(text[i + 2]);
-    if (is_unreserved(c) || is_escape) {
-      out += c;
-      continue;
+    const bool is_escape = escapes == Escapes::kAreKept && escaped_byte(text.substr(i)) >= 0;
+    if (is_unreserved(text[i]) || is_escape) {
+      out += text[i];
+    } else {
+      append_escaped(out, static_cast<std::uint8_t>(text[i]));
     }
-    const auto byte = static_cast<unsigned char>(c);
-    out.append("%").append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
   }
 }
 
