@@ -1,6 +1,5 @@
 #include "l7/access_log.h"
 
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -67,22 +66,11 @@ void append_json_text(std::string& out, std::string_view text) {
   }
 }
 
-AccessLog::AccessLog(EventLoop& loop) : loop_(loop) {
-  if (getrandom(&random_, sizeof random_, GRND_NONBLOCK) != sizeof random_) random_ = static_cast<std::uint64_t>(getpid());
-  random_ |= 1;
-}
+AccessLog::AccessLog(EventLoop& loop, RequestIds& random) : loop_(loop), random_(random) {}
 
 void AccessLog::set_sample(double share) {
   sample_ = share;
   draw_below_ = static_cast<std::uint64_t>(share * static_cast<double>(1ull << 32));
-}
-
-// xorshift64: what is logged need not be unpredictable, but unlike in every worker.
-bool AccessLog::is_drawn() {
-  random_ ^= random_ << 13;
-  random_ ^= random_ >> 7;
-  random_ ^= random_ << 17;
-  return (random_ >> 32) < draw_below_;
 }
 
 void AccessLog::add(const AccessRecord& record) {

@@ -8,6 +8,7 @@
 
 #include "common/event_loop.h"
 #include "common/fd.h"
+#include "l7/request_id.h"
 
 namespace gatehouse::l7 {
 
@@ -51,7 +52,8 @@ struct RelayRecord {
 
 class AccessLog {
  public:
-  explicit AccessLog(EventLoop& loop);
+  // `random` draws samples.
+  AccessLog(EventLoop& loop, RequestIds& random);
   ~AccessLog() { flush(); }
   void set_file(Fd file) { file_ = std::move(file); }
   // The share of what went well that gets a line, from 0 to 1.
@@ -62,18 +64,18 @@ class AccessLog {
   void flush();
 
  private:
-  bool is_drawn();
+  bool is_drawn() { return random_.next_word() >> 32 < draw_below_; }
   void begin_line(std::string_view time);
   void end_line(bool is_sampled);
 
   EventLoop& loop_;
+  RequestIds& random_;
   Fd file_;
   std::string lines_;
   Deferred flush_;
   std::uint64_t lost_ = 0;
   double sample_ = 1;
   std::uint64_t draw_below_ = 0;  // of a draw of 32 bits
-  std::uint64_t random_;
 };
 
 // Appends `text` to `out` as the inside of a JSON string. Bytes that are not UTF-8 become U+FFFD: a log that cannot be

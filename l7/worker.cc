@@ -17,7 +17,7 @@ namespace gatehouse::l7 {
 
 WorkerContext::WorkerContext(EventLoop& event_loop, Board& shared_board, std::uint32_t worker_index, std::string node_name)
     : loop(event_loop), board(shared_board), index(worker_index), node(std::move(node_name)),
-      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), via_h2("2.0" + via.substr(3)), access_log(event_loop), handshakes(event_loop), backends(*this), queues(*this),
+      via("1.1 " + (node.empty() ? std::string("gatehouse") : node)), via_h2("2.0" + via.substr(3)), access_log(event_loop, request_ids), handshakes(event_loop), backends(*this), queues(*this),
       admission(event_loop, buffers, shared_board.worker(worker_index)), cpu_shedding(event_loop), refusals(event_loop), intakes(event_loop), relays(event_loop), mirrors(event_loop) {
   board.take_place(index);
 }

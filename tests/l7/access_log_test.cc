@@ -1,6 +1,6 @@
 // The access log: every line is one JSON object, whatever bytes a client sends.
-#include "common/json_fields.h"
 #include "l7/access_log.h"
+#include "common/json_fields.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -64,7 +64,8 @@ TEST(AccessLogText, AnyBytesParse) {
 TEST(AccessLogLines, HaveEveryField) {
   EventLoop loop;
   LogPipe pipe;
-  AccessLog log(loop);
+  RequestIds random;
+  AccessLog log(loop, random);
   EXPECT_FALSE(log.is_on());
   log.add({});
   log.set_file(std::move(pipe.writing));
@@ -97,7 +98,8 @@ TEST(AccessLogLines, HaveEveryField) {
 TEST(AccessLogLines, OfASampleWeighWhatTheyStandFor) {
   EventLoop loop;
   LogPipe pipe;
-  AccessLog log(loop);
+  RequestIds random;
+  AccessLog log(loop, random);
   log.set_file(std::move(pipe.writing));
   log.set_sample(0.25);
   AccessRecord good, bad, unanswered;
@@ -149,7 +151,8 @@ TEST(AccessLogLines, TheLastOnesAreWrittenWhenTheLogEnds) {
   EventLoop loop;
   LogPipe pipe;
   {
-    AccessLog log(loop);
+    RequestIds random;
+    AccessLog log(loop, random);
     log.set_file(std::move(pipe.writing));
     log.add({});
   }
