@@ -13,6 +13,7 @@
 #include "common/files.h"
 #include "common/json_fields.h"
 #include "common/log.h"
+#include "common/units.h"
 
 namespace gatehouse {
 namespace {
@@ -21,12 +22,6 @@ constexpr std::size_t kSpare = 500;  // lines that need not be there
 constexpr std::size_t kMostAtOnce = std::size(kEventKinds) * EventLog::kMostOfKind;
 
 EventLog* of_this_process = nullptr;
-
-std::int64_t unix_milliseconds() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::optional<std::size_t> kind_of(std::string_view name) {
   const auto found = std::find(std::begin(kEventKinds), std::end(kEventKinds), name);
@@ -64,6 +59,11 @@ std::optional<Event> event_from(std::string_view line) {
               whole("left_out")};
   const bool is_good = event.number > 0 && event.time_ms > 0 && !event.kind.empty();
   return is_good ? std::optional(std::move(event)) : std::nullopt;
+}
+
+void put_in_order(std::vector<const Event*>& events) {
+  std::sort(events.begin(), events.end(),
+            [](const Event* one, const Event* other) { return one->number < other->number; });
 }
 
 std::string shortened(std::string_view text) { return std::string(text.substr(0, EventLog::kMostBytes)); }
@@ -152,8 +152,7 @@ void EventLog::rewrite() {
   for (const OfKind& kind : kinds_) {
     for (const Event& event : kind.events) all.push_back(&event);
   }
-  std::sort(all.begin(), all.end(),
-            [](const Event* one, const Event* other) { return one->number < other->number; });
+  put_in_order(all);
   std::string text;
   for (const Event* event : all) text += line_of(*event);
   lines_ = all.size();
@@ -185,9 +184,9 @@ Result<Json> EventLog::answer(const Json& params) const {
         found.push_back(&event);
     }
   }
-  std::sort(found.begin(), found.end(),
-            [](const Event* one, const Event* other) { return one->number < other->number; });
-  while (static_cast<double>(found.size()) > std::max(limit, 0.0)) found.erase(found.begin());
+  put_in_order(found);
+  const auto most = static_cast<std::size_t>(std::clamp(limit, 0.0, double{kMostAtOnce}));
+  if (found.size() > most) found.erase(found.begin(), found.end() - static_cast<std::ptrdiff_t>(most));
   Json events = Json::array();
   for (const Event* event : found) events.push_back(to_json(*event));
   return Json{{"events", std::move(events)}, {"last", last_}, {"left_out", std::move(left_out)}};

@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
@@ -15,6 +14,7 @@
 #include "common/events.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/units.h"
 
 namespace gatehouse {
 namespace {
@@ -63,9 +63,7 @@ struct Successor::Rehearsal {
 };
 
 Successor::Successor(int argc, char** argv)
-    : began_ms_(std::chrono::duration_cast<std::chrono::milliseconds>(
-                    std::chrono::system_clock::now().time_since_epoch())
-                    .count()),
+    : began_ms_(unix_milliseconds()),
       arguments_(argv, argv + argc) {
   char path[PATH_MAX];
   const ssize_t length = readlink("/proc/self/exe", path, sizeof path);

@@ -36,6 +36,10 @@ std::string print_scaled(std::uint64_t value, const Unit (&units)[N]) {
 
 }  // namespace
 
+std::int64_t unix_milliseconds() {
+  return std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 std::optional<Duration> parse_duration(std::string_view text) {
   const auto milliseconds = parse_scaled(text, kDurationUnits);
   constexpr std::uint64_t kMost = 1000ull * 3'600'000 * 24;  // a thousand days: more is a slip of the pen

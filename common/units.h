@@ -12,6 +12,9 @@ namespace gatehouse {
 
 using Duration = std::chrono::milliseconds;
 
+// Of the calendar, since 1970: what is kept over restarts. The loop has a clock of its own.
+std::int64_t unix_milliseconds();
+
 struct ByteSize {
   std::uint64_t bytes = 0;
   auto operator<=>(const ByteSize&) const = default;

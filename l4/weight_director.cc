@@ -1,8 +1,9 @@
 #include "l4/weight_director.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
+
+#include "common/units.h"
 
 namespace gatehouse::l4 {
 
@@ -49,8 +50,7 @@ void WeightDirector::step() {
     if (sum != sums.end()) loads.push_back({id, sum->second.use / sum->second.reports});
   }
   set(feedback_.step(factors_, loads, owners.size(), settings_));
-  const auto now = std::chrono::system_clock::now().time_since_epoch() / std::chrono::milliseconds(1);
-  if (say_) say_({host_, static_cast<std::uint64_t>(now), factors_});
+  if (say_) say_({host_, static_cast<std::uint64_t>(unix_milliseconds()), factors_});
 }
 
 bool WeightDirector::hear(const control::Weights& weights) {

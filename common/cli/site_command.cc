@@ -10,6 +10,7 @@
 #include "common/cli/talk.h"
 #include "common/config/findings.h"
 #include "common/json_fields.h"
+#include "common/units.h"
 
 namespace gatehouse::cli {
 namespace {
@@ -107,8 +108,7 @@ Result<Json> events_request(const Invocation& invocation) {
   for (const std::string& text : invocation.values("--since")) {
     const auto duration = parse_duration(text);
     if (!duration) return Error{"--since: expected a duration such as 10m or 90s, found \"" + text + "\""};
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    request["since_ms"] = (std::chrono::duration_cast<std::chrono::milliseconds>(now) - *duration).count();
+    request["since_ms"] = unix_milliseconds() - duration->count();
   }
   return request;
 }

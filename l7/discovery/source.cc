@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/log.h"
+#include "common/units.h"
 #include "l7/discovery/backend_rows.h"
 
 namespace gatehouse::l7 {
@@ -13,10 +14,6 @@ using Json = nlohmann::json;
 
 constexpr std::int64_t kDay = 24 * 3'600'000;
 constexpr std::size_t kMostNamed = 8;  // in a line of the log
-
-std::int64_t calendar_ms() {
-  return std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::int64_t age_ms(EventLoop::Clock::time_point then) {
   return std::chrono::duration_cast<Duration>(EventLoop::Clock::now() - then).count();
@@ -100,7 +97,7 @@ Json BackendSource::report() const {
 
 Json BackendSource::memory() const {
   if (!has_said_) return nullptr;
-  const std::int64_t now = calendar_ms();
+  const std::int64_t now = unix_milliseconds();
   return {{"backends", backend_rows(backends_)},
           {"said_at", now - age_ms(said_)},
           {"ask_at", now - age_ms(next_)}};
@@ -116,7 +113,7 @@ void BackendSource::remember(const Json& memory) {
   if (!backends || has_spoken_) return;
   backends_ = std::move(*backends);
   has_spoken_ = has_said_ = true;
-  const std::int64_t now = calendar_ms();
+  const std::int64_t now = unix_milliseconds();
   said_ = EventLoop::Clock::now() - Duration(std::max<std::int64_t>(now - number("said_at"), 0));
   on_remembered(
       Duration(std::clamp<std::int64_t>(number("ask_at") - now, -kDay, options_.max_interval.count())));

@@ -1,4 +1,3 @@
-#include "common/json_fields.h"
 #include "tests/integration/load.h"
 
 #include <gtest/gtest.h>
@@ -8,13 +7,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/json_fields.h"
+#include "common/units.h"
 namespace gatehouse::test {
 namespace {
-
-std::uint64_t unix_milliseconds() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
 
 Json read_json(const std::string& file) {
   std::ifstream stream(file);
@@ -54,14 +50,14 @@ Load::Load(Site& site, const LoadShape& shape) : site_(site) {
       },
       std::chrono::seconds(20));
   EXPECT_TRUE(is_steady) << read_json(report_file_).dump() << site.log(name_);
-  started_unix_ms_ = read_json(report_file_).value("started_unix_ms", unix_milliseconds());
+  started_unix_ms_ = read_json(report_file_).value("started_unix_ms", static_cast<std::uint64_t>(unix_milliseconds()));
 }
 
 Load::~Load() {
   if (is_running()) stop();
 }
 
-std::uint64_t Load::now_ms() const { return unix_milliseconds() - started_unix_ms_; }
+std::uint64_t Load::now_ms() const { return static_cast<std::uint64_t>(unix_milliseconds()) - started_unix_ms_; }
 
 bool Load::is_running() const { return site_.lab().find(name_).has_value(); }
 

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "common/json_fields.h"
+#include "common/units.h"
 #include "tests/integration/moody_backend.h"
 #include "tests/integration/one_host.h"
 #include "tests/integration/site.h"
@@ -22,11 +23,6 @@ constexpr int kBackends = 4, kSlots = 4, kUsualMs = 10, kSlower = 20, kRate = 20
 constexpr double kSlowSeconds = 10,
                  kSlowCapacity = kBackends * kSlots * 1e3 / (kUsualMs * kSlower);  // per second
 
-std::int64_t unix_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 void let_pass(double seconds) {
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   lab::wait_until([end] { return Clock::now() >= end; }, std::chrono::seconds(60), kLook);
@@ -143,14 +139,14 @@ TEST_F(OverloadedHost, ServesWhatSlowBackendsCanDoAndRefusesTheRest) {
   services[1].name = "adaptive";  // behind one that is found out
   services[1].options = retry + "adaptive_limit = { enabled = true, initial_requests = 40 }\n";
   start();
-  const std::int64_t slow_begins = unix_ms();
+  const std::int64_t slow_begins = unix_milliseconds();
   std::vector<int> seen;
   for (Service& each : services) {
     seen.push_back(-each.requests());
     each.take(kUsualMs * kSlower);
   }
   let_pass(kSlowSeconds);
-  const std::int64_t slow_ends = unix_ms();
+  const std::int64_t slow_ends = unix_milliseconds();
   for (std::size_t i = 0; i < services.size(); ++i) {
     seen[i] += services[i].requests();
     services[i].take(kUsualMs);

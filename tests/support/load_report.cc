@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "common/units.h"
+
 namespace gatehouse::test {
 namespace {
 
@@ -43,11 +45,8 @@ nanoseconds Latencies::percentile(double percent) const {
   return max_;
 }
 
-LoadReport::LoadReport() : started(Clock::now()) {
-  const auto unix_time = std::chrono::system_clock::now().time_since_epoch();
-  started_unix_ms =
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(unix_time).count());
-}
+LoadReport::LoadReport()
+    : started(Clock::now()), started_unix_ms(static_cast<std::uint64_t>(unix_milliseconds())) {}
 
 LoadReport::Step& LoadReport::step() {
   const auto index = static_cast<std::size_t>((Clock::now() - started) / std::chrono::milliseconds(100));
