@@ -1,6 +1,4 @@
 // Rules about the health checks of pools: what is said of one has a meaning for its kind.
-#include <re2/re2.h>
-
 #include <tuple>
 #include <utility>
 
@@ -89,10 +87,7 @@ class HealthValidator : Validator {
     if (health.method == "HEAD" && wants_body)
       error(path, "[[pool]] health.method: an answer to HEAD has no body to look at");
     if (health.status.empty()) error(path, "[[pool]] health.status: expected at least one status code");
-    const re2::RE2 regex(health.body_matches, re2::RE2::Quiet);
-    if (!regex.ok())
-      error(path, "[[pool]] health.body_matches: expected an RE2 expression, found " +
-                      quoted(health.body_matches) + ": " + regex.error());
+    check_regex(path, "[[pool]] health.body_matches", health.body_matches);
     for (const std::uint16_t code : health.degraded_status) {
       const bool is_both = std::find(health.status.begin(), health.status.end(), code) != health.status.end();
       if (is_both)

@@ -33,54 +33,39 @@ std::unique_ptr<Stream> connect_to(const Endpoint& target, const TlsClientContex
 
 }  // namespace
 
-Result<TlsClientContext> make_check_tls(const config::Pool& pool, const TlsFiles& files,
-                                        PrivateKeyReader& keys) {
-  config::BackendTls tls = pool.tls;
-  const bool speaks_h2 = pool.health.kind == "grpc" || (pool.health.kind == "http" && pool.protocol == "h2");
-  if (speaks_h2) tls.alpn = {"h2"};
-  if (pool.health.kind == "tls" && !tls.enabled) {
-    tls.enabled = true;
-    tls.verify = false;  // the pool passes on what clients and backends agree upon
-    tls.server_name = pool.health.host;
-  }
-  return TlsClientContext::make(pool.name, tls, files, keys);
-}
-
-HealthCheck::HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Pool& pool,
-                         const Endpoint& backend, const TlsClientContext& tls, Duration offset, Told told)
+HealthCheck::HealthCheck(EventLoop& loop, BufferPool& buffers, SharedHealthPlan plan,
+                         const Endpoint& backend, Duration offset, Told told)
     : loop_(loop),
       buffers_(buffers),
-      pool_(pool),
-      target_(target_of(backend, pool.health)),
-      tls_(tls),
+      plan_(std::move(plan)),
+      target_(target_of(backend, plan_->health)),
       told_(std::move(told)),
-      verdict_(true, pool.health.rise, pool.health.fall),
-      random_(static_cast<std::uint32_t>(std::hash<std::string>()(pool.name + to_string(backend)))) {
+      verdict_(true, plan_->health.rise, plan_->health.fall),
+      random_(static_cast<std::uint32_t>(std::hash<std::string>()(plan_->pool + to_string(backend)))) {
   interval_.arm<&HealthCheck::start>(loop_, offset, this);
 }
 
-Duration HealthCheck::wait() {
-  const config::Health& health = pool_.health;
-  const std::int64_t whole =
-      (verdict_.is_unsure() && health.fast_interval.count() > 0 ? health.fast_interval : health.interval).count();
-  return Duration(whole -
-                  static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(whole / kJitter + 1)));
+void HealthCheck::start_after(Duration interval) {
+  const auto most = static_cast<std::uint64_t>(interval.count() / kJitter);
+  const Duration earlier(static_cast<std::int64_t>(random_() % (most + 1)));
+  interval_.arm<&HealthCheck::start>(loop_, interval - earlier, this);
 }
 
 void HealthCheck::start() {
-  interval_.arm<&HealthCheck::start>(loop_, wait(), this);
-  if (wire_) conclude(HealthVerdict::down("no answer within " + to_string(pool_.health.interval)));
-  timeout_.arm<&HealthCheck::on_timeout>(loop_, pool_.health.timeout, this);
-  auto stream = connect_to(target_, tls_);
+  const config::Health& health = plan_->health;
+  if (wire_) conclude(HealthVerdict::down("no answer within " + to_string(health.interval)));
+  start_after(health.interval);
+  timeout_.arm<&HealthCheck::on_timeout>(loop_, health.timeout, this);
+  auto stream = connect_to(target_, plan_->tls);
   if (!stream) return conclude(HealthVerdict::down(std::string("cannot connect: ") + std::strerror(errno)));
   wire_ = std::make_unique<Wire>(buffers_, std::move(stream));
-  talk_ = make_health_talk(pool_, target_);
+  talk_ = make_health_talk(plan_, target_);
   has_begun_ = false;
   watch_.start<&HealthCheck::on_event>(loop_, wire_->fd(), EventLoop::kEdge, this);
 }
 
 void HealthCheck::on_timeout() {
-  if (wire_) conclude(HealthVerdict::down("no answer within " + to_string(pool_.health.timeout)));
+  if (wire_) conclude(HealthVerdict::down("no answer within " + to_string(plan_->health.timeout)));
 }
 
 void HealthCheck::on_event(std::uint32_t events) {
@@ -105,7 +90,7 @@ void HealthCheck::advance() {
 // The check is nobody's connection: LOCAL in version 2; in version 1 our own address, because UNKNOWN is not
 // taken everywhere (proxy-protocol.txt §2.1).
 void HealthCheck::begin_with_header() {
-  const ProxyVersion version = parse_proxy_version(pool_.proxy_protocol);
+  const ProxyVersion version = plan_->proxy_version;
   ProxyHeader header;
   sockaddr_storage own{};
   socklen_t length = sizeof own;
@@ -126,8 +111,8 @@ void HealthCheck::conclude(const HealthVerdict& verdict) {
   wire_.reset();
   talk_.reset();
   verdict.state == HealthVerdict::State::kDown ? fail(verdict) : succeed(verdict);
-  const bool is_unsure = verdict_.is_unsure() && pool_.health.fast_interval.count() > 0;
-  if (is_unsure) interval_.arm<&HealthCheck::start>(loop_, wait(), this);
+  const Duration fast = plan_->health.fast_interval;
+  if (verdict_.is_unsure() && fast.count() > 0) start_after(fast);
 }
 
 void HealthCheck::succeed(const HealthVerdict& verdict) {

@@ -8,11 +8,10 @@
 #include <random>
 #include <string>
 
-#include "common/config/model.h"
 #include "common/event_loop.h"
 #include "common/rise_fall.h"
+#include "l7/health/health_plan.h"
 #include "l7/health/health_talk.h"
-#include "l7/tls/client_context.h"
 #include "l7/wire.h"
 
 namespace gatehouse::l7 {
@@ -23,17 +22,15 @@ class HealthCheck {
     std::function<void()> on_change;  // after every change of is_healthy() or is_degraded()
     std::function<void()> on_pass;    // after every check that succeeded
   };
-  // Of `pool` its health and how its connections begin. `tls`: what the check speaks. `offset`: how much
-  // later than now the first one starts, so that many do not start together.
-  HealthCheck(EventLoop& loop, BufferPool& buffers, const config::Pool& pool, const Endpoint& backend,
-              const TlsClientContext& tls, Duration offset, Told told);
+  // `offset`: how much later than now the first one starts, so that many do not start together.
+  HealthCheck(EventLoop& loop, BufferPool& buffers, SharedHealthPlan plan,
+              const Endpoint& backend, Duration offset, Told told);
 
   bool is_healthy() const { return verdict_.is_up(); }
   bool is_degraded() const { return is_healthy() && is_degraded_; }
   bool is_decided() const { return is_decided_; }  // a check has ended
-  const std::string& reason() const {
-    return reason_;
-  }  // of the last failure or degradation; empty while all is well
+  // Of the last failure or degradation; empty while all is well.
+  const std::string& reason() const { return reason_; }
 
  private:
   void start();
@@ -44,13 +41,12 @@ class HealthCheck {
   void conclude(const HealthVerdict& verdict);
   void succeed(const HealthVerdict& verdict);
   void fail(const HealthVerdict& verdict);
-  Duration wait();
+  void start_after(Duration interval);
 
   EventLoop& loop_;
   BufferPool& buffers_;
-  config::Pool pool_;
+  SharedHealthPlan plan_;
   Endpoint target_;
-  TlsClientContext tls_;
   Told told_;
   bool has_begun_ = false;
   std::unique_ptr<Wire> wire_;
@@ -64,9 +60,5 @@ class HealthCheck {
   bool is_decided_ = false;
   std::string reason_;
 };
-
-// What checks of `pool` speak: TLS where the pool does or its checks are of it, and then its protocol.
-Result<TlsClientContext> make_check_tls(const config::Pool& pool, const TlsFiles& files,
-                                        PrivateKeyReader& keys);
 
 }  // namespace gatehouse::l7

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "common/address.h"
-#include "common/config/model_http.h"
+#include "l7/health/health_plan.h"
 #include "l7/wire.h"
 
 namespace gatehouse::l7 {
@@ -38,18 +38,16 @@ class HealthTalk {
 };
 
 // By health.kind; HTTP as the pool speaks it.
-std::unique_ptr<HealthTalk> make_health_talk(const config::Pool& pool, const Endpoint& backend);
+std::unique_ptr<HealthTalk> make_health_talk(SharedHealthPlan plan, const Endpoint& backend);
 
 // One for each protocol.
-std::unique_ptr<HealthTalk> make_http1_talk(const config::Health& health, const std::string& authority);
-std::unique_ptr<HealthTalk> make_http2_talk(const config::Health& health, const std::string& authority,
-                                            bool is_tls);
-std::unique_ptr<HealthTalk> make_grpc_talk(const config::Health& health, const std::string& authority,
-                                           bool is_tls);
-std::unique_ptr<HealthTalk> make_tcp_talk(const config::Health& health);
+std::unique_ptr<HealthTalk> make_http1_talk(SharedHealthPlan plan, const std::string& authority);
+std::unique_ptr<HealthTalk> make_http2_talk(SharedHealthPlan plan, const std::string& authority);
+std::unique_ptr<HealthTalk> make_grpc_talk(SharedHealthPlan plan, const std::string& authority);
+std::unique_ptr<HealthTalk> make_tcp_talk(SharedHealthPlan plan);
 
 // What HTTP of either version answers. The body may still come while it is not `is_whole`: nullopt, then.
-std::optional<HealthVerdict> judge_http(const config::Health& health, unsigned status, std::string_view body,
+std::optional<HealthVerdict> judge_http(const HealthPlan& plan, unsigned status, std::string_view body,
                                         bool is_whole);
 inline constexpr std::size_t kMostCheckedBody = 64 * 1024;
 

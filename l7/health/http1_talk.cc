@@ -9,8 +9,8 @@ constexpr http::HeadLimits kLimits{BufferPool::kSmall, 0, http::kMaxFields};
 
 class Http1Talk final : public HealthTalk {
  public:
-  Http1Talk(const config::Health& health, const std::string& authority) : health_(health) {
-    request_ = health.method + " " + health.path + " HTTP/1.1\r\nHost: " + authority +
+  Http1Talk(SharedHealthPlan plan, const std::string& authority) : plan_(std::move(plan)) {
+    request_ = plan_->health.method + " " + plan_->health.path + " HTTP/1.1\r\nHost: " + authority +
                "\r\nUser-Agent: gatehouse-health\r\nConnection: close\r\n\r\n";
   }
 
@@ -28,7 +28,7 @@ class Http1Talk final : public HealthTalk {
   bool read_head(Wire& wire) {
     const bool has_bytes = wire.fill();
     const http::ParseResult result =
-        http::parse_response(wire.input().view(), kLimits, scanned_, health_.method, response_);
+        http::parse_response(wire.input().view(), kLimits, scanned_, plan_->health.method, response_);
     if (result.status == http::ParseStatus::kNeedMore) {
       const bool is_over = !has_bytes && (wire.is_at_end() || wire.has_failed());
       if (is_over) verdict_ = HealthVerdict::down("the connection was closed without an answer");
@@ -59,13 +59,13 @@ class Http1Talk final : public HealthTalk {
     return true;
   }
 
-  void judge(bool is_whole) { verdict_ = judge_http(health_, status_, body_, is_whole); }
+  void judge(bool is_whole) { verdict_ = judge_http(*plan_, status_, body_, is_whole); }
   bool end(HealthVerdict verdict) {
     verdict_ = std::move(verdict);
     return false;
   }
 
-  const config::Health health_;
+  const SharedHealthPlan plan_;
   std::string request_;
   http::Response response_;
   http::BodyReader reader_;
@@ -78,8 +78,8 @@ class Http1Talk final : public HealthTalk {
 
 }  // namespace
 
-std::unique_ptr<HealthTalk> make_http1_talk(const config::Health& health, const std::string& authority) {
-  return std::make_unique<Http1Talk>(health, authority);
+std::unique_ptr<HealthTalk> make_http1_talk(SharedHealthPlan plan, const std::string& authority) {
+  return std::make_unique<Http1Talk>(std::move(plan), authority);
 }
 
 }  // namespace gatehouse::l7

@@ -141,10 +141,10 @@ class Http2Talk : public HealthTalk {
   std::uint32_t error_ = NGHTTP2_NO_ERROR;
 };
 
-FieldList fields_of(const std::string& method, const std::string& authority, const std::string& path,
-                    bool is_tls) {
+FieldList fields_of(const HealthPlan& plan, const std::string& method, const std::string& authority,
+                    const std::string& path) {
   return {{":method", method},
-          {":scheme", is_tls ? "https" : "http"},
+          {":scheme", plan.tls.is_on() ? "https" : "http"},
           {":authority", authority},
           {":path", path},
           {"user-agent", "gatehouse-health"}};
@@ -152,14 +152,15 @@ FieldList fields_of(const std::string& method, const std::string& authority, con
 
 class PlainTalk final : public Http2Talk {
  public:
-  PlainTalk(const config::Health& health, const std::string& authority, bool is_tls)
-      : Http2Talk(fields_of(health.method, authority, health.path, is_tls), ""), health_(health) {}
+  PlainTalk(SharedHealthPlan plan, const std::string& authority)
+      : Http2Talk(fields_of(*plan, plan->health.method, authority, plan->health.path), ""),
+        plan_(std::move(plan)) {}
 
  private:
   std::optional<HealthVerdict> judge(bool is_whole) const override {
-    return judge_http(health_, status(), body(), is_whole);
+    return judge_http(*plan_, status(), body(), is_whole);
   }
-  const config::Health health_;
+  const SharedHealthPlan plan_;
 };
 
 // HealthCheckRequest {string service = 1}, as Protocol Buffers write it.
@@ -172,9 +173,9 @@ std::string health_request(const std::string& service) {
 
 class GrpcTalk final : public Http2Talk {
  public:
-  GrpcTalk(const config::Health& health, const std::string& authority, bool is_tls)
-      : Http2Talk(with_type(fields_of("POST", authority, "/grpc.health.v1.Health/Check", is_tls)),
-                  health_request(health.service)) {}
+  GrpcTalk(const HealthPlan& plan, const std::string& authority)
+      : Http2Talk(with_type(fields_of(plan, "POST", authority, "/grpc.health.v1.Health/Check")),
+                  health_request(plan.health.service)) {}
 
  private:
   static FieldList with_type(FieldList fields) {
@@ -207,14 +208,12 @@ class GrpcTalk final : public Http2Talk {
 
 }  // namespace
 
-std::unique_ptr<HealthTalk> make_http2_talk(const config::Health& health, const std::string& authority,
-                                            bool is_tls) {
-  return std::make_unique<PlainTalk>(health, authority, is_tls);
+std::unique_ptr<HealthTalk> make_http2_talk(SharedHealthPlan plan, const std::string& authority) {
+  return std::make_unique<PlainTalk>(std::move(plan), authority);
 }
 
-std::unique_ptr<HealthTalk> make_grpc_talk(const config::Health& health, const std::string& authority,
-                                           bool is_tls) {
-  return std::make_unique<GrpcTalk>(health, authority, is_tls);
+std::unique_ptr<HealthTalk> make_grpc_talk(SharedHealthPlan plan, const std::string& authority) {
+  return std::make_unique<GrpcTalk>(*plan, authority);
 }
 
 }  // namespace gatehouse::l7

@@ -8,21 +8,6 @@
 namespace gatehouse::l7 {
 namespace {
 
-std::string fingerprint_of(const config::Pool& pool) {
-  const config::Health& health = pool.health;
-  std::string text = pool.proxy_protocol + "\n" + pool.protocol;
-  for (const std::string* word : {&health.kind, &health.path, &health.method, &health.host, &health.body_contains, &health.body_matches,
-                                  &health.service, &health.request, &health.expect})
-    text += "\n" + *word;
-  for (const auto* codes : {&health.status, &health.degraded_status}) {
-    text += "\n";
-    for (const auto status : *codes) text += " " + std::to_string(status);
-  }
-  for (const Duration time : {health.interval, health.fast_interval, health.timeout}) text += "\n" + to_string(time);
-  for (const std::uint32_t number : {std::uint32_t{health.port}, health.rise, health.fall}) text += "\n" + std::to_string(number);
-  return text;
-}
-
 bool is_disabled(const BackendCell* cell) {
   return cell && cell->state.load(std::memory_order_relaxed) == BackendState::kDisabled;
 }
@@ -53,45 +38,45 @@ void Prober::set_config(const config::Config& config, const TlsFiles& files) {
 
 void Prober::set_backends(const config::Config& config, const config::Pool& pool, const TlsFiles& files) {
   make_room(config);
-  std::erase_if(order_, [&](std::uint64_t key) { return checked_.at(key).pool == pool.name; });
+  std::erase_if(order_, [&](std::uint64_t key) { return checked_.at(key).plan->pool == pool.name; });
   std::map<std::uint64_t, Checked> kept;
   check_pool(pool, files, kept);
-  std::erase_if(checked_, [&](const auto& entry) { return entry.second.pool == pool.name; });
+  std::erase_if(checked_, [&](const auto& entry) { return entry.second.plan->pool == pool.name; });
   checked_.merge(kept);
   board_.bump_version();
 }
 
 // Takes the checks of backends that stay over into `kept`.
 void Prober::check_pool(const config::Pool& pool, const TlsFiles& files, std::map<std::uint64_t, Checked>& kept) {
-  const auto tls = make_check_tls(pool, files, keys_);
-  GH_CHECK(tls.has_value());  // the files were checked before
+  const auto plan = HealthPlan::make(pool, files, keys_);
+  GH_CHECK(plan.has_value());  // the files were checked before
   for (const config::Backend& backend : pool.backends) {
     const std::uint64_t key = backend_key(pool.name, backend.address);
     BackendCell* cell = board_.backend(key);
-    const std::string of_state = is_disabled(cell) ? "\ndisabled" : "";
-    Checked checked{pool.name, backend.address, fingerprint_of(pool) + tls->identity() + of_state, backend.weight, backend.backup, backend.zone, cell, nullptr};
+    Checked checked{*plan, backend.address, is_disabled(cell), backend.weight, backend.backup, backend.zone, cell, nullptr};
     const auto known = checked_.find(key);
-    const bool goes_on = known != checked_.end() && known->second.fingerprint == checked.fingerprint;
+    const bool goes_on = known != checked_.end() && known->second.is_of_one_kind_with(checked);
     if (goes_on) checked.check = std::move(known->second.check);
     order_.push_back(key);
     Checked& place = kept[key] = std::move(checked);
-    if (!goes_on) start(place, pool, *tls, Duration(starts_++ % 16 * 7));
+    if (!goes_on) start(place, Duration(starts_++ % 16 * 7));
   }
 }
 
 // One that is disabled comes back when a check has succeeded.
-void Prober::start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset) {
-  if (is_disabled(checked.cell)) {
-    checked.cell->is_healthy.store(pool.health.is_on() ? 0 : 1, std::memory_order_relaxed);
+void Prober::start(Checked& checked, Duration offset) {
+  const bool is_on = checked.plan->health.is_on();
+  if (checked.is_disabled) {
+    checked.cell->is_healthy.store(is_on ? 0 : 1, std::memory_order_relaxed);
     return;
   }
   if (checked.cell) checked.cell->is_degraded.store(0, std::memory_order_relaxed);
-  if (!pool.health.is_on()) {
+  if (!is_on) {
     if (checked.cell) checked.cell->is_healthy.store(1, std::memory_order_relaxed);
     return;
   }
-  const std::uint64_t key = backend_key(checked.pool, checked.address);
-  checked.check = std::make_unique<HealthCheck>(loop_, buffers_, pool, checked.address, tls, offset,
+  const std::uint64_t key = backend_key(checked.plan->pool, checked.address);
+  checked.check = std::make_unique<HealthCheck>(loop_, buffers_, checked.plan, checked.address, offset,
                                                 HealthCheck::Told{[this, key] { publish(key); }, [this, key] { note_pass(key); }});
 }
 
@@ -100,7 +85,7 @@ void Prober::note_pass(std::uint64_t key) {
   const Checked& checked = checked_.at(key);
   if (!checked.cell || !readmit_by_check(*checked.cell, loop_.now())) return;
   board_.bump_version();
-  log_info("pool {}: backend {} is back: its check succeeded", checked.pool, to_string(checked.address));
+  log_info("pool {}: backend {} is back: its check succeeded", checked.plan->pool, to_string(checked.address));
   on_change_();
 }
 
@@ -114,8 +99,8 @@ void Prober::publish(std::uint64_t key) {
   if (is_healthy && is_turn) checked.cell->recovered_ms.store(board_time(loop_.now()), std::memory_order_relaxed);
   board_.bump_version();
   const std::string verdict = !is_healthy ? "unhealthy" : is_degraded ? "degraded" : "healthy", reason = checked.check->reason();
-  report_event("backend", to_string(checked.address) + " of pool " + checked.pool, "is " + verdict, reason);
-  log_info("pool {}: backend {} is {}{}", checked.pool, to_string(checked.address), verdict, reason.empty() ? "" : ": " + reason);
+  report_event("backend", to_string(checked.address) + " of pool " + checked.plan->pool, "is " + verdict, reason);
+  log_info("pool {}: backend {} is {}{}", checked.plan->pool, to_string(checked.address), verdict, reason.empty() ? "" : ": " + reason);
   on_change_();
 }
 
@@ -132,7 +117,7 @@ std::vector<control::BackendReport> Prober::report() const {
   for (const std::uint64_t key : order_) {
     const Checked& checked = checked_.at(key);
     control::BackendReport report;
-    report.pool = checked.pool;
+    report.pool = checked.plan->pool;
     report.address = checked.address;
     report.weight = checked.weight;
     report.is_backup = checked.is_backup;

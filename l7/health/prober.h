@@ -25,9 +25,14 @@ class Prober {
 
  private:
   struct Checked {
-    std::string pool;
+    // A check of one does for the other: nothing starts anew.
+    bool is_of_one_kind_with(const Checked& other) const {
+      return plan->fingerprint == other.plan->fingerprint && is_disabled == other.is_disabled;
+    }
+
+    SharedHealthPlan plan;  // of its pool
     Endpoint address;
-    std::string fingerprint;  // of the health options: another one starts anew
+    bool is_disabled = false;
     std::uint32_t weight = 1;
     bool is_backup = false;
     std::string zone;
@@ -36,7 +41,7 @@ class Prober {
   };
   void check_pool(const config::Pool& pool, const TlsFiles& files, std::map<std::uint64_t, Checked>& kept);
   void make_room(const config::Config& config);
-  void start(Checked& checked, const config::Pool& pool, const TlsClientContext& tls, Duration offset);
+  void start(Checked& checked, Duration offset);
   void publish(std::uint64_t key);
   void note_pass(std::uint64_t key);
   std::string reason_of_ejection(const BackendCell& cell, bool is_checked) const;

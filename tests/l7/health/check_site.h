@@ -24,9 +24,9 @@ class Check : public testing::Test {
     health.timeout = Duration(5'000);
   }
   void start(const Endpoint& backend, Duration offset = Duration(0)) {
-    const auto tls = make_check_tls(pool, {}, keys);
-    GH_CHECK(tls.has_value());
-    check = std::make_unique<HealthCheck>(loop, buffers, pool, backend, *tls, offset,
+    const auto plan = HealthPlan::make(pool, {}, keys);
+    GH_CHECK(plan.has_value());
+    check = std::make_unique<HealthCheck>(loop, buffers, *plan, backend, offset,
                                           HealthCheck::Told{[this] { ++changes; }, {}});
   }
   // A backend whose n-th answer is answers[n], the last one for ever.

@@ -180,6 +180,26 @@ TEST_F(Check, TheFirstComesAfterTheOffsetAndTheNextAfterTheInterval) {
   EXPECT_GE(EventLoop::Clock::now() - begin, Duration(130)) << "each interval is up to a tenth shorter";
 }
 
+// The fast interval is the pause after a check, not the time that one has.
+TEST_F(Check, AnAnswerMayTakeLongerThanTheFastInterval) {
+  health.interval = Duration(10'000);
+  health.fast_interval = Duration(10);
+  health.rise = 2;
+  server = std::make_unique<RawServer>(loop, [this](RawSocket& connection) {
+    if (++asked == 3) return;
+    connection.send(asked == 1 ? kBad : kGood);
+    connection.end_output();
+  });
+  start(server->address());
+  ASSERT_TRUE(until_asked(3));
+  EXPECT_FALSE(check->is_healthy());
+  const auto asked_at = EventLoop::Clock::now();
+  ASSERT_TRUE(until([&] { return EventLoop::Clock::now() - asked_at > 5 * health.fast_interval; }));
+  EXPECT_EQ(asked, 3u);
+  server->connections.back()->send(kGood);
+  EXPECT_TRUE(until([&] { return check->is_healthy(); })) << check->reason();
+}
+
 TEST_F(Check, MayEndAtAnyMoment) {
   server = std::make_unique<RawServer>(loop, [this](RawSocket&) { ++asked; });
   start(server->address());

@@ -222,9 +222,9 @@ TEST_F(BackendTls, HealthChecksSpeakItToo) {
   pool().health.path = "/healthz";
   for (const bool is_good : {true, false}) {
     if (!is_good) pool().tls.server_name = "else.internal";
-    const auto tls = l7::make_check_tls(pool(), site.files, keys);
-    ASSERT_TRUE(tls.has_value());
-    l7::HealthCheck check(site.loop, buffers, pool(), backend.address(), *tls, Duration(0), {[] {}, {}});
+    const auto plan = l7::HealthPlan::make(pool(), site.files, keys);
+    ASSERT_TRUE(plan.has_value());
+    l7::HealthCheck check(site.loop, buffers, *plan, backend.address(), Duration(0), {[] {}, {}});
     ASSERT_TRUE(site.until([&] { return check.is_decided(); }));
     EXPECT_EQ(check.is_healthy(), is_good) << check.reason();
     EXPECT_EQ(
