@@ -1,7 +1,6 @@
 #include "l4/director.h"
 
 #include <netinet/in.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "common/digest.h"
 #include "common/events.h"
 #include "common/log.h"
 #include "l4/rosters.h"
@@ -49,10 +49,8 @@ Status read_flow_key(const std::string& secret_file, std::uint64_t (&key)[4]) {
     if (secret.size() < 16) return Error{"site.secret_file: " + secret_file + " has " + std::to_string(secret.size()) +
                                          " bytes; expected 16 or more"};
   }
-  unsigned char hash[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(secret.data()), secret.size(), hash);
-  static_assert(sizeof key == sizeof hash);
-  std::memcpy(key, hash, sizeof hash);
+  static_assert(sizeof key == kDigestBytes);
+  std::memcpy(key, sha256(secret).data(), sizeof key);
   return {};
 }
 

@@ -1,14 +1,12 @@
 // JSON of versions, there and back.
 #include "common/versions/version.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <chrono>
 
-#include "common/check.h"
 #include "common/control/field_reader.h"
+#include "common/digest.h"
 #include "common/hex.h"
+#include "common/units.h"
 
 namespace gatehouse::versions {
 namespace {
@@ -16,14 +14,12 @@ namespace {
 using control::FieldReader;
 using Json = nlohmann::json;
 
-constexpr std::size_t kDigestDigits = 64;
+constexpr std::size_t kDigestDigits = 2 * kDigestBytes;
 constexpr std::size_t kLongestWord = 1024;  // of who, coordinator, comment
 
 std::string digest_of(std::string_view text) {
-  unsigned char bytes[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  GH_CHECK(EVP_Digest(text.data(), text.size(), bytes, &length, EVP_sha256(), nullptr) == 1);
-  return to_hex({bytes, length});
+  const std::string digest = sha256(text);
+  return to_hex({reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()});
 }
 
 bool is_digest(const std::string& text) {
@@ -44,10 +40,7 @@ Result<VersionId> checked(const VersionId& id) {
 
 }  // namespace
 
-std::int64_t now_in_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
+std::int64_t now_in_seconds() { return unix_milliseconds() / 1'000; }
 
 Version make_version(std::uint64_t number, std::string text) {
   Version version;

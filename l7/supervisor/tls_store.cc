@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <set>
 
+#include "common/digest.h"
 #include "common/files.h"
 #include "common/log.h"
 #include "common/ocsp.h"
@@ -86,17 +87,21 @@ Status TlsStore::read_unit(const Unit& unit, TlsFiles& files) const {
 
 // As workers want it.
 Result<TlsFile> TlsStore::content_of(const Unit& unit, const std::string& file, std::string text) const {
+  const TlsFile* known = files_.find(file);
   if (unit.is_countries) {
+    std::string digest = sha256(text);
+    if (known && known->source_digest == digest) return *known;
     const auto countries = read_countries(text);
     if (!countries) return countries.error();
-    return TlsFile{countries->to_bytes()};
+    TlsFile table{countries->to_bytes()};
+    table.source_digest = std::move(digest);
+    return table;
   }
   constexpr std::size_t kMostBytes = config::DirectResponse::kMostBytes;
   if (unit.route && text.size() > kMostBytes) {
     return Error{"expected at most " + to_string(ByteSize{kMostBytes}) + ", found " + std::to_string(text.size()) + " bytes"};
   }
   const bool is_chain = unit.pair && file == unit.pair->chain;
-  const TlsFile* known = files_.find(file);
   const bool is_known = known && known->text == text && (!is_chain || !known->key_type.empty());
   if (is_known) return *known;
   return is_chain ? describe_chain(std::move(text)) : TlsFile{std::move(text)};

@@ -36,7 +36,7 @@ class TlsStore {
   struct Unit {
     std::string label;                          // "[[listener]] \"web\""
     std::vector<std::string> files;             // without empty names
-    const config::Certificate* pair = nullptr;  // one of these three
+    const config::Certificate* pair = nullptr;  // one of these
     const config::Listener* clients = nullptr;
     const config::Pool* pool = nullptr;
     const config::Route* route = nullptr;

@@ -3,6 +3,7 @@
 #include <openssl/x509v3.h>
 
 #include "common/check.h"
+#include "common/digest.h"
 #include "common/tls_policy.h"
 #include "l7/tls/key_schedule.h"
 #include "l7/tls/session_slot.h"
@@ -66,12 +67,7 @@ std::string identity_of(const config::BackendTls& tls, const TlsFiles& files, co
                                     files.text_of(tls.key)};
   for (const std::string_view part : parts)
     identity.append(std::to_string(part.size())).append(1, ':').append(part);
-  std::string digest(EVP_MAX_MD_SIZE, '\0');
-  unsigned size = 0;
-  GH_CHECK(EVP_Digest(identity.data(), identity.size(), reinterpret_cast<unsigned char*>(digest.data()),
-                      &size, EVP_sha256(), nullptr) == 1);
-  digest.resize(size);
-  return digest;
+  return sha256(identity);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/check.h"
+#include "common/digest.h"
 #include "common/log.h"
 #include "common/ocsp.h"
 #include "common/tls_policy.h"
@@ -136,12 +137,8 @@ std::string TlsContext::session_context(const TlsFiles& files) const {
     text.append(files.text_of(listener_.client_ca))
         .append(1, '\0')
         .append(files.text_of(listener_.client_crl));
-  std::string digest(EVP_MAX_MD_SIZE, '\0');
-  unsigned size = 0;
-  GH_CHECK(EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
-                      EVP_sha256(), nullptr) == 1);
-  digest.resize(SSL_MAX_SID_CTX_LENGTH);
-  return digest;
+  static_assert(kDigestBytes == SSL_MAX_SID_CTX_LENGTH);
+  return sha256(text);
 }
 
 Result<SSL_CTX*> TlsContext::make_context(const Choice& choice) {

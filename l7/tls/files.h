@@ -21,6 +21,8 @@ struct TlsFile {
   std::vector<std::string> names;                  // of a certificate chain: lower case, "*.example" as it is
   std::string key_type;                            // of a certificate chain
   std::chrono::system_clock::time_point expiry{};  // of a certificate chain
+  // Of the bytes on disk that `text` was made of, where it is not them; for who reads them, not for workers.
+  std::string source_digest;
   bool operator==(const TlsFile&) const = default;
 };
 

@@ -1,0 +1,16 @@
+#include "common/digest.h"
+
+#include <openssl/evp.h>
+
+#include "common/check.h"
+
+namespace gatehouse {
+
+std::string sha256(std::string_view bytes) {
+  std::string digest(kDigestBytes, '\0');
+  GH_CHECK(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
+                      EVP_sha256(), nullptr) == 1);
+  return digest;
+}
+
+}  // namespace gatehouse
