@@ -9,13 +9,8 @@
 namespace gatehouse::config {
 namespace {
 
-std::string pool(const std::string& more) {  // which begins at line 8
-  return "[[listener]]\nname = \"web\"\naddresses = [\"127.0.0.1:80\"]\n[[route]]\npool = \"p\"\n[[pool]]\n"
-         "name = \"p\"\n" +
-         more;
-}
 std::string discovery(const std::string& options) {  // which begin at line 10
-  return pool("health = { path = \"/\" }\n[pool.discovery]\n" + options);
+  return of_a_pool("health = { path = \"/\" }\n[pool.discovery]\n" + options);
 }
 
 TEST(ConfigDiscovery, IsReadFromAPool) {
@@ -69,23 +64,23 @@ const Row kRows[] = {
      "f:11: " + kOf + "resolvers: \"192.0.2.53:0\": expected a port from 1 to 65535"},
     {"FileAsked", discovery("file = \"x\"\nfamily = \"ipv4\"\n"),
      "f:9: warning: [[pool]].discovery: resolvers and family are for dns and srv; a file needs neither"},
-    {"NoHealth", pool("discovery = { dns = \"a:80\" }\n"),
+    {"NoHealth", of_a_pool("discovery = { dns = \"a:80\" }\n"),
      "f:6: warning: [[pool]] \"p\" has no health check: a dead backend stays in rotation"},
     {"NoTlsName",
-     pool("health = { path = \"/\" }\ntls = { enabled = true }\ndiscovery = { dns = \"a:80\" }\n"),
+     of_a_pool("health = { path = \"/\" }\ntls = { enabled = true }\ndiscovery = { dns = \"a:80\" }\n"),
      "f:10: warning: [[pool]] \"p\" has no tls.server_name: certificates of backends must be for the "
      "addresses that are "
      "found"},
     {"OnlyBackupsListed",
-     pool("health = { path = \"/\" }\nbackends = [{ address = \"192.0.2.7:80\", backup = true }]\n"
+     of_a_pool("health = { path = \"/\" }\nbackends = [{ address = \"192.0.2.7:80\", backup = true }]\n"
           "discovery = { dns = \"a:80\" }\n"),
      ""},
-    {"Neither", pool("health = { path = \"/\" }\n"),
+    {"Neither", of_a_pool("health = { path = \"/\" }\n"),
      "f:6: [[pool]] \"p\" needs a backend: expected backends or discovery"},
-    {"NameListed", pool("backends = [\"192.0.2.7:80\", \"api.internal:8080\"]\n"),
+    {"NameListed", of_a_pool("backends = [\"192.0.2.7:80\", \"api.internal:8080\"]\n"),
      "f:8: [[pool]] backends: \"api.internal:8080\" is a name: expected an address, or discovery = { dns = "
      "\"api.internal:8080\" } in place of it"},
-    {"NameInTable", pool("backends = [{ address = \"api:8080\" }]\n"),
+    {"NameInTable", of_a_pool("backends = [{ address = \"api:8080\" }]\n"),
      "f:8: [[pool]].backends address: \"api:8080\" is a name: expected an address, or discovery = { dns = "
      "\"api:8080\" } in "
      "place of it"},

@@ -24,6 +24,13 @@ inline std::string findings_of(const std::string& toml, const std::string& but) 
   return text_of(findings);
 }
 
+// A config of one pool, of which `more` begins at line 8.
+inline std::string of_a_pool(const std::string& more) {
+  return "[[listener]]\nname = \"web\"\naddresses = [\"127.0.0.1:80\"]\n[[route]]\npool = \"p\"\n[[pool]]\n"
+         "name = \"p\"\n" +
+         more;
+}
+
 struct Row {
   const char* name;
   std::string toml;

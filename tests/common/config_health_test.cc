@@ -5,9 +5,7 @@ namespace gatehouse::config {
 namespace {
 
 std::string health(const std::string& options) {  // which stand in line 9
-  return "[[listener]]\nname = \"web\"\naddresses = [\"127.0.0.1:80\"]\n[[route]]\npool = \"p\"\n[[pool]]\n"
-         "name = \"p\"\nbackends = [\"192.0.2.7:80\", \"192.0.2.8:80\"]\nhealth = { " +
-         options + " }\n";
+  return of_a_pool("backends = [\"192.0.2.7:80\", \"192.0.2.8:80\"]\nhealth = { " + options + " }\n");
 }
 
 TEST(ConfigHealth, IsReadFromAPool) {

@@ -1,15 +1,11 @@
 // Options of retries, ejection, limits and panic: read, and refused when they contradict each other.
-#include <gtest/gtest.h>
-
-#include "common/config/load.h"
+#include "tests/common/config_findings.h"
 
 namespace gatehouse::config {
 namespace {
 
-std::string pool(const std::string& more) {  // which begins at line 8
-  return "[[listener]]\nname = \"web\"\naddresses = [\"127.0.0.1:80\"]\n[[route]]\npool = \"p\"\n[[pool]]\n"
-         "name = \"p\"\nbackends = [\"192.0.2.7:80\"]\n" +
-         more;
+std::string pool(const std::string& more) {  // which begins at line 9
+  return of_a_pool("backends = [\"192.0.2.7:80\"]\n" + more);
 }
 
 TEST(ConfigResilience, IsReadFromAPool) {
@@ -37,13 +33,13 @@ TEST(ConfigResilience, IsReadFromAPool) {
   EXPECT_EQ(pool.adaptive_limit.initial_requests, 50u);
 }
 
-struct Row {
+struct Contradiction {
   std::string toml;
   std::string finding;
 };
 
 TEST(ConfigResilience, ContradictionsAreSaid) {
-  const Row rows[] = {
+  const Contradiction rows[] = {
       {"panic = \"maybe\"\n", "f:9: [[pool]] panic: expected \"refuse\", \"use-all\" or \"answer\", found \"maybe\""},
       {"panic = \"answer\"\n",
        "f:9: [[pool]] panic \"answer\": expected panic_answer with it, such as { body = \"back at ten\" }"},
@@ -76,7 +72,7 @@ TEST(ConfigResilience, ContradictionsAreSaid) {
        "f:9: warning: [[pool]].ejection latency_factor: \"p\" has fewer backends than min_backends (20): they are "
        "never compared"},
   };
-  for (const Row& row : rows) {
+  for (const Contradiction& row : rows) {
     const Loaded loaded = load_text(pool(row.toml), "f");
     ASSERT_EQ(loaded.findings.size(), 1u) << row.toml;
     EXPECT_EQ(loaded.findings[0].text, row.finding);
