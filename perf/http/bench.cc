@@ -17,6 +17,7 @@ namespace {
 constexpr double kQuietShare = 0.06;
 constexpr Duration kLookForQuiet{500};
 constexpr const char* kName = "bench.example";
+constexpr std::size_t kBackends = 8;  // addresses of the one that there is
 constexpr std::size_t kOpensAtOnce =
     16;  // buffers of a crowd of handshakes are no memory of idle connections
 constexpr Duration kLongestOpening{60'000};
@@ -65,7 +66,7 @@ void stop_on_signals() {
 
 HttpBench::HttpBench(Options options)
     : options_(std::move(options)),
-      backend_(loop_, {.addresses = {*Endpoint::parse("127.0.0.1:0")}}),
+      backend_(loop_, {.addresses = std::vector(kBackends, *Endpoint::parse("127.0.0.1:0"))}),
       chain_(options_.folder + "/chain.pem"),
       key_(options_.folder + "/key.pem"),
       ca_(options_.folder + "/ca.pem") {}
@@ -82,6 +83,7 @@ Status HttpBench::start() {
 Result<Window> HttpBench::launch(Proxy proxy, const Load& load, Task task) {
   if (proxy == Proxy::kDirect) return drive(backend_.addresses()[0].port, load, task, {});
   Setup setup{options_.folder + "/launch", free_port(), backend_.addresses()[0].port};
+  for (std::size_t i = 1; i < kBackends; ++i) setup.backends.push_back(to_string(backend_.addresses()[i]));
   setup.uses_tls = load.uses_tls;
   setup.is_h2 = load.is_h2;
   setup.is_tcp = load.is_tcp;

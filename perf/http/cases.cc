@@ -150,6 +150,17 @@ void add_growth(std::vector<Case>& cases) {
                   {"gatehouse-l7, off", Role::kPeer, Proxy::kGatehouse, Load()},
                   {"off again", Role::kControl, Proxy::kGatehouse, Load()}};
   cases.push_back(full);
+  Case decisions{"decisions",
+                 "HTTP/1.1, 128 B, 1,000 routes, eight backends by least-request, limits, retries and "
+                 "ejection, or one of all",
+                 Task::kTime,
+                 {cpu(1.05, 1.02)},
+                 {}};
+  decisions.entries = full.entries;
+  decisions.entries[0] = {"gatehouse-l7, decides", Role::kOurs, Proxy::kGatehouseDeciding, Load()};
+  decisions.entries[1].name = "gatehouse-l7, one way";
+  decisions.entries[2].name = "one way again";
+  cases.push_back(decisions);
 }
 
 }  // namespace

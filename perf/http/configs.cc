@@ -26,7 +26,8 @@ void write_stream(std::ostream& text, const Setup& setup) {
 
 }  // namespace
 
-std::string gatehouse_config(const Setup& setup, bool is_full) {
+std::string gatehouse_config(const Setup& setup, Proxy proxy) {
+  const bool is_full = proxy == Proxy::kGatehouseFull, decides = proxy == Proxy::kGatehouseDeciding;
   std::ostringstream text;
   text << "[workers]\ncount = " << setup.workers
        << "\n\n[[listener]]\nname = \"bench\"\naddresses = [\"127.0.0.1:" << setup.port << "\"]\n";
@@ -35,9 +36,18 @@ std::string gatehouse_config(const Setup& setup, bool is_full) {
     text << "certificates = [{ chain = \"" << setup.chain << "\", key = \"" << setup.key << "\" }]\n";
   }
   if (!setup.is_tcp) text << "\n[[route]]\npool = \"bench\"\n";
-  if (is_full) write_routes(text);
-  text << "\n[[pool]]\nname = \"bench\"\nbackends = [\"127.0.0.1:" << setup.backend_port << "\"]\n"
-       << "max_idle = " << setup.in_flight << "\n";
+  if (is_full || decides) write_routes(text);
+  text << "\n[[pool]]\nname = \"bench\"\nmax_idle = " << setup.in_flight
+       << "\nbackends = [\"127.0.0.1:" << setup.backend_port << "\"";
+  if (decides) {
+    for (const std::string& backend : setup.backends) text << ", \"" << backend << "\"";
+  }
+  text << "]\n";
+  if (decides) {
+    text << "policy = \"least-request\"\nretry = { attempts = 3 }\nejection = { failures = 5, deviations = 3 "
+            "}\n"
+         << "limits = { max_requests = 10000, max_backend_requests = 5000 }\n";
+  }
   if (is_full)
     text << "health = { path = \"/healthz\" }\n\n[access_log]\nfile = \"" << setup.folder
          << "/access.log\"\n";

@@ -25,7 +25,8 @@ Status write_files(Proxy proxy, const Setup& setup, const std::string& config) {
   switch (proxy) {
     case Proxy::kGatehouse:
     case Proxy::kGatehouseFull:
-      return write(config, gatehouse_config(setup, proxy == Proxy::kGatehouseFull));
+    case Proxy::kGatehouseDeciding:
+      return write(config, gatehouse_config(setup, proxy));
     case Proxy::kNginx:
       return write(config, nginx_config(setup));
     case Proxy::kHaproxy:

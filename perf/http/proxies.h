@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "tests/lab/process.h"
@@ -15,7 +16,8 @@ namespace gatehouse::perf {
 enum class Proxy {
   kDirect,  // none: the client talks to the backend
   kGatehouse,
-  kGatehouseFull,  // access log, health checks, a thousand routes
+  kGatehouseFull,       // access log, health checks, a thousand routes
+  kGatehouseDeciding,   // a thousand routes; eight backends, least-request, limits, retries, ejection
   kHaproxy,
   kNginx,
   kFloor,
@@ -25,6 +27,7 @@ struct Setup {
   std::string folder;  // of this launch; configs and state go there
   std::uint16_t port = 0;
   std::uint16_t backend_port = 0;
+  std::vector<std::string> backends = {};  // addresses of it, more than one
   bool uses_tls = false;
   bool is_h2 = false;         // on the client side; HTTP/1.1 to the backend always
   bool is_tcp = false;        // a relay of bytes instead of a proxy of HTTP
@@ -35,7 +38,7 @@ struct Setup {
 };
 
 // What each program is told (configs.cc).
-std::string gatehouse_config(const Setup& setup, bool is_full);
+std::string gatehouse_config(const Setup& setup, Proxy proxy);
 std::string haproxy_config(const Setup& setup);
 std::string nginx_config(const Setup& setup);
 
