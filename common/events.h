@@ -30,6 +30,7 @@ inline constexpr std::string_view kEventKinds[] = {
     "scale",         // the number of workers
     "backend",       // its health, and what an operator set
     "ejection",      // of a backend, by its failures
+    "weight",        // of a route's pool
 };
 
 // One of kEventKinds: another word does not compile.

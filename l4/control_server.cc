@@ -93,9 +93,10 @@ void ControlServer::on_operator_request(std::string_view method, const Json& par
   if (method == "events") return reply(answer_events(params));
   if (method == "upgrade") return upgrade(std::move(reply));
   if (method == "drain") return relay_drain(params, std::move(reply));
-  if (method == "scale") return relay_scale(params, std::move(reply));
+  if (method == "scale") return relay_.ask_one(method, params, std::move(reply));
+  if (method == "weight" || method == "backend") return relay_.ask_all(method, params, std::move(reply));
   if (method == "reload") return reload(std::move(reply));
-  if (method == "explain") return relay_explain(params, std::move(reply));
+  if (method == "explain") return relay_.ask_any(method, params, std::move(reply));  // routes are the nodes' business
   if (method == "prefix") return reply(director_.guard().request(params));
   if (method == "capture") return capture(params, std::move(reply));
   if (method == "explain_packet") return reply(explain_flow(director_, params));
@@ -156,14 +157,6 @@ void ControlServer::on_node_notify(control::Channel& channel, std::string_view m
   if (report->versions) versions_.coordinator().hear(channel.peer_name(), *report->versions);
 }
 
-control::Channel* ControlServer::channel_of(const std::string& name) {
-  for (const auto& [id, channel] : connected_) {
-    const Director::Node* node = director_.find_node(id);
-    if (node && node->config.name == name) return channel;
-  }
-  return nullptr;
-}
-
 void ControlServer::relay_drain(const Json& params, control::Reply reply) {
   const auto name = params.find("node");
   if (name == params.end() || !name->is_string()) return reply(Error{"drain: expected node and on"});
@@ -178,22 +171,7 @@ void ControlServer::relay_drain(const Json& params, control::Reply reply) {
   if (director_.config().bgp) names.push_back(options_.host);
   const bool is_known = std::find(names.begin(), names.end(), node) != names.end();
   if (!is_known) return reply(Error{"there is no node \"" + node + "\"" + config::suggest(node, names)});
-  control::Channel* channel = channel_of(node);
-  if (!channel) return reply(Error{"node \"" + node + "\" has no link to this host: ask it by its own socket, or another L4 host"});
-  channel->request("drain", params, std::move(reply));
-}
-
-void ControlServer::relay_scale(const Json& params, control::Reply reply) {
-  const auto name = params.find("node");
-  if (name == params.end() || !name->is_string()) return reply(Error{"scale: expected node and count"});
-  const std::string node = name->get<std::string>();
-  std::vector<std::string> names;
-  for (const auto& [id, each] : director_.nodes()) names.push_back(each.config.name);
-  const bool is_known = std::find(names.begin(), names.end(), node) != names.end();
-  if (!is_known) return reply(Error{"there is no node \"" + node + "\"" + config::suggest(node, names)});
-  control::Channel* channel = channel_of(node);
-  if (!channel) return reply(Error{"node \"" + node + "\" has no link to this host: ask it by its own socket, or another L4 host"});
-  channel->request("scale", params, std::move(reply));
+  relay_.ask_one("drain", params, std::move(reply));
 }
 
 // A server has no agent that could remember: this host does, and every L4 host must be told.
@@ -213,12 +191,6 @@ void ControlServer::drain_host(const Json& params, control::Reply reply) {
   if (const Status drained = announcer_->drain(is_on->get<bool>()); !drained) return reply(drained.error());
   report_event("drain", options_.host, is_on->get<bool>() ? "begins" : "ends", "an operator said so");
   reply(Json::object());
-}
-
-// Routes are the nodes' business: any of them knows.
-void ControlServer::relay_explain(const Json& params, control::Reply reply) {
-  if (connected_.empty()) return reply(Error{"no node has a link to this host: ask one by its own socket"});
-  connected_.begin()->second->request("explain", params, std::move(reply));
 }
 
 void ControlServer::capture(const Json& params, control::Reply reply) {

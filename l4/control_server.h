@@ -18,6 +18,7 @@
 #include "l4/announcer.h"
 #include "l4/capture.h"
 #include "l4/director.h"
+#include "l4/node_relay.h"
 
 namespace gatehouse::l4 {
 
@@ -47,8 +48,6 @@ class ControlServer {
   void drain_host(const control::Json& params, control::Reply reply);
   void drain_server(const std::string& server, const control::Json& params, control::Reply reply);
   void relay_drain(const control::Json& params, control::Reply reply);
-  void relay_scale(const control::Json& params, control::Reply reply);
-  void relay_explain(const control::Json& params, control::Reply reply);
   void capture(const control::Json& params, control::Reply reply);
   void take_file(control::Reply reply);
   Status check_room(const config::Config& config) const;
@@ -62,7 +61,6 @@ class ControlServer {
   void upgrade(control::Reply reply);
   void send_config(control::Reply reply);
   void say_weights(const control::Weights& weights);
-  control::Channel* channel_of(const std::string& node);
 
   control::Json status();
   void on_second();
@@ -76,7 +74,8 @@ class ControlServer {
   Announcer* announcer_ = nullptr;
   std::unique_ptr<control::Server> operators_;
   std::unique_ptr<control::Server> nodes_;
-  std::map<std::uint16_t, control::Channel*> connected_;
+  NodeRelay::Links connected_;
+  NodeRelay relay_{loop_, director_, connected_};
   std::map<std::string, control::Channel*> hosts_;  // the other L4 hosts
   std::shared_ptr<control::TlsIdentity> identity_;
   std::optional<config::Store> store_config_;

@@ -6,8 +6,10 @@
 #include <cstdint>
 
 #include "common/address.h"
-#include "common/json_fields.h"
+#include "common/cli/report.h"
+#include "common/cli/talk.h"
 #include "common/config/findings.h"
+#include "common/json_fields.h"
 
 namespace gatehouse::cli {
 namespace {
@@ -55,6 +57,54 @@ Result<Json> backend_request(const std::vector<std::string>& words) {
 std::string backend_report(const Json& answer) {
   return "backend " + text_of(member(answer, "address")) + " of pool " + text_of(member(answer, "pool")) +
          " is " + text_of(member(answer, "state")) + ", weight " + text_of(member(answer, "weight")) + "\n";
+}
+
+AdjustReport adjust_report(const Json& answer, std::string (*report)(const Json&)) {
+  if (!answer.contains("nodes")) return {report(answer), ""};
+  std::vector<std::pair<std::string, std::string>> said;  // by whom, what
+  AdjustReport all;
+  for (const Json& row : member(answer, "nodes")) {
+    const std::string node = text_of(member(row, "node"));
+    if (row.contains("error")) {
+      all.missed += node + ": " + text_of(member(row, "error")) + "\n";
+      continue;
+    }
+    const std::string text = report(member(row, "answer"));
+    const auto same =
+        std::find_if(said.begin(), said.end(), [&](const auto& each) { return each.second == text; });
+    if (same != said.end()) {
+      same->first += ", " + node;
+    } else {
+      said.emplace_back(node, text);
+    }
+  }
+  for (const auto& [nodes, text] : said) {
+    const bool is_line = text.find('\n') + 1 >= text.size();
+    all.text += nodes + (is_line ? ": " : ":\n") + text;
+  }
+  return all;
+}
+
+namespace {
+
+int adjust(const Invocation& invocation, const char* method, Result<Json> request,
+           std::string (*report)(const Json&)) {
+  if (!request) return complain(request.error().message, 2);
+  const Result<Json> answer = ask(invocation, method, std::move(*request));
+  if (!answer) return complain(answer.error().message);
+  const AdjustReport done = adjust_report(*answer, report);
+  print(done.text);
+  return done.missed.empty() ? 0 : complain(done.missed.substr(0, done.missed.size() - 1));
+}
+
+}  // namespace
+
+int weight(const Invocation& invocation) {
+  return adjust(invocation, "weight", weight_request(invocation.arguments), arms_report);
+}
+
+int backend(const Invocation& invocation) {
+  return adjust(invocation, "backend", backend_request(invocation.arguments), backend_report);
 }
 
 }  // namespace gatehouse::cli

@@ -274,24 +274,6 @@ int bgp(const Invocation& invocation) {
   return 0;
 }
 
-int weight(const Invocation& invocation) {
-  Result<Json> request = weight_request(invocation.arguments);
-  if (!request) return complain(request.error().message, 2);
-  const Result<Json> answer = ask(invocation, "weight", std::move(*request));
-  if (!answer) return complain(answer.error().message);
-  print(arms_report(*answer));
-  return 0;
-}
-
-int backend(const Invocation& invocation) {
-  Result<Json> request = backend_request(invocation.arguments);
-  if (!request) return complain(request.error().message, 2);
-  const Result<Json> answer = ask(invocation, "backend", std::move(*request));
-  if (!answer) return complain(answer.error().message);
-  print(backend_report(*answer));
-  return 0;
-}
-
 int reference(const Invocation&) {
   print(config::reference_page());
   return 0;
@@ -395,12 +377,12 @@ const Command kCommands[] = {
      prefix},
     {"weight",
      "ROUTE POOL WEIGHT",
-     "Sets the weight of a route's pool on this node, at once; 0: none, \"config\": what the config says.",
+     "Sets the weight of a route's pool at once, on this node, or by an L4 host on all; 0: none, \"config\": what the config says.",
      {},
      weight},
     {"backend",
      "POOL ADDRESS ACTION [WEIGHT]",
-     "A backend on this node, at once: drain (no new requests), disable (nor checks), undrain, enable, weight WEIGHT.",
+     "A backend, at once, on this node, or by an L4 host on all: drain (no new requests), disable (nor checks), undrain, enable, weight WEIGHT.",
      {},
      backend},
     {"capture",

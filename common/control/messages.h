@@ -13,8 +13,8 @@
 // config      L4 host → node         request   {text} → {digest}     refused with all findings: nothing changes
 // reload      CLI → either           request   {} → {digest, nodes}  re-reads the file; an L4 host passes it on to its nodes
 // status      CLI → either           request   {} → SiteStatus       (as `gatehouse status --json` prints it)
-// weight      CLI → node             request   {route, pool, weight} → {name, pools: [{name, weight, weight_now, share, requests}]}
-// backend     CLI → node             request   {pool, address, action: drain|undrain|disable|enable|weight, weight} → BackendReport
+// weight      CLI → either, L4 → node  request   {route, pool, weight} → {name, pools: [{name, weight, weight_now, share, requests}]}
+// backend     CLI → either, L4 → node  request   {pool, address, action: drain|undrain|disable|enable|weight, weight} → BackendReport; an L4 host asks all: {nodes: [{node, answer or error}]}
 // apply, rollback, history, version  CLI → either  request   see versions/requests.h
 // explain     CLI → either           request   {method, url, headers, client} → {route, pool, why: [...]}; L4 asks a node
 // explain_packet  CLI → L4 host      request   {source, vip} → {slot, hops, node, ...}

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/config/findings.h"
+#include "common/events.h"
 #include "common/log.h"
 #include "l7/arms.h"
 
@@ -98,8 +99,10 @@ Result<Json> Adjustments::set_weight(const config::Config& config, const Json& p
   const bool is_own = !*weight || **weight == pool->weight;
   cell->adjusted.store(is_own ? 0 : pack_adjusted(**weight, pool->weight));
   board_.bump_version();
-  log_info("route {}: pool {} has weight {} now, before {}", route->name, pool->name,
-           weight_now(cell->adjusted.load(), pool->weight), before);
+  const std::uint32_t now = weight_now(cell->adjusted.load(), pool->weight);
+  log_info("route {}: pool {} has weight {} now, before {}", route->name, pool->name, now, before);
+  report_event("weight", "pool " + pool->name + " of route " + route->name,
+               "is " + std::to_string(now) + ", until now " + std::to_string(before), "an operator said so");
   return to_json(route->name, arms_of(*route));
 }
 

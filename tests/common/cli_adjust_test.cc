@@ -47,6 +47,23 @@ TEST(BackendCommand, SaysWhatIsWrong) {
   }
 }
 
+TEST(BackendCommand, OfAnL4HostNamesWhoDidItAndWhoDidNot) {
+  const Json done = {{"pool", "p"}, {"address", "192.0.2.7:80"}, {"state", "draining"}, {"weight", 1}};
+  Json other = done;
+  other["weight"] = 5;
+  const Json answer = {{"nodes",
+                        {{{"node", "n1"}, {"answer", done}},
+                         {{"node", "n2"}, {"error", "there is no pool \"p\""}},
+                         {{"node", "n3"}, {"answer", done}},
+                         {{"node", "n4"}, {"answer", other}}}}};
+  const AdjustReport report = adjust_report(answer, backend_report);
+  EXPECT_EQ(report.text,
+            "n1, n3: backend 192.0.2.7:80 of pool p is draining, weight 1\n"
+            "n4: backend 192.0.2.7:80 of pool p is draining, weight 5\n");
+  EXPECT_EQ(report.missed, "n2: there is no pool \"p\"\n");
+  EXPECT_EQ(adjust_report(done, backend_report).text, backend_report(done));
+}
+
 const Json kRoute = parse_json(
     R"({"name": "shop", "pools": [{"name": "v1", "weight": 9999, "weight_now": 9999, "share": 0.9999, "requests": 12},
   {"name": "v2", "weight": 5, "weight_now": 1, "share": 0.0001, "requests": 0}]})");

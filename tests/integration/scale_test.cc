@@ -92,6 +92,27 @@ TEST_F(ScaleTest, WhatHappenedIsToldByEveryDaemonAlsoAfterItsRestart) {
       std::string::npos);
 }
 
+// By any L4 host on all nodes; who could not be told is named, and is no reason not to tell the others.
+TEST_F(ScaleTest, AnL4HostSetsBackendsOnAllNodes) {
+  const lab::Arguments drain = {"backend", "shop", "203.0.113.129:9001", "drain"};
+  const std::string done = "backend 203.0.113.129:9001 of pool shop is draining, weight 1\n";
+  const lab::Output all = site_->cli("l4b", drain);
+  EXPECT_EQ(all.exit_code, 0) << all.errors;
+  EXPECT_EQ(all.text, "n1, n2, n3: " + done);
+  EXPECT_NE(site_->cli("n3", {"events", "--kind", "backend"}).text.find("was told to drain: an operator said so"), std::string::npos);
+  const lab::Output unknown = site_->cli("l4a", {"backend", "shop", "203.0.113.129:1", "drain"});
+  EXPECT_EQ(unknown.exit_code, 1);
+  EXPECT_EQ(unknown.text, "");
+  EXPECT_NE(unknown.errors.find("n2: "), std::string::npos) << unknown.errors;
+  ASSERT_TRUE(site_->lab().kill("n2"));
+  const auto is_missed = [&] {
+    const lab::Output output = site_->cli("l4a", drain);
+    return output.exit_code == 1 && output.text == "n1, n3: " + done &&
+           output.errors.find("n2: it has no link to this host: it was not told") != std::string::npos;
+  };
+  EXPECT_TRUE(lab::wait_until(is_missed, seconds(20), milliseconds(50)));
+}
+
 class AutoScaleTest : public SiteTest {
  protected:
   std::string config() override {
