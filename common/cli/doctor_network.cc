@@ -155,6 +155,18 @@ void check_timestamps(const Patient& patient, Findings& findings) {
   }
 }
 
+// Of listeners with addresses of their own the kernel chooses the worker; those of VIPs have programs for it.
+void check_migration(const Patient& patient, Findings& findings) {
+  if (!patient.has_workers() || sysctl("net/ipv4/tcp_migrate_req").value_or(1) == 1) return;
+  const config::Config& config = patient.loaded.config;
+  const bool has_addresses = std::any_of(config.listeners.begin(), config.listeners.end(),
+                                         [](const auto& listener) { return !listener.addresses.empty(); });
+  if (!has_addresses) return;
+  findings.note(
+      "handshakes that have begun with a worker that leaves, at an upgrade or with fewer workers, are lost",
+      "sysctl -w net.ipv4.tcp_migrate_req=1");
+}
+
 }  // namespace
 
 std::vector<Check> network_checks() {
@@ -167,7 +179,8 @@ std::vector<Check> network_checks() {
           {"addresses", check_addresses},
           {"arp", check_arp},
           {"syn-cookies", check_syn_cookies},
-          {"timestamps", check_timestamps}};
+          {"timestamps", check_timestamps},
+          {"migration", check_migration}};
 }
 
 }  // namespace gatehouse::cli

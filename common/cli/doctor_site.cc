@@ -9,6 +9,7 @@
 #include "common/cli/doctor.h"
 #include "common/config/check_certificates.h"
 #include "common/config/check_discovery.h"
+#include "common/config/check_files.h"
 #include "common/config/check_prefix_lists.h"
 #include "common/control/channel.h"
 #include "common/fd.h"
@@ -41,6 +42,13 @@ void check_backend_lists(const Patient& patient, Findings& findings) {
   if (!patient.has_workers()) return;
   for (const config::Finding& finding : config::check_discovery(patient.loaded.config)) {
     findings.fault(finding.text, "the program that writes it, or an empty list: the line \"none\"");
+  }
+}
+
+void check_files(const Patient& patient, Findings& findings) {
+  if (!patient.has_workers()) return;
+  for (const config::Finding& finding : config::check_files(patient.loaded)) {
+    findings.fault(finding.text, "a changed file is taken up without a reload; gatehouse check looks again");
   }
 }
 
@@ -101,6 +109,7 @@ std::vector<Check> site_checks() {
           {"control", check_control},
           {"prefix-lists", check_prefixes},
           {"backend-lists", check_backend_lists},
+          {"files", check_files},
           {"user", check_user},
           {"ports", check_ports},
           {"pins", check_pins}};

@@ -55,6 +55,7 @@ TEST_F(DoctorTest, FindsNoFaultInAHealthySite) {
   for (const char* host : {"l4a", "l4b", "n1", "n2", "n3"}) {
     const lab::Output output = examine(host);
     EXPECT_EQ(faults(output), Names()) << output.text;
+    EXPECT_EQ(output.text.find("tcp_migrate_req") != std::string::npos, host[0] == 'n') << "a new namespace has none";
     const std::string who = std::string(host[0] == 'l' ? "L4 host " : "node ") + host + ", pid ";
     EXPECT_NE(output.text.find(who), std::string::npos) << "found by its address: " << output.text;
   }
@@ -104,6 +105,8 @@ TEST_F(DoctorTest, FindsEachFaultOfFilesPortsAndLimitsByName) {
   EXPECT_EQ(with("name = \"n1\"\naddress = \"192.0.2.21\"\ninterface = \"e0\"",
                  "name = \"n1\"\naddress = \"192.0.2.21\"\ninterface = \"e9\""),
             Names{"interface"});
+  EXPECT_EQ(with("[[route]]\n", "[[route]]\nname = \"sorry\"\npath_prefix = \"/sorry\"\nresponse = { file = \"away.html\" }\n[[route]]\n"),
+            Names{"files"});
   EXPECT_EQ(with("[probe]\n", "[[listner]]\n[probe]\n"), Names{"config"});
   const std::string key = site_->lab().host_folder("l4a") + "/tls/control.key";
   std::filesystem::rename(key, key + ".away");
