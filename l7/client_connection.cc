@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "common/log.h"
+#include "common/scramble.h"
 #include "l7/http/h1_client.h"
 #include "l7/http/h2_client.h"
 #include "l7/tls/context.h"
@@ -21,7 +22,8 @@ constexpr Duration kLingerTime{2'000};
 
 ClientConnection::ClientConnection(WorkerContext& context, std::string listener, std::unique_ptr<Stream> stream, Arrival arrival)
     : context_(context), listener_name_(std::move(listener)), arrival_(std::move(arrival)), wire_(context.buffers, std::move(stream)),
-      address_(to_string(arrival_.client.address)), deadline_(context.loop, *this) {
+      address_(to_string(arrival_.client.address)), born_ms_(static_cast<std::uint32_t>(board_time(context.loop.now()))),
+      deadline_(context.loop, *this) {
   take_runtime();
   count_connection(1);
   if (!listener_->is_probe) context_.board.worker(context_.index).accepted.fetch_add(1, std::memory_order_relaxed);
@@ -30,6 +32,14 @@ ClientConnection::ClientConnection(WorkerContext& context, std::string listener,
 }
 
 ClientConnection::~ClientConnection() { count_connection(-1); }
+
+// Those that came together do not leave together.
+bool ClientConnection::is_older_than(Duration limit) const {
+  const std::uint64_t tenth = static_cast<std::uint64_t>(limit.count() / 10);
+  const std::uint64_t chance = scramble(born_ms_ ^ static_cast<std::uint64_t>(wire_.fd()) << 32) % (2 * tenth + 1);
+  const std::uint32_t age = static_cast<std::uint32_t>(board_time(context_.loop.now())) - born_ms_;
+  return age > static_cast<std::uint64_t>(limit.count()) - tenth + chance;
+}
 
 // Probes are not clients: a node without clients must be seen to have none.
 void ClientConnection::count_connection(int change) {

@@ -35,6 +35,10 @@ class ClientConnection {
   std::string_view address() const { return address_; }  // of the client, without port
   const Arrival& arrival() const { return arrival_; }
   bool is_trusted() const { return is_trusted_; }
+  bool is_aged() const {  // it has had its time: listener.max_age
+    const Duration limit = listener_->config.max_age;
+    return limit.count() > 0 && is_older_than(limit);
+  }
 
   // For the codec: what the next request is served by, and how long the next event may take to come.
   void take_runtime();
@@ -64,6 +68,7 @@ class ClientConnection {
   void reset();
   void leave();
   void count_connection(int change);
+  bool is_older_than(Duration limit) const;
 
   WorkerContext& context_;
   std::string listener_name_;
@@ -75,6 +80,7 @@ class ClientConnection {
   bool is_trusted_ = false;
   Phase phase_ = Phase::kHandshake;
   bool must_linger_ = false;
+  const std::uint32_t born_ms_;  // the loop's clock, the lower half: enough for the longest max_age
   Watch watch_;
   Deadline<ClientConnection, &ClientConnection::on_deadline> deadline_;
   std::unique_ptr<Codec> codec_;  // once the handshake is done

@@ -28,6 +28,10 @@ inline constexpr auto kFields<Listener> = std::tuple{
     field("max_connections_per_client", &Listener::max_connections_per_client,
           "Open at once from one address (IPv6: one /64), per worker: further ones are reset; 0: no limit.", kOptional, 0, 10'000'000),
     field("max_requests", &Listener::max_requests, "Requests on one connection, which then ends; 0: no limit.", kOptional, 0, 1'000'000'000),
+    field("max_age", &Listener::max_age,
+          "A connection older than this, a tenth more or less by chance, ends with its next request, HTTP/2 with the streams that it has then: new ones are spread over "
+          "all nodes and workers that there are by now; \"0s\": none does.",
+          kOptional, 0, 7 * kDay),
     field("tls", &Listener::tls, "Versions, ciphers and groups."),
     field("client_certificates", &Listener::client_certificates,
           "\"none\", \"request\" (and tell the backend) or \"require\"."),

@@ -41,6 +41,7 @@ struct Listener {
   std::uint32_t max_connections = 0;    // open at once, per worker; 0: as many as there are descriptors for
   std::uint32_t max_connections_per_client = 0;  // per address (IPv6: per /64) and worker; 0: no limit
   std::uint32_t max_requests = 0;       // per connection; 0: no limit
+  Duration max_age{0};                  // of a connection, give or take a tenth; 0: any
   TlsPolicy tls;
   std::string client_certificates = "none";  // none | request | require
   std::string client_ca;                // PEM file: authorities of clients

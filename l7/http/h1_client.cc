@@ -60,7 +60,7 @@ Codec::Next H1Client::start_exchange(std::size_t length) {
   head_length_ = length;
   body_.begin(request.framing, request.content_length);
   const std::uint32_t most = connection().listener().config.max_requests;
-  is_keep_alive_ = request.is_keep_alive && (most == 0 || served_ + 1 < most);
+  is_keep_alive_ = request.is_keep_alive && (most == 0 || served_ + 1 < most) && !connection().is_aged();
   is_minor_version_0_ = request.minor_version == 0;
   takes_trailers_ = request.has_te_trailers;
   exchange_ = context_.exchanges.take(context_);

@@ -104,6 +104,7 @@ void H2Client::start_exchange(H2ClientStream& stream) {
   if (!stream.is_head_too_large_) head = read_h2_request(stream.head(), limits, stream.whole_body(), context().request);
   stream.exchange_ = context().exchanges.take(context());
   if (++served_ == connection_.listener().config.max_requests) say_goodbye();
+  if (connection_.is_aged()) drain();
   if (head.status == http::ParseStatus::kDone) return take(stream, stream.exchange_->start(stream, head.length));
   stream.exchange_->refuse(stream, http::response_status(head.status), head.reason);
   finish_exchange(stream);

@@ -154,6 +154,22 @@ TEST(Limits, AConnectionHasSoManyRequests) {
   EXPECT_TRUE(site.until([&] { return client->is_ended(); }));
 }
 
+TEST(Limits, AConnectionThatHasHadItsTimeEndsWithItsNextRequest) {
+  LoopbackWorker site;
+  site.add_server();
+  site.config.listeners[0].max_age = Duration(3'600'000);
+  site.apply();
+  const auto client = site.connect();
+  EXPECT_EQ(site.ask(*client, get("/bytes/1")).field("Connection"), "");
+  site.config.listeners[0].max_age = Duration(10);
+  site.apply();
+  const auto begun = EventLoop::Clock::now();
+  ASSERT_TRUE(site.until([&] { return EventLoop::Clock::now() - begun > Duration(20); }));
+  EXPECT_FALSE(client->is_ended()) << "a request may be on its way";
+  EXPECT_EQ(site.ask(*client, get("/bytes/1")).field("Connection"), "close");
+  EXPECT_TRUE(site.until([&] { return client->is_ended(); }));
+}
+
 // The process may have so many descriptors while the worker is made.
 class Descriptors {
  public:

@@ -89,6 +89,26 @@ TEST_F(H2Drain, AConnectionEndsAfterItsShareOfRequests) {
   EXPECT_EQ(client->goodbyes()[0], (Goodbye{ids.back(), NGHTTP2_NO_ERROR}));
 }
 
+// Streams that cross the first word of its end are served.
+TEST_F(H2Drain, AConnectionThatHasHadItsTimeEndsWithItsStreams) {
+  begin();
+  const std::int32_t old = client->get("/wait");
+  ASSERT_TRUE(site.until([&] { return waiting.size() == 1; }));
+  site.config.listeners[0].max_age = Duration(10);
+  site.apply();
+  const auto begun = EventLoop::Clock::now();
+  ASSERT_TRUE(site.until([&] { return EventLoop::Clock::now() - begun > Duration(20); }));
+  EXPECT_TRUE(client->goodbyes().empty()) << "nobody has asked for anything since";
+  const std::int32_t next = client->get("/");
+  EXPECT_EQ(site.ended(*client, next).body, "ok");
+  ASSERT_TRUE(site.until([&] { return client->goodbyes().size() == 2; }));
+  EXPECT_EQ(client->goodbyes().back(), (Goodbye{next, NGHTTP2_NO_ERROR}));
+  EXPECT_FALSE(client->is_ended());
+  waiting[0]->send(kAnswer);
+  EXPECT_EQ(site.ended(*client, old).body, "ok");
+  EXPECT_TRUE(site.until([&] { return client->is_ended(); }));
+}
+
 TEST_F(H2Drain, AReloadLetsStreamsEndAsTheyBeganAndServesTheNextAnew) {
   begin();
   const std::int32_t old = client->get("/wait");
