@@ -65,6 +65,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> mirrored;             // copies of requests that were answered
   std::atomic<std::uint64_t> failed_mirrors;       // that were not
   std::atomic<std::uint64_t> dropped_mirrors;      // too long, or too many on their way
+  std::atomic<std::uint64_t> request_timeouts;     // that request_timeout ended
 };
 
 // The counts that have a name in status and metrics; all others are named where they are reported.
@@ -97,6 +98,7 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"mirrored", &WorkerCell::mirrored},
     {"failed_mirrors", &WorkerCell::failed_mirrors},
     {"dropped_mirrors", &WorkerCell::dropped_mirrors},
+    {"request_timeouts", &WorkerCell::request_timeouts},
 };
 
 // What an operator wants of a backend.

@@ -103,6 +103,8 @@ void Exchange::look_for_grpc() {
   }
 }
 
+RouteTerms Exchange::terms() const { return {runtime_->config().routes[route_], pool_->config(), listener_->config}; }
+
 void Exchange::remember_request() {
   const http::Request& request = context_.request;
   if (client_->connection().is_trusted()) {
@@ -163,9 +165,12 @@ Exchange::Next Exchange::match_route() {
   if (!choose_pool(plan)) return answer(503, "no pool of this route takes requests");
   is_upgrade_ = !request.upgrade.empty();
   if (is_upgrade_ && pool_->speaks_h2()) return answer(501, "WebSocket is not served by this route");
-  if (request.framing == http::Framing::kLength && request.content_length > listener_->config.max_body.bytes) {
-    return answer(413, "the request body is larger than this listener takes");
+  const RouteTerms terms = this->terms();
+  if (request.framing == http::Framing::kLength && request.content_length > terms.max_body()) {
+    return answer(413, "the request body is larger than what is taken here");
   }
+  const bool is_limited = terms.request_timeout().count() > 0 && !is_upgrade_;
+  if (is_limited) expires_ = std::min(expires_, started_ + terms.request_timeout());
   prepare_retries();
   return write_backend_head();
 }
@@ -249,7 +254,7 @@ Exchange::Next Exchange::send() {
   if (tells_attempts_ && attempts_ > 1) head_.set_attempt(attempts_);
   backend_->send_head(head_, request_framing_, is_request_done_);
   if (is_request_done_) expect_answer();
-  wait_at_most(pool_->config().response_timeout);
+  wait_at_most(terms().response_timeout());
   return go(kRelay);
 }
 

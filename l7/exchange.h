@@ -15,6 +15,7 @@
 #include "l7/client_side.h"
 #include "l7/deadline.h"
 #include "l7/request_id.h"
+#include "l7/route_terms.h"
 #include "l7/runtime.h"
 
 namespace gatehouse::l7 {
@@ -112,6 +113,7 @@ class Exchange final : public BackendUser {
   Next after_failed_connect(std::uint16_t status, std::string_view why);
   Next after_lost_backend();
   Next after_timeout();
+  Next after_expiry();
   bool is_answer_tried_again();
   bool find_retry(Fault fault);
   bool pays_for_retry();
@@ -137,6 +139,7 @@ class Exchange final : public BackendUser {
   void decide_failure(std::string_view why);
   void wait_at_most(Duration limit);
   bool is_expired() const;
+  RouteTerms terms() const;  // once there is a pool
   void set_wait_limit();
   Next end_tunnel();
   std::uint64_t duration_us() const;

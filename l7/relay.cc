@@ -56,8 +56,8 @@ bool Exchange::relay_request() {
       decide(break_off("the client closed the connection within its request"));
     } else if (piece.status == Status::kMalformed) {
       decide(answer(400, piece.reason));
-    } else if (!is_tunnel_ && request_bytes_ > listener_->config.max_body.bytes) {
-      decide(answer(413, "the request body is larger than this listener takes"));
+    } else if (!is_tunnel_ && request_bytes_ > terms().max_body()) {
+      decide(answer(413, "the request body is larger than what is taken here"));
     }
     if (is_decided_) return true;
     is_request_done_ = is_body_read_ = piece.is_last;
@@ -199,7 +199,7 @@ void Exchange::set_wait_limit() {
   const bool is_stream = is_tunnel_ || (is_grpc_ && (is_response_begun_ || !is_request_done_));
   if (is_stream) return wait_at_most(listener_->config.stream_timeout);
   const bool waits_for_client = (!is_request_done_ && !backend_->has_unsent()) || client_->has_unsent();
-  wait_at_most(waits_for_client ? listener_->config.idle_timeout : pool_->config().response_timeout);
+  wait_at_most(waits_for_client ? listener_->config.idle_timeout : terms().response_timeout());
 }
 
 // Nobody has said anything for long: both sides are told that nothing more comes.
@@ -210,13 +210,21 @@ Exchange::Next Exchange::end_tunnel() {
   return go(kFinish);
 }
 
+// By the caller's word, or ours.
+Exchange::Next Exchange::after_expiry() {
+  const Duration limit = terms().request_timeout();
+  if (limit.count() == 0 || started_ + limit > context_.loop.now()) return answer(504, "the call's own deadline has passed");
+  context_.board.worker(context_.index).request_timeouts.fetch_add(1, std::memory_order_relaxed);
+  return answer(504, "the request took too long", "no whole answer within " + to_string(limit));
+}
+
 void Exchange::on_deadline() {
   if (!is_active() || (!backend_ && step_ != kPause && step_ != kQueue && step_ != kAnswer)) return;
   const std::string address = chosen_ ? to_string(chosen_->address()) : "";
   if (step_ == kAnswer) {
     decision_ = break_off("the client does not read");
   } else if (is_expired()) {
-    decision_ = answer(504, "the call's own deadline has passed");
+    decision_ = after_expiry();
   } else if (step_ == kPause) {
     decision_ = Next::kGo;
   } else if (step_ == kQueue) {

@@ -25,7 +25,7 @@ void Exchange::prepare_retries() {
   const http::Request& request = context_.request;
   const config::Retry& config = pool_->config().retry;
   tells_attempts_ = !client_->connection().is_trusted() || !request.fields.find("x-attempt-count");
-  most_attempts_ = tells_attempts_ ? config.attempts : 1;
+  most_attempts_ = tells_attempts_ ? terms().attempts() : 1;
   const http::Field* key = request.fields.find("idempotency-key");
   is_repeatable_ = is_idempotent(request.method) || (key && !key->value.empty());
   is_body_read_ = is_request_done_;
@@ -78,7 +78,7 @@ bool Exchange::resend_body() {
 
 // The whole request is with the backend: its time runs.
 void Exchange::expect_answer() {
-  const Duration limit = pool_->config().retry.try_timeout;
+  const Duration limit = terms().try_timeout();
   if (!is_response_begun_) asked_ = context_.loop.now();
   if (limit.count() > 0 && !is_response_begun_) try_expires_ = context_.loop.now() + limit;
 }
@@ -162,7 +162,7 @@ Exchange::Next Exchange::after_lost_backend() {
 // By the try's own time another one may follow; when the whole time is over there is none left for it.
 Exchange::Next Exchange::after_timeout() {
   const bool is_try_over = try_expires_ <= context_.loop.now();
-  const Duration limit = is_try_over ? pool_->config().retry.try_timeout : pool_->config().response_timeout;
+  const Duration limit = is_try_over ? terms().try_timeout() : terms().response_timeout();
   pool_->note_wait(*chosen_, asked_);
   pool_->note_failure(*chosen_);
   if (is_try_over && find_retry(Fault::kTimeout)) return retry();
@@ -171,7 +171,7 @@ Exchange::Next Exchange::after_timeout() {
 }
 
 bool Exchange::is_answer_tried_again() {
-  const std::vector<std::uint16_t>& status = pool_->config().retry.status;
+  const std::vector<std::uint16_t>& status = terms().retried_status();
   if (status.empty()) return false;
   const std::uint16_t found = context_.response.status;
   if (std::find(status.begin(), status.end(), found) == status.end() || !find_retry(Fault::kStatus))

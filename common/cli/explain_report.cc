@@ -78,6 +78,9 @@ std::string explain_report(const Json& result) {
   facts.add("status", status);
   facts.add("action", text_of(member(result, "action")));
   facts.add("mirror", text_of(member(result, "mirror")));
+  for (const char* term : {"timeouts", "retries", "body"}) {
+    if (const std::string text = text_of(member(result, term)); !text.empty()) facts.add(term, text);
+  }
   facts.add("node", text_of(member(result, "node")));
   std::string text = is_routed ? facts.text() : (status.empty() ? "404" : status) + ": no route matches\n";
   if (const std::string refusal = text_of(member(result, "refusal")); !refusal.empty()) text = status + ": " + refusal + "\n";

@@ -112,6 +112,14 @@ inline constexpr auto kFields<RouteMatch> = std::tuple{
 };
 
 template <>
+inline constexpr auto kFields<RouteRetry> = std::tuple{
+    field("attempts", &RouteRetry::attempts, "Tries of a request at most, each on another backend; 1: it is never repeated.", kOptional, 1, kMostAttempts),
+    field("status", &RouteRetry::status, "Answers of a backend, such as [502, 503], after which another is tried.", kOptional, 400, 599),
+    field("try_timeout", &RouteRetry::try_timeout,
+          "To the head of the response: then another backend is tried; \"0s\": none is, after response_timeout.", kOptional, 0, kDay),
+};
+
+template <>
 inline constexpr auto kFields<Route> = std::tuple_cat(
     std::tuple{
         field("name", &Route::name, "Name of the route; default: that of its pool. Without one pool it must have a name."),
@@ -135,6 +143,10 @@ inline constexpr auto kFields<Route> = std::tuple_cat(
         field("mirror", &Route::mirror, "Another pool gets copies of requests; what it answers is dropped, and nobody waits for it."),
         field("sticky", &Route::sticky,
               "With pools: a cookie keeps the client's place in [0, 1), so that it stays in its pool, and other weights move no more clients than they must."),
+        field("request_timeout", &Route::request_timeout, "In place of the listener's request_timeout; \"0s\": that.", kOptional, 0, 365 * kDay),
+        field("response_timeout", &Route::response_timeout, "In place of the pool's response_timeout; \"0s\": that.", kOptional, 0, kDay),
+        field("max_body", &Route::max_body, "In place of the listener's max_body; 0: that."),
+        field("retry", &Route::retry, "In place of what the pool's retry says of the same."),
         field("priority_class", &Route::priority_class,
               "Who goes first when not all can be served: \"critical\", then \"default\", then \"sheddable\", which is refused before the others are."),
     });

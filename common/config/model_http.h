@@ -55,6 +55,7 @@ struct Listener {
   ByteSize max_body{1ull << 40};        // beyond: 413
   Duration header_timeout{10'000};      // first byte of a request to the end of its header: 408
   Duration idle_timeout{60'000};        // keep-alive between requests, and a stalled body
+  Duration request_timeout{0};          // from the head of a request to the end of its answer; 0: none
   Duration stream_timeout{3'600'000};   // WebSocket, gRPC streams: without a byte in either direction
   bool http2 = true;                    // offered to TLS clients
   bool h2c = false;                     // clear text: clients may begin in HTTP/2 (prior knowledge)

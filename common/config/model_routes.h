@@ -108,6 +108,13 @@ struct Rewrite {
 // CRITICAL (what is not said otherwise), SHEDDABLE; in Envoy's: HIGH and DEFAULT are the first two.
 inline constexpr const char* kPriorityClasses[] = {"critical", "default", "sheddable"};
 
+// In place of what the pool says of the same.
+struct RouteRetry {
+  std::uint32_t attempts = 3;
+  std::vector<std::uint16_t> status;
+  Duration try_timeout{0};
+};
+
 // What a request must be like. All that is there must hold.
 struct RouteMatch {
   std::string path;                     // exact
@@ -151,6 +158,10 @@ struct Route : RouteMatch {
   std::vector<RoutePool> pools;         // in place of a pool: each gets its share
   std::optional<OwnCookie> sticky;      // clients stay with the pool that they got
   std::optional<Mirror> mirror;         // somebody else gets copies
+  Duration request_timeout{0};          // to the end of the answer; 0: the listener's
+  Duration response_timeout{0};         // in place of the pool's; 0: that
+  ByteSize max_body{0};                 // in place of the listener's; 0: that
+  std::optional<RouteRetry> retry;      // none: the pool's
   int line = 0;                         // of the file, for what is found out after it was read
   std::string priority_class = "default";  // one of kPriorityClasses
 };

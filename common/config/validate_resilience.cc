@@ -18,7 +18,10 @@ class ResilienceValidator : Validator {
       check_queue(at("pool", i, "queue"), config_.pools[i]);
       check_panic(i, config_.pools[i]);
     }
-    for (std::size_t i = 0; i < config_.routes.size(); ++i) check_class(at("route", i, "priority_class"), config_.routes[i]);
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) {
+      check_class(at("route", i, "priority_class"), config_.routes[i]);
+      check_terms(i, config_.routes[i]);
+    }
   }
 
  private:
@@ -36,6 +39,27 @@ class ResilienceValidator : Validator {
       warn(path,
            "[[pool]].retry: attempts = 1 repeats nothing: status and try_timeout find no other backend");
     }
+  }
+  // Terms without a pool would hold for nobody.
+  void check_terms(std::size_t index, const Route& route) {
+    const std::string label = "[[route]] " + quoted(route.name) + " ";
+    const bool has_pool = !route.pool.empty() || !route.pools.empty();
+    const std::pair<const char*, bool> said[] = {{"request_timeout", route.request_timeout.count() > 0},
+                                                 {"response_timeout", route.response_timeout.count() > 0},
+                                                 {"max_body", route.max_body.bytes > 0},
+                                                 {"retry", route.retry.has_value()}};
+    for (const auto& [name, is_said] : said) {
+      if (is_said && !has_pool) error(at("route", index, name), label + name + ": expected with a pool: we answer ourselves");
+    }
+    if (!route.retry) return;
+    const bool is_cut = route.response_timeout.count() > 0 && route.retry->try_timeout > route.response_timeout;
+    if (is_cut)
+      error(at("route", index, "retry"), label + "retry.try_timeout: expected at most response_timeout (" +
+                                             to_string(route.response_timeout) + "), found " +
+                                             to_string(route.retry->try_timeout));
+    if (route.retry->attempts == 1 && (!route.retry->status.empty() || route.retry->try_timeout.count() > 0))
+      warn(at("route", index, "retry"),
+           label + "retry: attempts = 1 repeats nothing: status and try_timeout find no other backend");
   }
   void check_ejection(const std::string& path, const Pool& pool) {
     const Ejection& ejection = pool.ejection;

@@ -1,10 +1,11 @@
-// Opens the cookie as a worker would.
+// Reads the cookie, and the terms, as a worker would.
 #include "l7/supervisor/explain_pools.h"
 
 #include <cmath>
 #include <ctime>
 
 #include "l7/own_cookie.h"
+#include "l7/route_terms.h"
 
 namespace gatehouse::l7 {
 namespace {
@@ -51,6 +52,24 @@ void explain_pools(Json& answer, const config::Route& route, const http::Fields&
   std::string pool;
   if (route.sticky) answer["sticky"] = sticky_of(*route.sticky, fields, arms, keys, pool);
   if (!pool.empty()) answer["pool"] = pool;
+}
+
+void explain_terms(Json& answer, const config::Route& route, const config::Pool& pool,
+                   const config::Listener& listener) {
+  const RouteTerms terms(route, pool, listener);
+  const Duration of_try = terms.try_timeout(), of_all = terms.request_timeout();
+  std::string timeouts = "connection " + to_string(pool.connect_timeout) + ", head of the answer " +
+                         to_string(terms.response_timeout());
+  if (of_try.count() > 0) timeouts += ", of a try " + to_string(of_try);
+  if (of_all.count() > 0) timeouts += ", everything " + to_string(of_all);
+  answer["timeouts"] = timeouts;
+  std::string retries = "none";
+  if (terms.attempts() > 1) {
+    retries = std::to_string(terms.attempts()) + " tries at most, bodies up to " + to_string(pool.retry.max_body) +
+              " are kept for them; budget " + std::to_string(pool.retry.budget) + " % of the requests";
+  }
+  answer["retries"] = retries;
+  answer["body"] = "at most " + to_string(ByteSize{terms.max_body()});
 }
 
 }  // namespace gatehouse::l7

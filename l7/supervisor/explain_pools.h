@@ -1,5 +1,5 @@
-// What `gatehouse explain` says of a route with several pools: their shares, and where the client's cookie
-// puts it. Pure.
+// What `gatehouse explain` says of a request that goes to a pool: which of several, by their shares and the
+// client's cookie, and on what terms. Pure.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -16,5 +16,10 @@ namespace gatehouse::l7 {
 // Adds "pools", "pool" if the request says which one, and "sticky": why.
 void explain_pools(nlohmann::json& answer, const config::Route& route, const http::Fields& fields,
                    const std::vector<ArmReport>& arms, const std::optional<CookieKeys>& keys);
+
+// Adds "timeouts", "retries" and "body": what holds for the request, be it the route's word, the pool's or
+// the listener's.
+void explain_terms(nlohmann::json& answer, const config::Route& route, const config::Pool& pool,
+                   const config::Listener& listener);
 
 }  // namespace gatehouse::l7

@@ -232,6 +232,8 @@ Result<Json> explain_request(const config::Config& config, const Json& params, c
   if (chosen.mirror) answer["mirror"] = std::to_string(chosen.mirror->percent) + " percent to " + chosen.mirror->pool;
   if (facts.adjustments && !chosen.pools.empty())
     explain_pools(answer, chosen, fields, facts.adjustments->arms_of(chosen), facts.cookie_keys);
+  const auto pool = std::find_if(config.pools.begin(), config.pools.end(), [&](const config::Pool& each) { return each.name == answer["pool"]; });
+  if (pool != config.pools.end()) explain_terms(answer, chosen, *pool, listener ? *listener : config::Listener());
   for (const control::BackendReport& backend : facts.report.backends) {
     const bool is_of_it = backend.pool == chosen.pool || has_pool(chosen, backend.pool);
     if (!is_of_it) continue;

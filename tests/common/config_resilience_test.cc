@@ -38,6 +38,38 @@ struct Contradiction {
   std::string finding;
 };
 
+TEST(ConfigResilience, ARouteHasTermsOfItsOwn) {
+  const Loaded loaded = load_text(
+      pool("[[route]]\nname = \"upload\"\npath_prefix = \"/upload\"\npool = \"p\"\nrequest_timeout = \"1h\"\n"
+           "response_timeout = \"2m\"\nmax_body = \"10GiB\"\nretry = { attempts = 2, status = [503], try_timeout = \"1s\" }\n"),
+      "f");
+  ASSERT_TRUE(loaded.is_valid()) << loaded.errors();
+  const Route& route = loaded.config.routes[1];
+  EXPECT_EQ(route.request_timeout, Duration(3'600'000));
+  EXPECT_EQ(route.response_timeout, Duration(120'000));
+  EXPECT_EQ(route.max_body.bytes, 10ull << 30);
+  ASSERT_TRUE(route.retry.has_value());
+  EXPECT_EQ(route.retry->attempts, 2u);
+  EXPECT_EQ(route.retry->status, std::vector<std::uint16_t>{503});
+  EXPECT_EQ(route.retry->try_timeout, Duration(1'000));
+}
+
+TEST(ConfigResilience, TermsOfARouteWithoutAPoolHoldForNobody) {
+  const std::string head = "[[route]]\nname = \"r\"\npath = \"/r\"\n", answer = "response = { status = 404 }\n";
+  const auto finding = [](const std::string& option, const std::string& text) {
+    return std::pair(option, "[[route]] \"r\" " + text);
+  };
+  for (const auto& [option, text] :
+       {finding("max_body = \"1KiB\"\n" + answer, "max_body: expected with a pool: we answer ourselves"),
+        finding("retry = { attempts = 2 }\n" + answer, "retry: expected with a pool: we answer ourselves"),
+        finding("pool = \"p\"\nresponse_timeout = \"1s\"\nretry = { try_timeout = \"2s\" }\n",
+                "retry.try_timeout: expected at most response_timeout (1s), found 2s"),
+        finding("pool = \"p\"\nretry = { attempts = 1, status = [503] }\n",
+                "retry: attempts = 1 repeats nothing: status and try_timeout find no other backend")}) {
+    EXPECT_NE(findings_of(pool(head + option)).find(text), std::string::npos) << findings_of(pool(head + option));
+  }
+}
+
 TEST(ConfigResilience, ContradictionsAreSaid) {
   const Contradiction rows[] = {
       {"panic = \"maybe\"\n", "f:9: [[pool]] panic: expected \"refuse\", \"use-all\" or \"answer\", found \"maybe\""},

@@ -87,6 +87,29 @@ TEST(Explain, SaysTheClientsCountry) {
   EXPECT_EQ(explain("192.0.2.1", Json::array({Json::array({"X-Country", "AT"})}))["why"][1]["why"], "the client's country AT is none of its countries");
 }
 
+TEST(Explain, SaysOnWhatTermsThePoolAnswers) {
+  config::Config config = site();
+  config.listeners.emplace_back().name = "web";
+  config.routes[0] = config.routes[1];
+  config.routes.pop_back();
+  config::Route& route = config.routes[0];
+  route.redirect.reset();
+  route.pool = "p";
+  const auto explain = [&config] {
+    return *explain_request(config, {{"method", "GET"}, {"url", "http://a.example/"}}, {control::NodeReport()});
+  };
+  EXPECT_EQ(explain()["timeouts"], "connection 2s, head of the answer 30s");
+  EXPECT_EQ(explain()["retries"], "3 tries at most, bodies up to 64KiB are kept for them; budget 10 % of the requests");
+  EXPECT_EQ(explain()["body"], "at most 1024GiB");
+  route.request_timeout = Duration(9'000);
+  route.response_timeout = Duration(2'000);
+  route.max_body = ByteSize{1024};
+  route.retry = config::RouteRetry{1, {}, Duration(0)};
+  EXPECT_EQ(explain()["timeouts"], "connection 2s, head of the answer 2s, everything 9s");
+  EXPECT_EQ(explain()["retries"], "none");
+  EXPECT_EQ(explain()["body"], "at most 1KiB");
+}
+
 TEST(Explain, WantsAnAddressWhereARouteLooksAtIt) {
   EXPECT_EQ(explain("GET", "http://a.example/api?v=2")["why"][0]["why"], "no client address was given");
   EXPECT_EQ(explain("GET", "http://a.example/api?v=2", "11.0.0.1")["why"][0]["why"], "client 11.0.0.1 is none of its clients");
