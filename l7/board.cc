@@ -171,6 +171,7 @@ void Board::clear_worker(std::uint32_t index) {
   }
   for (const WorkerCount& count : kWorkerCounts) (cell.*count.place).store(0, std::memory_order_relaxed);
   for (auto& count : cell.h2_offences) count.store(0, std::memory_order_relaxed);
+  for (auto& count : cell.connection_ends) count.store(0, std::memory_order_relaxed);
   cell.handshakes.clear();
   cell.pid.store(0, std::memory_order_relaxed);
   for (BackendCell& backend : layout_->backends) {

@@ -20,6 +20,7 @@
 #include "common/fd.h"
 #include "common/histogram.h"
 #include "common/result.h"
+#include "l7/backend/connection_end.h"
 #include "l7/http/h2_guard.h"
 #include "l7/tls/handshake_counters.h"
 #include "l7/worker_places.h"
@@ -40,6 +41,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> requests;
   std::atomic<std::uint64_t> responses_5xx;
   std::array<std::atomic<std::uint64_t>, kH2Offences> h2_offences;  // connections ended, by H2Offence
+  std::array<std::atomic<std::uint64_t>, kConnectionEnds> connection_ends;  // of those to backends, by ConnectionEnd
   HandshakeCounters handshakes;
   std::atomic<std::uint64_t> relays;             // connections passed through without HTTP
   std::atomic<std::uint64_t> failed_relays;      // that reached no backend
@@ -66,6 +68,8 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> failed_mirrors;       // that were not
   std::atomic<std::uint64_t> dropped_mirrors;      // too long, or too many on their way
   std::atomic<std::uint64_t> request_timeouts;     // that request_timeout ended
+  std::atomic<std::uint64_t> backend_connections;  // that were begun
+  std::atomic<std::uint64_t> failed_warm_connections;  // of these: made before a request asked, and lost before it
 };
 
 // The counts that have a name in status and metrics; all others are named where they are reported.
@@ -99,6 +103,8 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"failed_mirrors", &WorkerCell::failed_mirrors},
     {"dropped_mirrors", &WorkerCell::dropped_mirrors},
     {"request_timeouts", &WorkerCell::request_timeouts},
+    {"backend_connections", &WorkerCell::backend_connections},
+    {"failed_warm_connections", &WorkerCell::failed_warm_connections},
 };
 
 // What an operator wants of a backend.

@@ -56,6 +56,7 @@ class Runtime {
   // Whether the country of clients matters to routing, or to what is written.
   bool asks_for_country() const { return asks_for_country_; }
   const CountryTable& countries() const { return countries_; }
+  const std::vector<std::unique_ptr<Pool>>& pools() const { return pools_; }
   Pool* pool_named(std::string_view name) const;  // nullptr: there is none
   // Where a passthrough connection goes; nullptr: nowhere.
   Pool* pool_for(const Listener& listener, std::string_view server_name) const;

@@ -183,6 +183,7 @@ Result<std::uint64_t> Worker::set_config(config::Config config, const TlsFiles& 
   auto runtime = Runtime::build(std::move(config), files, impl_->context);
   if (!runtime) return runtime.error();
   impl_->context.runtime = std::move(*runtime);
+  impl_->context.upkeep.begin();
   impl_->context.handshakes.set_limit(impl_->context.runtime->config().tls.handshakes_per_turn);
   impl_->context.backends.sweep();
   impl_->context.queues.sweep();

@@ -10,6 +10,7 @@
 #include "l7/admission.h"
 #include "l7/backend/backend.h"
 #include "l7/backend/pool_queue.h"
+#include "l7/backend/upkeep.h"
 #include "l7/board.h"
 #include "l7/cookie_seal.h"
 #include "l7/cpu_pressure.h"
@@ -71,6 +72,7 @@ struct WorkerContext {
   BackendSet backends;
   PoolQueues queues;
   std::shared_ptr<const Runtime> runtime;
+  Upkeep upkeep{*this};
   bool is_draining = false;
   bool keeps_idle = false;  // while it drains: see Worker::leave_gently
   // Of nghttp2; nullptr: a sanitizer wants to see every object.

@@ -113,6 +113,9 @@ struct Pool {
   Duration response_timeout{30'000};    // to the first byte of the response, then 504; also a stalled body
   std::uint32_t max_idle = 64;          // idle keep-alive connections to a backend, per worker
   Duration idle_timeout{50'000};        // an idle connection is closed after this
+  Duration max_age{0};                  // of a connection, give or take a tenth, that takes requests; 0: any
+  std::uint32_t max_requests = 0;       // on one connection; 0: no limit
+  std::uint32_t min_idle = 0;           // connections ready for a request, to a backend, per worker
   std::string protocol = "http1";       // http1 | h2
   std::uint32_t max_streams = 100;      // of a connection, at once
   std::string proxy_protocol;           // v1 | v2: connections begin with a PROXY header; empty: they do not

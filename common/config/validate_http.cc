@@ -92,6 +92,16 @@ class HttpValidator : Validator {
     const bool is_believed = std::any_of(config_.listeners.begin(), config_.listeners.end(), [](const Listener& l) { return !l.trusted_proxies.empty(); });
     if (!is_believed) warn("countries.header", "[countries] header is believed from nobody: no listener has trusted_proxies");
   }
+  void check_connections(std::size_t index, const Pool& pool) {
+    const std::string name = "[[pool]] " + quoted(pool.name);
+    if (pool.min_idle > pool.max_idle)
+      error(at("pool", index, "min_idle"), "[[pool]] min_idle: expected at most max_idle (" + std::to_string(pool.max_idle) + "), found " + std::to_string(pool.min_idle));
+    if (pool.min_idle > 0 && !pool.proxy_protocol.empty())
+      error(at("pool", index, "min_idle"), name + ": expected no min_idle with proxy_protocol: each of its connections is made for one client");
+    const std::uint32_t most = pool.limits.max_backend_connections;
+    if (most > 0 && pool.min_idle > most)
+      warn(at("pool", index, "min_idle"), "[[pool]] min_idle: " + quoted(pool.name) + " never has more than limits.max_backend_connections (" + std::to_string(most) + ")");
+  }
   void check_pools() {
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {
       const Pool& pool = config_.pools[i];
@@ -112,6 +122,7 @@ class HttpValidator : Validator {
       if (pool.protocol == "h2" && !pool.proxy_protocol.empty()) {
         error(at("pool", i, "proxy_protocol"), "[[pool]] " + quoted(pool.name) + ": expected protocol \"http1\" with proxy_protocol: connections of HTTP/2 are shared");
       }
+      check_connections(i, pool);
       const auto& alpn = pool.tls.alpn;
       if (pool.protocol == "h2" && !alpn.empty() && (alpn.size() > 1 || alpn[0] != "h2")) {
         error(at("pool", i, "tls"), "[[pool]].tls alpn: expected [\"h2\"] with protocol \"h2\", found " + quoted(alpn[0]));

@@ -55,31 +55,61 @@ bool Backend::admit(const config::Limits& limits) {
 }
 
 BackendSide* Backend::lease_stream(BackendUser& user, const config::Pool& pool) {
+  if (pool.max_age.count() > 0 || pool.max_requests > 0) retire_worn(pool);
   auto found = std::find_if(shared_.begin(), shared_.end(), [&pool](const auto& each) { return each->has_room(pool.max_streams); });
   if (found == shared_.end()) {
     std::unique_ptr<Stream> stream = connect(pool.limits);
     if (!stream) return nullptr;
-    shared_.push_back(std::make_unique<H2Connection>(context_, *this, std::move(stream)));
-    shared_.back()->identity = tls_.identity();
+    add_shared(std::move(stream));
     found = shared_.end() - 1;
+  } else if ((*found)->requests() == 0) {
+    warm_wait_ = Duration(0);
   }
   return (*found)->lease_to(user);
 }
 
-void Backend::drop(H2Connection& connection) {
-  const auto found = std::find_if(shared_.begin(), shared_.end(), [&](const auto& each) { return each.get() == &connection; });
+H2Connection& Backend::add_shared(std::unique_ptr<Stream> stream) {
+  shared_.push_back(std::make_unique<H2Connection>(context_, *this, std::move(stream)));
+  shared_.back()->identity = tls_.identity();
+  return *shared_.back();
+}
+
+// One without streams ends at once, which takes it out.
+void Backend::retire_worn(const config::Pool& pool) {
+  for (std::size_t i = shared_.size(); i > 0; --i) {
+    if (const auto end = shared_[i - 1]->wear(pool)) shared_[i - 1]->retire(*end);
+  }
+}
+
+void Backend::drop(H2Connection& connection, ConnectionEnd end) {
+  const auto found = find_in(shared_, connection);
   GH_CHECK(found != shared_.end());
-  connection.detach();
-  context_.retire(std::move(*found));
+  if (connection.requests() == 0 && end == ConnectionEnd::kBackend) note_cold();
+  this->end(std::move(*found), end);
   shared_.erase(found);
 }
 
-BackendSide* Backend::lease_connection(BackendUser& user, const config::Pool& pool, bool must_connect) {
-  std::unique_ptr<H1Connection> connection;
-  if (!must_connect && !idle_.empty()) {
-    connection = std::move(idle_.back());
+void Backend::end(std::unique_ptr<BackendConnection> connection, ConnectionEnd end) {
+  context_.board.worker(context_.index).connection_ends[static_cast<std::size_t>(end)].fetch_add(1, std::memory_order_relaxed);
+  connection->detach();
+  context_.retire(std::move(connection));
+}
+
+std::unique_ptr<H1Connection> Backend::take_idle(const config::Pool& pool) {
+  while (!idle_.empty()) {
+    std::unique_ptr<H1Connection> connection = std::move(idle_.back());
     idle_.pop_back();
-  } else {
+    const auto worn = connection->wear(pool);
+    if (connection->requests() == 0) warm_wait_ = Duration(0);  // what is made ahead lasts long enough to be of use
+    if (!worn) return connection;
+    end(std::move(connection), *worn);
+  }
+  return nullptr;
+}
+
+BackendSide* Backend::lease_connection(BackendUser& user, const config::Pool& pool, bool must_connect) {
+  std::unique_ptr<H1Connection> connection = must_connect ? nullptr : take_idle(pool);
+  if (!connection) {
     std::unique_ptr<Stream> stream = connect(pool.limits);
     if (!stream) return nullptr;
     connection = std::make_unique<H1Connection>(context_, *this, std::move(stream));
@@ -118,6 +148,7 @@ std::unique_ptr<Stream> Backend::connect(const config::Limits& limits) {
     errno = code;
     return nullptr;
   }
+  context_.board.worker(context_.index).backend_connections.fetch_add(1, std::memory_order_relaxed);
   if (!tls_.is_on()) return make_tcp_stream(std::move(socket), true);
   return make_tls_client_stream(std::move(socket), tls_, address_, &sessions_);
 }
@@ -130,8 +161,9 @@ void Backend::set_tls(const TlsClientContext& tls) {
 }
 
 void Backend::drop_all_idle() {
-  while (!idle_.empty()) drop_idle(*idle_.back());
-  for (std::size_t i = shared_.size(); i > 0; --i) shared_[i - 1]->retire();  // one without streams ends at once
+  while (!idle_.empty()) drop_idle(*idle_.back(), ConnectionEnd::kRetired);
+  while (!warming_.empty()) drop_warming(*warming_.back(), ConnectionEnd::kRetired);
+  for (std::size_t i = shared_.size(); i > 0; --i) shared_[i - 1]->retire(ConnectionEnd::kRetired);  // one without streams ends at once
 }
 
 void Backend::set_member(bool is_member) {
@@ -139,25 +171,30 @@ void Backend::set_member(bool is_member) {
   if (!is_member) drop_all_idle();
 }
 
+std::optional<ConnectionEnd> Backend::reason_to_end(const H1Connection& connection, const config::Pool& pool) const {
+  if (!is_member_ || connection.identity != tls_.identity()) return ConnectionEnd::kRetired;
+  // At the limit none is kept idle here: another worker may need its place.
+  const bool has_place = !cell_ || is_within(cell_->connections, pool.limits.max_backend_connections);
+  if (!has_place || idle_.size() >= pool.max_idle) return ConnectionEnd::kSurplus;
+  return connection.wear(pool);
+}
+
 void Backend::give_back(H1Connection& leased, const config::Pool& pool) {
   std::unique_ptr<H1Connection> connection(&leased);
   count_lease(-1);
-  // At the limit none is kept idle here: another worker may need its place.
-  const bool has_place = !cell_ || is_within(cell_->connections, pool.limits.max_backend_connections);
-  const bool is_same = connection->identity == tls_.identity();
-  if (is_member_ && has_place && is_same && idle_.size() < pool.max_idle && connection->rest_after_lease(pool)) {
+  const auto reason = reason_to_end(*connection, pool);
+  if (!reason && connection->rest_after_lease(pool)) {
     idle_.push_back(std::move(connection));
     return;
   }
-  connection->detach();
-  context_.retire(std::move(connection));
+  end(std::move(connection), reason.value_or(ConnectionEnd::kUnfinished));
 }
 
-void Backend::drop_idle(H1Connection& connection) {
-  const auto found = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle.get() == &connection; });
+void Backend::drop_idle(H1Connection& connection, ConnectionEnd end) {
+  const auto found = find_in(idle_, connection);
   if (found == idle_.end()) return;
-  connection.detach();
-  context_.retire(std::move(*found));
+  if (connection.requests() == 0 && end == ConnectionEnd::kBackend) note_cold();
+  this->end(std::move(*found), end);
   idle_.erase(found);
 }
 

@@ -2,10 +2,13 @@
 // health and counts. BackendSet keeps them across reloads: a backend that stays in the config keeps its connections.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -15,6 +18,7 @@
 #include "common/event_loop.h"
 #include "common/config/model_http.h"
 #include "l7/backend/backend_side.h"
+#include "l7/backend/connection_end.h"
 #include "l7/board.h"
 #include "l7/tls/client_context.h"
 
@@ -59,14 +63,18 @@ class Backend {
   // as above.
   Fd dial();
   void count_lease(int change);
+  // Makes connections ahead of requests, as many as are missing of pool.min_idle, or some of them.
+  void warm(const config::Pool& pool);
 
   // For connections.
   void give_back(H1Connection& connection, const config::Pool& pool);
-  void drop_idle(H1Connection& connection);
+  void drop_idle(H1Connection& connection, ConnectionEnd end);
+  void on_warm(H1Connection& connection);  // it is connected
+  void drop_warming(H1Connection& connection, ConnectionEnd end);
   void drop_all_idle();  // those of HTTP/2 once they have no stream
   // Whether connections are kept for a next request: not to one that has left its pool. What it was asked it answers.
   void set_member(bool is_member);
-  void drop(H2Connection& connection);
+  void drop(H2Connection& connection, ConnectionEnd end);
 
   std::atomic<std::uint32_t>* connection_count() const;  // nullptr: not counted
   void count_request();
@@ -81,6 +89,17 @@ class Backend {
   std::unique_ptr<Stream> connect(const config::Limits& limits);
   BackendSide* lease_connection(BackendUser& user, const config::Pool& pool, bool must_connect);
   BackendSide* lease_stream(BackendUser& user, const config::Pool& pool);
+  std::unique_ptr<H1Connection> take_idle(const config::Pool& pool);
+  std::optional<ConnectionEnd> reason_to_end(const H1Connection& connection, const config::Pool& pool) const;
+  void retire_worn(const config::Pool& pool);
+  void end(std::unique_ptr<BackendConnection> connection, ConnectionEnd end);
+  H2Connection& add_shared(std::unique_ptr<Stream> stream);
+  void keep_connecting(std::unique_ptr<H1Connection> connection, const config::Pool& pool);
+  void note_cold();
+  template <typename Connection>
+  static auto find_in(std::vector<std::unique_ptr<Connection>>& all, const Connection& connection) {
+    return std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.get() == &connection; });
+  }
 
   WorkerContext& context_;
   Endpoint address_;
@@ -88,8 +107,11 @@ class Backend {
   TlsClientContext tls_;
   TlsSessions sessions_;
   std::vector<std::unique_ptr<H1Connection>> idle_;
+  std::vector<std::unique_ptr<H1Connection>> warming_;  // nobody waits for them: see warm.cc
   std::vector<std::unique_ptr<H2Connection>> shared_;
   EventLoop::Clock::time_point avoided_until_{};
+  EventLoop::Clock::time_point warm_due_{};
+  Duration warm_wait_{0};
   std::uint32_t pins_ = 0;
   std::uint32_t leased_ = 0;
   bool is_member_ = true;

@@ -17,10 +17,12 @@ constexpr EventLoop::Clock::time_point kNever = EventLoop::Clock::time_point::ma
 
 }  // namespace
 
+bool Pool::is_look_due() const {
+  return version_ != context_.board.version() || avoidances_ != context_.backends.avoidances() || context_.loop.now() >= next_look_;
+}
+
 Backend* Pool::choose(const Wish& wish) {
-  const bool is_old = version_ != context_.board.version() || avoidances_ != context_.backends.avoidances() ||
-                      context_.loop.now() >= next_look_;
-  if (is_old) look();
+  if (is_look_due()) look();
   was_full_ = was_bound_full_ = false;
   if (is_refusing_) return nullptr;
   if (context_.loop.now() >= next_trial_ && wish.tried.empty()) {

@@ -12,7 +12,7 @@ constexpr http::HeadLimits kResponseLimits{64 * 1024, 0, http::kMaxFields};
 }  // namespace
 
 H1Connection::H1Connection(WorkerContext& context, Backend& backend, std::unique_ptr<Stream> stream)
-    : BackendConnection(context.loop, backend, std::move(stream), context.buffers), context_(context),
+    : BackendConnection(context, backend, std::move(stream)), context_(context),
       response_body_(context.buffers) {
   set_backend(backend);
 }
@@ -20,6 +20,7 @@ H1Connection::H1Connection(WorkerContext& context, Backend& backend, std::unique
 void H1Connection::lease_to(BackendUser& user) {
   user_ = &user;
   is_keep_alive_ = false;
+  count_request();
   wake();
 }
 
@@ -30,8 +31,29 @@ bool H1Connection::rest_after_lease(const config::Pool& pool) {
                         !wire().fill() && !wire().is_at_end() && !wire().has_failed();
   if (!is_quiet || !is_keep_alive_) return false;
   is_reused_ = true;
-  rest(pool.idle_timeout);
+  plan_rest(pool);
+  rest();
   return true;
+}
+
+void H1Connection::go_on_alone(const config::Pool& pool) {
+  user_ = nullptr;
+  is_alone_ = true;
+  forget_requests();
+  plan_rest(pool);
+  expect_open(pool.connect_timeout);
+}
+
+void H1Connection::connect_alone() {
+  switch (wire().open()) {
+    case StreamStatus::kBlocked: return;
+    case StreamStatus::kDone: break;
+    default: return owner().drop_warming(*this, ConnectionEnd::kBackend);
+  }
+  is_alone_ = false;
+  is_reused_ = true;  // it may be closed just as a request leaves
+  rest();
+  owner().on_warm(*this);
 }
 
 std::string H1Connection::failure() const { return wire().failure(); }
@@ -110,12 +132,16 @@ void H1Connection::release(bool is_complete, const config::Pool& pool) {
 
 void H1Connection::on_ready() {
   if (user_) return user_->on_backend_event();
-  if (!is_resting()) return;
+  if (is_alone_) connect_alone();
+  if (is_alone_ || !is_resting()) return;
   // Nothing is expected while idle: bytes would answer nobody, and an end is an end. An edge alone says nothing: it may
   // be of bytes that were read with those before them.
-  if (wire().fill() || wire().is_at_end() || wire().has_failed()) owner().drop_idle(*this);
+  if (wire().fill() || wire().is_at_end() || wire().has_failed()) owner().drop_idle(*this, ConnectionEnd::kBackend);
 }
 
-void H1Connection::on_idle_timeout() { owner().drop_idle(*this); }
+void H1Connection::on_idle_timeout() {
+  if (is_alone_) return owner().drop_warming(*this, ConnectionEnd::kBackend);
+  owner().drop_idle(*this, rest_end());
+}
 
 }  // namespace gatehouse::l7

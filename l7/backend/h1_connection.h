@@ -16,6 +16,8 @@ class H1Connection final : public BackendSide, public BackendConnection {
   void lease_to(BackendUser& user);
   // Whether it may be leased again; if so it waits for that.
   bool rest_after_lease(const config::Pool& pool);
+  // Nobody waits for it: it is idle when it is connected.
+  void go_on_alone(const config::Pool& pool);
 
   StreamStatus open() override { return wire().open(); }
   std::string failure() const override;
@@ -39,6 +41,7 @@ class H1Connection final : public BackendSide, public BackendConnection {
  private:
   void on_ready() override;
   void on_idle_timeout() override;
+  void connect_alone();
 
   WorkerContext& context_;
   BackendUser* user_ = nullptr;  // that it is leased to
@@ -49,6 +52,7 @@ class H1Connection final : public BackendSide, public BackendConnection {
   bool is_keep_alive_ = false;  // says the response
   bool is_reused_ = false;
   bool is_tunnel_ = false;
+  bool is_alone_ = false;     // go_on_alone(), until it is connected
   bool ends_output_ = false;  // of a tunnel: when it has left
 };
 

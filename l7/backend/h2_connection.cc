@@ -19,7 +19,7 @@ constexpr nghttp2_settings_entry kSettings[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0
 }  // namespace
 
 H2Connection::H2Connection(WorkerContext& context, Backend& backend, std::unique_ptr<Stream> stream)
-    : BackendConnection(context.loop, backend, std::move(stream), context.buffers), H2Session(context, wire()) {
+    : BackendConnection(context, backend, std::move(stream)), H2Session(context, wire()) {
   start(Role::kClient, kLimits, kSettings);
 }
 
@@ -37,13 +37,25 @@ H2BackendStream* H2Connection::lease_to(BackendUser& user) {
   stream->connection_ = this;
   stream->user_ = &user;
   stream->is_begun_ = stream->is_turned_away_ = stream->has_head_ = stream->is_head_too_large_ = false;
+  count_request();
   wake();
   return stream;
 }
 
-void H2Connection::retire() {
-  is_going_away_ = true;
+void H2Connection::warm(const config::Pool& pool) {
+  is_alone_ = true;
+  plan_rest(pool);
+  expect_open(pool.connect_timeout);
+}
+
+void H2Connection::retire(ConnectionEnd end) {
+  go_away(end);
   end_if_done();
+}
+
+// Of several reasons the first counts.
+void H2Connection::go_away(ConnectionEnd end) {
+  if (!std::exchange(is_going_away_, true)) end_ = end;
 }
 
 StreamStatus H2Connection::open() {
@@ -72,6 +84,10 @@ void H2Connection::lose() {
 void H2Connection::on_ready() {
   if (!is_open_) {
     if (open() == StreamStatus::kBlocked) return;
+    if (std::exchange(is_alone_, false) && is_open_ && streams() == 0) {
+      has_served_ = true;  // it may be closed just as a request leaves
+      rest();
+    }
     for_each_stream([this](H2Stream& stream) { make_ready(stream); });
   }
   if (!is_lost_) {
@@ -107,7 +123,7 @@ bool H2Connection::on_head_done(H2Stream& ready, bool is_too_large) {
 }
 
 void H2Connection::on_frame(const nghttp2_frame& frame) {
-  if (frame.hd.type == NGHTTP2_GOAWAY) is_going_away_ = true;  // nghttp2 closes those it refuses
+  if (frame.hd.type == NGHTTP2_GOAWAY) go_away(ConnectionEnd::kBackend);  // nghttp2 closes those it refuses
   if (frame.hd.type == NGHTTP2_SETTINGS && !(frame.hd.flags & NGHTTP2_FLAG_ACK)) turn_excess_away();
 }
 
@@ -134,8 +150,11 @@ void H2Connection::release(H2BackendStream& stream, const config::Pool& pool) {
   has_served_ = true;
   remove(stream);
   context().h2_backend_streams.give(std::unique_ptr<H2BackendStream>(&stream));
-  is_going_away_ |= nghttp2_session_get_next_stream_id(session()) > kLastIds;
-  if (streams() == 0 && is_open_) rest(pool.idle_timeout);
+  if (nghttp2_session_get_next_stream_id(session()) > kLastIds) go_away(ConnectionEnd::kRequests);
+  if (const auto end = wear(pool)) go_away(*end);
+  plan_rest(pool);
+  is_alone_ = false;
+  if (streams() == 0 && is_open_) rest();
   flush_later();
   owner().count_lease(-1);
 }
@@ -156,17 +175,22 @@ void H2Connection::on_silence() {
 
 void H2Connection::on_idle_timeout() {
   if (streams() > 0) return;
+  if (!is_open_) {
+    lose();
+    is_alone_ = false;
+    return end_if_done();
+  }
   terminate(NGHTTP2_NO_ERROR);
-  is_going_away_ = true;
+  go_away(rest_end());
 }
 
 // Once: the backend takes it out and this object ends with the turn.
 void H2Connection::end_if_done() {
-  const bool is_unused = streams() == 0 && (is_lost_ || !is_open_ || (is_going_away_ && wire().output().is_empty()));
+  const bool is_unused = streams() == 0 && (is_lost_ || (!is_open_ && !is_alone_) || (is_going_away_ && wire().output().is_empty()));
   if (is_unused && !std::exchange(is_ended_, true)) {
     stop();
     silence_.cancel();
-    owner().drop(*this);
+    owner().drop(*this, end_);
   }
 }
 
@@ -178,7 +202,7 @@ std::string H2BackendStream::failure() const {
 void H2BackendStream::send_head(const http::RequestHead& head, http::Framing, bool is_last) {
   http::H2Fields fields;
   fields.assign(head.fields);
-  if (connection_->submit_request(*this, fields, is_last) < 0) connection_->is_going_away_ = true;
+  if (connection_->submit_request(*this, fields, is_last) < 0) connection_->go_away(ConnectionEnd::kRequests);
   connection_->flush_later();
 }
 

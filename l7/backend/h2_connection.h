@@ -51,14 +51,17 @@ class H2Connection final : public BackendConnection, private H2Session {
   // Whether another stream may be begun, of `most` at once.
   bool has_room(std::uint32_t most) const;
   H2BackendStream* lease_to(BackendUser& user);
+  // Nobody waits for it: it is there when it is connected.
+  void warm(const config::Pool& pool);
   // Begins no further streams; without any it ends.
-  void retire();
+  void retire(ConnectionEnd end);
 
  private:
   friend class H2BackendStream;
   static H2BackendStream& of(H2Stream& stream) { return static_cast<H2BackendStream&>(stream); }
 
   StreamStatus open();
+  void go_away(ConnectionEnd end);
   void release(H2BackendStream& stream, const config::Pool& pool);
   void lose();
   void turn_excess_away();
@@ -79,8 +82,10 @@ class H2Connection final : public BackendConnection, private H2Session {
 
   bool is_open_ = false;        // connected; TLS and its ALPN are done
   bool has_other_protocol_ = false;  // by ALPN
+  bool is_alone_ = false;       // warm(), until it is open
   bool is_lost_ = false;        // nothing can come or go any more
   bool is_going_away_ = false;  // said so, or has no more streams to give
+  ConnectionEnd end_ = ConnectionEnd::kBackend;
   bool has_served_ = false;
   bool is_ended_ = false;       // its owner has been told
   Timer silence_;               // after a question whether it is alive

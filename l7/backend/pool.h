@@ -59,6 +59,10 @@ class Pool {
   void note_success(Backend& backend);
   void note_failure(Backend& backend, bool counts_for_ejection = true);
 
+  // What is to be done although no request asks: see upkeep.h.
+  bool wants_upkeep() const { return config_.min_idle > 0; }
+  void keep_up();
+
   // Of the limits; each entrance is to be followed by its leave.
   const ShedReason* enter(PriorityClass priority);  // one more request; nullptr: it is in
   void leave();
@@ -89,6 +93,7 @@ class Pool {
   };
   Member make_member(const Endpoint& address);
   void make_policies();
+  bool is_look_due() const;
   void look();
   void refresh(Member& member);
   void warm_up(Member& member, std::int64_t since);

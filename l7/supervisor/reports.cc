@@ -46,6 +46,9 @@ control::NodeReport Supervisor::report() const {
       const std::uint64_t ended = cell.h2_offences[i].load();
       if (ended > 0) worker.counts["h2_" + std::string(name_of(static_cast<H2Offence>(i)))] = ended;
     }
+    for (std::size_t i = 0; i < kConnectionEnds; ++i) {
+      worker.counts["backend_connections_" + std::string(name_of(static_cast<ConnectionEnd>(i)))] = cell.connection_ends[i].load();
+    }
     worker.handshakes = cell.handshakes.done.load();
     worker.resumed = cell.handshakes.resumed.load();
     worker.handshakes_failed = cell.handshakes.all_failed();

@@ -1,0 +1,42 @@
+// Options of connections to backends: how long they live, how many are ready.
+#include "tests/common/config_findings.h"
+
+namespace gatehouse::config {
+namespace {
+
+std::string pool(const std::string& more) {  // which begins at line 9
+  return "[[listener]]\nname = \"web\"\naddresses = [\"127.0.0.1:80\"]\n[[route]]\npool = \"p\"\n[[pool]]\n"
+         "name = \"p\"\nbackends = [\"192.0.2.7:80\"]\n" +
+         more;
+}
+
+TEST(ConfigConnections, AreReadFromAPool) {
+  const Loaded loaded = load_text(pool("max_age = \"10m\"\nmax_requests = 1000\nmin_idle = 2\n"), "f");
+  ASSERT_TRUE(loaded.is_valid()) << loaded.errors();
+  EXPECT_TRUE(loaded.findings.empty());
+  const Pool& pool = loaded.config.pools[0];
+  EXPECT_EQ(pool.max_age, Duration(600'000));
+  EXPECT_EQ(pool.max_requests, 1'000u);
+  EXPECT_EQ(pool.min_idle, 2u);
+}
+
+class ConfigConnectionsSay : public testing::TestWithParam<Row> {};
+
+TEST_P(ConfigConnectionsSay, WhatIsWrong) {
+  EXPECT_EQ(findings_of(pool(GetParam().toml)), GetParam().findings);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    ByRule, ConfigConnectionsSay,
+    testing::Values(
+        Row{"MoreReadyThanKept", "max_idle = 1\nmin_idle = 2\n",
+            "f:10: [[pool]] min_idle: expected at most max_idle (1), found 2"},
+        Row{"ReadyForNobody", "min_idle = 1\nproxy_protocol = \"v2\"\n",
+            "f:9: [[pool]] \"p\": expected no min_idle with proxy_protocol: each of its connections is made "
+            "for one client"},
+        Row{"MoreReadyThanAllowed", "min_idle = 5\n[pool.limits]\nmax_backend_connections = 4\n",
+            "f:9: warning: [[pool]] min_idle: \"p\" never has more than limits.max_backend_connections (4)"}),
+    name_of);
+
+}  // namespace
+}  // namespace gatehouse::config

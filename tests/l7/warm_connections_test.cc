@@ -1,0 +1,112 @@
+// Connections that no request waits for: made ahead of requests (min_idle), or left behind by one that went
+// to another backend (connect_attempt_delay).
+#include <gtest/gtest.h>
+
+#include "tests/l7/support/resilience_site.h"
+#include "tests/l7/support/tcp_site.h"
+
+namespace gatehouse::test {
+namespace {
+
+std::size_t open_at(const Hostile& backend) {
+  std::size_t count = 0;
+  for (const auto& connection : backend.server->connections) count += !connection->is_ended();
+  return count;
+}
+
+TEST(WarmConnections, AreThereBeforeTheFirstRequest) {
+  ResilienceSite site;
+  Hostile& one = site.add(Manner::kAnswers);
+  Hostile& other = site.add(Manner::kAnswers);
+  site.config.pools[0].min_idle = 6;
+  site.apply();
+  ASSERT_TRUE(site.until([&] { return open_at(one) == 6 && open_at(other) == 6; }));
+  EXPECT_EQ(one.requests.size() + other.requests.size(), 0u);
+  const auto client = site.connect();
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(site.ask(*client, get("/")).status, 200);
+  EXPECT_EQ(site.counts().backend_connections.load(), 12u) << "they were there, and are ready again";
+}
+
+TEST(WarmConnections, ReplaceWhatIsInUseOrHasEnded) {
+  ResilienceSite site;
+  Hostile& backend = site.add(Manner::kHangs);
+  site.config.pools[0].min_idle = 2;
+  site.config.pools[0].idle_timeout = Duration(300);
+  site.apply();
+  ASSERT_TRUE(site.until([&] { return open_at(backend) == 2; }));
+  const auto client = site.connect();
+  client->send(get("/"));
+  ASSERT_TRUE(site.until([&] { return open_at(backend) == 3; })) << "one in use, two ready";
+  const std::size_t before = backend.server->connections.size();
+  ASSERT_TRUE(site.until([&] { return backend.server->connections.size() >= before + 2; }))
+      << "idle_timeout holds for them";
+}
+
+TEST(WarmConnections, AreNotMadeToBackendsThatAreDownOrDrained) {
+  ResilienceSite site;
+  Hostile& down = site.add(Manner::kAnswers);
+  Hostile& drained = site.add(Manner::kAnswers);
+  Hostile& fine = site.add(Manner::kAnswers);
+  site.config.pools[0].min_idle = 2;
+  site.cell(0).is_healthy.store(0);
+  site.cell(1).state.store(l7::BackendState::kDraining);
+  site.apply();
+  ASSERT_TRUE(site.until([&] { return open_at(fine) == 2; }));
+  site.turns_while_waiting();
+  EXPECT_EQ(down.server->connections.size() + drained.server->connections.size(), 0u);
+  site.cell(0).is_healthy.store(1);
+  site.board->bump_version();
+  EXPECT_TRUE(site.until([&] { return open_at(down) == 2; }));
+}
+
+// One that refuses, one that closes what was made for it: 20 looks are a second's.
+TEST(WarmConnections, AreTriedLessAndLessOftenWhereTheyFail) {
+  ResilienceSite site;
+  const RefusingAddress refusing;
+  RawServer& closing = site.add_raw_server(ignore);
+  site.config.pools[0].backends.push_back({refusing.address()});
+  site.config.pools[0].min_idle = 1;
+  site.apply();
+  const auto end = EventLoop::Clock::now() + Duration(1'000);
+  site.until([&] {
+    for (const auto& connection : closing.connections) {
+      if (!connection->is_ended()) connection->close();
+    }
+    return EventLoop::Clock::now() > end;
+  });
+  EXPECT_GE(site.counts().failed_warm_connections.load(), 2u);
+  EXPECT_LE(site.counts().backend_connections.load(), 6u);
+}
+
+TEST(WarmConnections, EndWithTheOption) {
+  ResilienceSite site;
+  Hostile& backend = site.add(Manner::kAnswers);
+  site.config.pools[0].min_idle = 3;
+  site.config.pools[0].idle_timeout = Duration(200);
+  site.apply();
+  ASSERT_TRUE(site.until([&] { return open_at(backend) == 3; }));
+  site.config.pools[0].min_idle = 0;
+  site.apply();
+  EXPECT_TRUE(site.until([&] { return open_at(backend) == 0; }));
+  const std::size_t made = backend.server->connections.size();
+  site.turns_while_waiting();
+  EXPECT_EQ(backend.server->connections.size(), made);
+}
+
+TEST(WarmConnections, OfHttp2HaveRoomForStreams) {
+  ResilienceSite site;
+  H2Server server(site.loop, [](H2Peer& peer, std::int32_t id) {
+    if (peer.message(id).is_ended && !peer.message(id).is_closed)
+      peer.respond(id, {{":status", "200"}}, "ok");
+  });
+  site.config.pools[0].protocol = "h2";
+  site.config.pools[0].min_idle = 1;
+  site.config.pools[0].backends.push_back({server.address()});
+  site.apply();
+  ASSERT_TRUE(site.until([&] { return server.connections.size() == 1; }));
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(site.ask(get("/")).status, 200);
+  EXPECT_EQ(server.connections.size(), 1u);
+}
+
+}  // namespace
+}  // namespace gatehouse::test
