@@ -219,7 +219,7 @@ Exchange::Next Exchange::lease() {
   leave_queue();
   if (attempts_++ == 0) pool_->earn_retries();
   if (!backend_) {
-    const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
+    const std::string why = chosen_->why_unreached(std::strerror(code));
     return is_shortage(code) ? answer(503, "this node has too many connections", why) : after_failed_connect(502, why);
   }
   chosen_->count_request();
@@ -237,7 +237,7 @@ Exchange::Next Exchange::connect() {
       is_waiting_ = true;
       return Next::kWait;
     default:
-      return after_failed_connect(502, "cannot connect to " + to_string(chosen_->address()) + ": " + backend_->failure());
+      return after_failed_connect(502, chosen_->why_unreached(backend_->failure()));
   }
 }
 

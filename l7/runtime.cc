@@ -70,10 +70,12 @@ Status Runtime::add_pool(const config::Pool& pool, const TlsFiles& files, Worker
   auto tls = TlsClientContext::make(pool.name, pool.tls, files, context.tls.keys,
                                     pool.protocol == "h2" ? std::vector<std::string>{"h2"} : std::vector<std::string>{});
   if (!tls) return tls.error();
+  const auto sources = find_sources(pool);
+  if (!sources) return sources.error();
   const auto& nodes = config_.nodes;
   const auto node = std::find_if(nodes.begin(), nodes.end(), [&](const auto& each) { return each.name == context.node; });
   const std::string zone = node == nodes.end() ? "" : node->zone;
-  pools_.push_back(std::make_unique<Pool>(pool, context.backends, context.index, *tls, zone));
+  pools_.push_back(std::make_unique<Pool>(pool, context.backends, context.index, *tls, zone, *sources));
   return {};
 }
 

@@ -210,6 +210,15 @@ void allow_reading(int ruleset, const char* path) {
   syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 
+// Any port that is free: how a connection gets its source address. Who could listen there has no listen(2).
+void allow_source_addresses(int ruleset) {
+  constexpr int kNetPort = 2;  // LANDLOCK_RULE_NET_PORT
+  const struct {
+    std::uint64_t rights, port;
+  } rule{kBindTcp, 0};
+  syscall(SYS_landlock_add_rule, ruleset, kNetPort, &rule, 0);
+}
+
 Status leave_files() {
   const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) return system_error("Landlock");
@@ -229,6 +238,7 @@ Status leave_files() {
   for (const char* path : readable) {
     if (path && *path) allow_reading(ruleset.get(), path);
   }
+  if (abi >= 4) allow_source_addresses(ruleset.get());
   if (syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0) return system_error("Landlock");
   return {};
 }

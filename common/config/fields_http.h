@@ -108,6 +108,8 @@ inline constexpr auto kFields<Pool> = std::tuple{
           "Connections that each worker keeps ready to each backend beside those in use (h2: that take further requests), made before requests ask for them; "
           "only to backends that get requests.",
           kOptional, 0, 10'000),
+    field("source_addresses", &Pool::source_addresses,
+          "Addresses that connections and checks come from: of each family the first that is the node's own, so that one list serves all nodes; of a family without any the kernel chooses."),
     field("max_requests", &Pool::max_requests, "Requests on one connection, which then ends; 0: no limit. Those at once are a matter of `limits`.", kOptional, 0,
           1'000'000'000),
     field("protocol", &Pool::protocol, "\"http1\", or \"h2\": HTTP/2, in the clear with prior knowledge."),

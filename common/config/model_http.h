@@ -116,6 +116,7 @@ struct Pool {
   Duration max_age{0};                  // of a connection, give or take a tenth, that takes requests; 0: any
   std::uint32_t max_requests = 0;       // on one connection; 0: no limit
   std::uint32_t min_idle = 0;           // connections ready for a request, to a backend, per worker
+  std::vector<IpAddress> source_addresses;  // of connections; of a family without any the kernel chooses
   std::string protocol = "http1";       // http1 | h2
   std::uint32_t max_streams = 100;      // of a connection, at once
   std::string proxy_protocol;           // v1 | v2: connections begin with a PROXY header; empty: they do not

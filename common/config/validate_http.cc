@@ -101,6 +101,13 @@ class HttpValidator : Validator {
     const std::uint32_t most = pool.limits.max_backend_connections;
     if (most > 0 && pool.min_idle > most)
       warn(at("pool", index, "min_idle"), "[[pool]] min_idle: " + quoted(pool.name) + " never has more than limits.max_backend_connections (" + std::to_string(most) + ")");
+    for (std::size_t i = 0; i < pool.source_addresses.size(); ++i) {
+      const IpAddress& address = pool.source_addresses[i];
+      const bool is_multicast = address.is_v4() ? (address.bytes[12] & 0xf0) == 0xe0 : address.bytes[0] == 0xff;
+      if (!address.is_unspecified() && !is_multicast) continue;
+      error(at("pool", index, "source_addresses") + "[" + std::to_string(i) + "]",
+            name + " source_addresses: expected addresses of nodes, found " + quoted(to_string(address)));
+    }
   }
   void check_pools() {
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {

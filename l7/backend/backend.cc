@@ -1,9 +1,5 @@
 #include "l7/backend/backend.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 
@@ -123,17 +119,6 @@ bool is_shortage(int code) {
   return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM || code == EADDRNOTAVAIL;
 }
 
-Fd Backend::dial() {
-  sockaddr_storage storage;
-  const socklen_t length = to_sockaddr(address_, storage);
-  Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.is_open()) return {};
-  const int on = 1;
-  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 && errno != EINPROGRESS) return {};
-  return socket;
-}
-
 std::atomic<std::uint32_t>* Backend::connection_count() const { return cell_ ? &cell_->connections[context_.index] : nullptr; }
 
 std::unique_ptr<Stream> Backend::connect(const config::Limits& limits) {
@@ -158,6 +143,18 @@ void Backend::set_tls(const TlsClientContext& tls) {
   tls_ = tls;
   sessions_.clear();
   drop_all_idle();
+}
+
+void Backend::set_sources(const SourceAddresses& sources) {
+  if (sources == sources_) return;
+  sources_ = sources;
+  drop_all_idle();
+}
+
+std::string Backend::why_unreached(std::string_view reason) const {
+  std::string text = "cannot connect to " + to_string(address_);
+  if (const auto& source = sources_.towards(address_.address)) text += " from " + to_string(*source);
+  return text + ": " + std::string(reason);
 }
 
 void Backend::drop_all_idle() {
@@ -209,11 +206,13 @@ void Backend::count_lease(int change) {
   if (cell_) cell_->in_flight[context_.index].store(leased_, std::memory_order_relaxed);
 }
 
-Backend& BackendSet::find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls) {
+Backend& BackendSet::find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls,
+                                 const SourceAddresses& sources) {
   const std::uint64_t key = backend_key(pool, address);
   std::unique_ptr<Backend>& backend = backends_[key];
   if (!backend) backend = std::make_unique<Backend>(context_, address, context_.board.backend(key));
   backend->set_tls(tls);
+  backend->set_sources(sources);
   backend->set_member(true);
   return *backend;
 }

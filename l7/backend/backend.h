@@ -19,6 +19,7 @@
 #include "common/config/model_http.h"
 #include "l7/backend/backend_side.h"
 #include "l7/backend/connection_end.h"
+#include "l7/backend/dial.h"
 #include "l7/board.h"
 #include "l7/tls/client_context.h"
 
@@ -41,6 +42,7 @@ class Backend {
   const Endpoint& address() const { return address_; }
   // What new connections speak; those of another identity are not used again.
   void set_tls(const TlsClientContext& tls);
+  void set_sources(const SourceAddresses& sources);
   bool is_degraded() const { return cell_ && cell_->is_degraded.load(std::memory_order_relaxed) != 0; }
   bool is_healthy() const { return !cell_ || cell_->is_healthy.load(std::memory_order_relaxed) != 0; }
   // After a connection was refused or reset others are preferred for a while, until the health check knows.
@@ -61,7 +63,9 @@ class Backend {
   BackendSide* lease(BackendUser& user, const config::Pool& pool, bool must_connect);
   // A socket that is connecting, for who makes a connection of it and counts it: count_lease(1), then -1. Not open, with errno,
   // as above.
-  Fd dial();
+  Fd dial() { return l7::dial(address_, sources_); }
+  // Why there is none, or why it came to nothing.
+  std::string why_unreached(std::string_view reason) const;
   void count_lease(int change);
   // Makes connections ahead of requests, as many as are missing of pool.min_idle, or some of them.
   void warm(const config::Pool& pool);
@@ -106,6 +110,7 @@ class Backend {
   BackendCell* cell_;  // nullptr when the board is full: then only this worker's own experience counts
   TlsClientContext tls_;
   TlsSessions sessions_;
+  SourceAddresses sources_;
   std::vector<std::unique_ptr<H1Connection>> idle_;
   std::vector<std::unique_ptr<H1Connection>> warming_;  // nobody waits for them: see warm.cc
   std::vector<std::unique_ptr<H2Connection>> shared_;
@@ -161,7 +166,8 @@ class BackendSet {
   explicit BackendSet(WorkerContext& context) : context_(context) {}
   WorkerContext& context() { return context_; }
   // For a member of a pool. A backend of another identity than before starts with new connections.
-  Backend& find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls = {});
+  Backend& find_or_add(std::string_view pool, const Endpoint& address, const TlsClientContext& tls = {},
+                       const SourceAddresses& sources = {});
   // How often a backend of this worker was avoided.
   std::uint64_t avoidances() const { return avoidances_; }
   void count_avoidance() { ++avoidances_; }

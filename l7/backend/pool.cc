@@ -12,10 +12,11 @@
 namespace gatehouse::l7 {
 
 Pool::Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker,
-           const TlsClientContext& tls, std::string_view zone)
+           const TlsClientContext& tls, std::string_view zone, const SourceAddresses& sources)
     : config_(config),
       context_(backends.context()),
       tls_(tls),
+      sources_(sources),
       zone_(zone),
       first_(worker),
       speaks_h2_(config.protocol == "h2"),
@@ -55,7 +56,7 @@ void Pool::set_members(std::span<const config::Backend> backends) {
 }
 
 Member Pool::make_member(const Endpoint& address) {
-  Member member{BackendPin(context_.backends.find_or_add(config_.name, address, tls_))};
+  Member member{BackendPin(context_.backends.find_or_add(config_.name, address, tls_, sources_))};
   member.key = key_of(*member.backend);
   return member;
 }

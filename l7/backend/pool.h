@@ -25,7 +25,7 @@ class Pool {
   // Workers begin their turns at different members (`worker`), so that the first requests of many do not meet
   // at one. `zone`: of this node.
   Pool(const config::Pool& config, BackendSet& backends, std::uint32_t worker,
-       const TlsClientContext& tls = {}, std::string_view zone = {});
+       const TlsClientContext& tls = {}, std::string_view zone = {}, const SourceAddresses& sources = {});
 
   const config::Pool& config() const { return config_; }
   // Another set of members, from the next choice on. Those that stay keep all that is known of them, connections
@@ -115,6 +115,7 @@ class Pool {
   const config::Pool& config_;
   WorkerContext& context_;
   TlsClientContext tls_;
+  SourceAddresses sources_;
   std::string zone_;     // ours; empty: zones do not matter
   std::uint32_t first_;  // member with which the next policies begin
   bool speaks_h2_;

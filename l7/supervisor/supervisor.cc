@@ -15,6 +15,7 @@
 #include "common/json_fields.h"
 #include "common/log.h"
 #include "common/metrics/metrics.h"
+#include "l7/backend/dial.h"
 #include "l7/supervisor/node_status.h"
 
 namespace gatehouse::l7 {
@@ -293,6 +294,7 @@ Result<Supervisor::Prepared> Supervisor::prepare(config::Config config) {
   auto secret = TicketKeeper::read_secret(config.tls);
   if (!secret) return secret.error();
   if (const Status checked = check_addresses(config); !checked) return checked.error();
+  if (const Status checked = check_sources(config); !checked) return checked.error();
   auto cookie_secrets = TicketKeeper::read_cookie_secrets(config.cookies);
   if (!cookie_secrets) return cookie_secrets.error();
   return Prepared{std::move(config), std::move(*node), std::move(*files), std::move(*secret), std::move(*cookie_secrets)};

@@ -100,7 +100,7 @@ bool Relay::choose_backend() {
   Fd socket = chosen_->dial();
   if (!socket.is_open()) {
     const int code = errno;
-    const std::string why = "cannot connect to " + to_string(chosen_->address()) + ": " + std::strerror(code);
+    const std::string why = chosen_->why_unreached(std::strerror(code));
     return is_shortage(code) ? count_failure(), end(why) : try_another(why);
   }
   chosen_->count_request();
@@ -126,7 +126,7 @@ bool Relay::connect() {
     case StreamStatus::kDone:
       return begin_relaying();
     default:
-      return try_another("cannot connect to " + to_string(chosen_->address()) + ": " + backend_->failure());
+      return try_another(chosen_->why_unreached(backend_->failure()));
   }
 }
 

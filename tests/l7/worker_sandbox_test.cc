@@ -70,6 +70,22 @@ TEST(WorkerSandbox, LeavesWhatAWorkerDoes) {
   }
 }
 
+// A source address of the pool: any free port of it.
+TEST(WorkerSandbox, LeavesTheChoiceOfAnAddressToComeFrom) {
+  NEEDS_SANDBOX();
+  for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
+    EXPECT_EQ(in_sandbox([type] {
+                const Fd socket(::socket(AF_INET, type, 0));
+                sockaddr_in address{};
+                address.sin_family = AF_INET;
+                address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+                return bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+              }),
+              "0")
+        << type;
+  }
+}
+
 TEST(WorkerSandbox, LeavesNoFile) {
   NEEDS_SANDBOX();
   for (const char* path : {"/etc/passwd", "/etc/ssl", "/", "/proc/self/environ", "/dev/null"}) {
