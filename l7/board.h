@@ -70,6 +70,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> request_timeouts;     // that request_timeout ended
   std::atomic<std::uint64_t> backend_connections;  // that were begun
   std::atomic<std::uint64_t> failed_warm_connections;  // of these: made before a request asked, and lost before it
+  std::atomic<std::uint64_t> slow_connects;        // whose requests went to another backend meanwhile
 };
 
 // The counts that have a name in status and metrics; all others are named where they are reported.
@@ -105,6 +106,7 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"request_timeouts", &WorkerCell::request_timeouts},
     {"backend_connections", &WorkerCell::backend_connections},
     {"failed_warm_connections", &WorkerCell::failed_warm_connections},
+    {"slow_connects", &WorkerCell::slow_connects},
 };
 
 // What an operator wants of a backend.

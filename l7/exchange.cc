@@ -223,7 +223,7 @@ Exchange::Next Exchange::lease() {
     return is_shortage(code) ? answer(503, "this node has too many connections", why) : after_failed_connect(502, why);
   }
   chosen_->count_request();
-  wait_at_most(pool_->config().connect_timeout);
+  wait_at_most(connect_patience());
   return go(kConnect);
 }
 

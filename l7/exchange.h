@@ -110,6 +110,8 @@ class Exchange final : public BackendUser {
   // What becomes of a try that failed: retry.cc. From kLost on the backend may have seen the request.
   enum class Fault : std::uint8_t { kUnconnected, kTurnedAway, kRefused, kLost, kTimeout, kStatus };
   void prepare_retries();
+  Duration connect_patience();
+  Next after_slow_connect();
   Next after_failed_connect(std::uint16_t status, std::string_view why);
   Next after_lost_backend();
   Next after_timeout();
@@ -197,6 +199,7 @@ class Exchange final : public BackendUser {
   std::unique_ptr<Mirror> mirror_;  // until the request is whole
   std::size_t sent_again_ = 0;  // of kept_body_, to this backend
   EventLoop::Clock::time_point pause_ends_{};
+  EventLoop::Clock::time_point connect_expires_{};
   EventLoop::Clock::time_point asked_{};        // when the backend had the whole request; the clock's largest: it has not
   EventLoop::Clock::time_point try_expires_{};  // the clock's largest: not yet, or never
 

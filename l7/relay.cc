@@ -230,7 +230,7 @@ void Exchange::on_deadline() {
   } else if (step_ == kQueue) {
     decision_ = shed(kQueueTimeout, "no place was free in time");
   } else if (step_ == kConnect) {
-    decision_ = after_failed_connect(504, "no connection to " + address + " within " + to_string(pool_->config().connect_timeout));
+    decision_ = after_slow_connect();
   } else if (is_tunnel_) {
     decision_ = end_tunnel();
   } else if (!is_request_done_ && !backend_->has_unsent() && !is_response_begun_) {

@@ -129,6 +129,35 @@ Exchange::Next Exchange::pause() {
   return Next::kWait;
 }
 
+// Backends are addresses: where a name has those of both families, each is a backend, and this is what RFC 8305 asks for.
+Duration Exchange::connect_patience() {
+  const config::Pool& config = pool_->config();
+  connect_expires_ = context_.loop.now() + config.connect_timeout;
+  const Duration delay = config.connect_attempt_delay;
+  return delay.count() > 0 && attempts_ < most_attempts_ ? std::min(delay, config.connect_timeout) : config.connect_timeout;
+}
+
+// A connection that takes its time is not given up, only this request does not wait for it; unless there is nobody else.
+Exchange::Next Exchange::after_slow_connect() {
+  const auto left = std::chrono::ceil<Duration>(connect_expires_ - context_.loop.now());
+  if (left <= Duration(0)) {
+    return after_failed_connect(504, "no connection to " + to_string(chosen_->address()) + " within " + to_string(pool_->config().connect_timeout));
+  }
+  tried_[tried_count_++] = chosen_;
+  next_ = choose();
+  if (!next_ || !pays_for_retry()) {
+    next_ = nullptr;
+    --tried_count_;
+    wait_at_most(left);
+    return Next::kWait;
+  }
+  context_.board.worker(context_.index).slow_connects.fetch_add(1, std::memory_order_relaxed);
+  chosen_->avoid();
+  end_waiting();
+  std::exchange(backend_, nullptr)->leave_behind(pool_->config());
+  return go(kChooseBackend);
+}
+
 // Nothing has been sent.
 Exchange::Next Exchange::after_failed_connect(std::uint16_t status, std::string_view why) {
   error_ = why;

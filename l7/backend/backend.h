@@ -73,7 +73,8 @@ class Backend {
   // For connections.
   void give_back(H1Connection& connection, const config::Pool& pool);
   void drop_idle(H1Connection& connection, ConnectionEnd end);
-  void on_warm(H1Connection& connection);  // it is connected
+  void leave_behind(H1Connection& connection, const config::Pool& pool);  // it is still connecting
+  void on_warm(H1Connection& connection);                                  // it is no more
   void drop_warming(H1Connection& connection, ConnectionEnd end);
   void drop_all_idle();  // those of HTTP/2 once they have no stream
   // Whether connections are kept for a next request: not to one that has left its pool. What it was asked it answers.
@@ -139,7 +140,7 @@ class BackendPin {
 };
 
 // Keeps the backends of one exchange in their set, also when they leave its pool meanwhile: those that it has been given,
-// and the one that its client is bound to.
+// those that a slow connection was to be left for, and the one that its client is bound to.
 class BackendHolds {
  public:
   BackendHolds() = default;
@@ -156,7 +157,7 @@ class BackendHolds {
   }
 
  private:
-  static constexpr std::size_t kMost = config::kMostAttempts + 2;
+  static constexpr std::size_t kMost = 2 * config::kMostAttempts + 2;
   std::array<Backend*, kMost> held_{};
   std::size_t count_ = 0;
 };

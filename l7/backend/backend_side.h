@@ -75,6 +75,8 @@ class BackendSide {
 
   // Ends the lease; `is_complete`: both messages went through whole, so that a connection can be used again.
   virtual void release(bool is_complete, const config::Pool& pool) = 0;
+  // The same of one that is not open() yet: the connection goes on to come about, for others.
+  virtual void leave_behind(const config::Pool& pool) = 0;
 
  protected:
   void set_backend(Backend& backend) { backend_ = &backend; }

@@ -130,6 +130,8 @@ void H1Connection::release(bool is_complete, const config::Pool& pool) {
   owner().give_back(*this, pool);
 }
 
+void H1Connection::leave_behind(const config::Pool& pool) { owner().leave_behind(*this, pool); }
+
 void H1Connection::on_ready() {
   if (user_) return user_->on_backend_event();
   if (is_alone_) connect_alone();

@@ -37,6 +37,7 @@ class H1Connection final : public BackendSide, public BackendConnection {
   bool is_leaving() const override { return false; }
   bool is_reused() const override { return is_reused_; }
   void release(bool is_complete, const config::Pool& pool) override;
+  void leave_behind(const config::Pool& pool) override;
 
  private:
   void on_ready() override;

@@ -245,4 +245,13 @@ void H2BackendStream::release(bool is_complete, const config::Pool& pool) {
   connection_->release(*this, pool);
 }
 
+// Others that wait for the connection go on to do so.
+void H2BackendStream::leave_behind(const config::Pool& pool) {
+  H2Connection& connection = *connection_;
+  connection.release(*this, pool);
+  if (connection.streams() > 0) return;
+  connection.forget_requests();
+  connection.warm(pool);
+}
+
 }  // namespace gatehouse::l7

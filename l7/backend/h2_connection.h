@@ -32,6 +32,7 @@ class H2BackendStream final : public BackendSide, public H2Stream {
   bool is_leaving() const override;
   bool is_reused() const override;
   void release(bool is_complete, const config::Pool& pool) override;
+  void leave_behind(const config::Pool& pool) override;
 
  private:
   friend class H2Connection;

@@ -1,4 +1,5 @@
-// Connections that no request waits for, made ahead of requests. Those that come about are idle ones like all others.
+// Connections that no request waits for: made ahead of requests, or left behind by one that went elsewhere.
+// Those that come about are idle ones like all others.
 #include <algorithm>
 #include <cerrno>
 
@@ -62,6 +63,15 @@ void Backend::note_cold() {
 void Backend::keep_connecting(std::unique_ptr<H1Connection> connection, const config::Pool& pool) {
   connection->go_on_alone(pool);
   warming_.push_back(std::move(connection));
+}
+
+void Backend::leave_behind(H1Connection& leased, const config::Pool& pool) {
+  std::unique_ptr<H1Connection> connection(&leased);
+  count_lease(-1);
+  const bool is_wanted = is_member_ && connection->identity == tls_.identity() &&
+                         pool.proxy_protocol.empty() && idle_.size() + warming_.size() < pool.max_idle;
+  if (is_wanted) return keep_connecting(std::move(connection), pool);
+  end(std::move(connection), ConnectionEnd::kUnfinished);
 }
 
 void Backend::on_warm(H1Connection& connection) {

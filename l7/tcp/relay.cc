@@ -107,7 +107,10 @@ bool Relay::choose_backend() {
   chosen_->count_lease(1);
   backend_.emplace(context_.buffers, make_tcp_stream(std::move(socket), true));
   backend_watch_.start<&Relay::on_backend_event>(context_.loop, backend_->fd(), EventLoop::kEdge, this);
-  deadline_.set(pool_->config().connect_timeout);
+  const config::Pool& config = pool_->config();
+  connect_expires_ = context_.loop.now() + config.connect_timeout;
+  const bool is_hurried = config.connect_attempt_delay.count() > 0 && attempts_ + 1u < kMaxAttempts;
+  deadline_.set(is_hurried ? std::min(config.connect_attempt_delay, config.connect_timeout) : config.connect_timeout);
   phase_ = Phase::kConnect;
   return false;
 }
@@ -162,9 +165,7 @@ void Relay::on_deadline() {
       end("the TLS handshake did not come to its end in time");
       break;
     case Phase::kConnect:
-      try_another("no connection to " + to_string(chosen_->address()) + " within " +
-                  to_string(pool_->config().connect_timeout));
-      advance();
+      on_slow_connect();
       break;
     case Phase::kRelay:
       end("nothing moved for " + to_string(idle_timeout_));
@@ -172,6 +173,24 @@ void Relay::on_deadline() {
     default:
       break;
   }
+}
+
+// Another one is tried before the whole time is over, if there is one.
+void Relay::on_slow_connect() {
+  const auto left = std::chrono::ceil<Duration>(connect_expires_ - context_.loop.now());
+  if (left <= Duration(0)) {
+    try_another("no connection to " + to_string(chosen_->address()) + " within " + to_string(pool_->config().connect_timeout));
+    return advance();
+  }
+  tried_[attempts_] = chosen_;
+  if (!pool_->choose(Wish{{tried_.data(), attempts_ + std::size_t{1}}, nullptr, std::nullopt})) return deadline_.set(left);
+  context_.board.worker(context_.index).slow_connects.fetch_add(1, std::memory_order_relaxed);
+  error_ = "no connection to " + to_string(chosen_->address()) + " yet";
+  ++attempts_;
+  chosen_->avoid();
+  drop_backend();
+  phase_ = Phase::kChoose;
+  advance();
 }
 
 // Unless both directions came to their ends, both sides see a reset: an end would say that there was no more.

@@ -53,6 +53,7 @@ class Relay {
   void on_client_event(std::uint32_t events);
   void on_backend_event(std::uint32_t events);
   void on_deadline();
+  void on_slow_connect();
   // Each returns whether the phase changed.
   bool shake_hands();
   bool choose_backend();
@@ -96,6 +97,7 @@ class Relay {
   Duration idle_timeout_;
   Deadline<Relay, &Relay::on_deadline> deadline_;
   EventLoop::Clock::time_point started_;
+  EventLoop::Clock::time_point connect_expires_{};
   std::string listener_name_;
   std::string pool_name_;
   std::string error_;

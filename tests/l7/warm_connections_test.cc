@@ -14,6 +14,29 @@ std::size_t open_at(const Hostile& backend) {
   return count;
 }
 
+// Openings are dropped by its kernel until open_up().
+class FullBackend {
+ public:
+  explicit FullBackend(EventLoop& loop) : listening_(listen_on_loopback(address_, 0)) {
+    for (int i = 0; i < 4; ++i) fillers_.push_back(std::make_unique<RawSocket>(loop, address_));
+  }
+  const Endpoint& address() const { return address_; }
+  // Takes those that wait; the sockets that are returned hold them open.
+  std::vector<Fd> open_up() {
+    std::vector<Fd> taken;
+    for (;;) {
+      Fd next(accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (!next.is_open()) return taken;
+      taken.push_back(std::move(next));
+    }
+  }
+
+ private:
+  Endpoint address_;
+  Fd listening_;
+  std::vector<std::unique_ptr<RawSocket>> fillers_;
+};
+
 TEST(WarmConnections, AreThereBeforeTheFirstRequest) {
   ResilienceSite site;
   Hostile& one = site.add(Manner::kAnswers);
@@ -106,6 +129,83 @@ TEST(WarmConnections, OfHttp2HaveRoomForStreams) {
   ASSERT_TRUE(site.until([&] { return server.connections.size() == 1; }));
   for (int i = 0; i < 5; ++i) ASSERT_EQ(site.ask(get("/")).status, 200);
   EXPECT_EQ(server.connections.size(), 1u);
+}
+
+TEST(SlowConnect, DoesNotKeepARequestFromAnotherBackend) {
+  for (const bool is_h2 : {false, true}) {
+    ResilienceSite site;
+    FullBackend full(site.loop);
+    site.config.pools[0].backends.push_back({full.address()});
+    std::unique_ptr<H2Server> h2;
+    if (is_h2) {
+      h2 = std::make_unique<H2Server>(site.loop, [](H2Peer& peer, std::int32_t id) {
+        if (peer.message(id).is_ended && !peer.message(id).is_closed)
+          peer.respond(id, {{":status", "200"}}, "ok");
+      });
+      site.config.pools[0].protocol = "h2";
+      site.config.pools[0].backends.push_back({h2->address()});
+    } else {
+      site.add(Manner::kAnswers);
+    }
+    site.config.pools[0].connect_timeout = Duration(60'000);
+    site.config.pools[0].connect_attempt_delay = Duration(50);
+    site.apply();
+    for (int i = 0; i < 4; ++i) ASSERT_EQ(site.ask(post("/", "once")).status, 200) << "nothing had been sent";
+    EXPECT_EQ(site.counts().slow_connects.load(), 1u) << "the others keep away from it for a while";
+    EXPECT_EQ(site.cell(0).failures.load(), 0u);
+    const auto end = EventLoop::Clock::now() + Duration(1'100);
+    ASSERT_TRUE(site.until([&] { return EventLoop::Clock::now() > end; }));
+    for (int i = 0; i < 2; ++i) ASSERT_EQ(site.ask(get("/")).status, 200);
+    EXPECT_EQ(site.counts().slow_connects.load(), 2u);
+  }
+}
+
+// Its kernel sends the SYN again after a second.
+TEST(SlowConnect, IsKeptWhenItComesAfterAll) {
+  ResilienceSite site;
+  FullBackend full(site.loop);
+  site.config.pools[0].backends.push_back({full.address()});
+  site.add(Manner::kAnswers);
+  site.config.pools[0].connect_timeout = Duration(60'000);
+  site.config.pools[0].connect_attempt_delay = Duration(50);
+  site.apply();
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(site.ask(get("/")).status, 200);
+  const std::vector<Fd> before = full.open_up();
+  std::vector<Fd> after;
+  ASSERT_TRUE(site.until([&] {
+    for (Fd& each : full.open_up()) after.push_back(std::move(each));
+    return l7::sum_of(site.cell(0).connections) == 1 && !after.empty();
+  }));
+  EXPECT_EQ(site.counts().backend_connections.load(), 2u);
+}
+
+TEST(SlowConnect, WaitsWhenThereIsNobodyElse) {
+  ResilienceSite site;
+  FullBackend full(site.loop);
+  site.config.pools[0].backends.push_back({full.address()});
+  site.config.pools[0].connect_timeout = Duration(150);
+  site.config.pools[0].connect_attempt_delay = Duration(50);
+  site.apply();
+  EXPECT_EQ(site.ask(get("/")).status, 504);
+  EXPECT_EQ(site.counts().slow_connects.load(), 0u);
+  EXPECT_EQ(site.cell(0).failures.load(), 1u);
+  EXPECT_TRUE(site.until([&] { return l7::sum_of(site.cell(0).connections) == 0; }));
+}
+
+TEST(SlowConnect, DoesNotKeepARelayFromAnotherBackend) {
+  TcpSite site;
+  FullBackend full(site.loop);
+  site.config.pools[0].backends.push_back({full.address()});
+  site.add_raw_server(echo);
+  site.config.pools[0].connect_timeout = Duration(60'000);
+  site.config.pools[0].connect_attempt_delay = Duration(50);
+  site.apply();
+  const auto one = site.connect(), other = site.connect();
+  for (RawSocket* client : {one.get(), other.get()}) {
+    client->send("hello");
+    ASSERT_TRUE(site.has_come(*client, "hello"));
+  }
+  EXPECT_EQ(site.counters().slow_connects.load(), 1u);
 }
 
 }  // namespace
