@@ -154,6 +154,7 @@ void Exchange::end() {
 
 void Exchange::release_backend(bool is_complete) {
   end_waiting();
+  stay_.leave();
   std::exchange(backend_, nullptr)->release(is_complete, pool_->config());
 }
 

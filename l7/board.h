@@ -71,6 +71,7 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> backend_connections;  // that were begun
   std::atomic<std::uint64_t> failed_warm_connections;  // of these: made before a request asked, and lost before it
   std::atomic<std::uint64_t> slow_connects;        // whose requests went to another backend meanwhile
+  std::atomic<std::uint64_t> ended_with_backend;   // WebSockets, gRPC calls, relays
 };
 
 // The counts that have a name in status and metrics; all others are named where they are reported.
@@ -107,6 +108,7 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"backend_connections", &WorkerCell::backend_connections},
     {"failed_warm_connections", &WorkerCell::failed_warm_connections},
     {"slow_connects", &WorkerCell::slow_connects},
+    {"ended_with_backend", &WorkerCell::ended_with_backend},
 };
 
 // What an operator wants of a backend.

@@ -41,6 +41,7 @@ class ClientSide {
 
   virtual bool flush() = 0;             // writes what it can; whether anything left
   virtual bool has_unsent() const = 0;
+  virtual bool speaks_h2() const = 0;
   virtual bool is_lost() const = 0;     // nobody is there to answer
 
   // What the exchange asks of its owner, who calls Exchange::run(): because the backend side moved; in the next turn,

@@ -254,6 +254,7 @@ Exchange::Next Exchange::send() {
   if (tells_attempts_ && attempts_ > 1) head_.set_attempt(attempts_);
   backend_->send_head(head_, request_framing_, is_request_done_);
   if (is_request_done_) expect_answer();
+  if (is_grpc_ && pool_->config().end_when_down) stay_.join<&Exchange::on_backend_down>(chosen_->stays(), this);
   wait_at_most(terms().response_timeout());
   return go(kRelay);
 }

@@ -144,6 +144,8 @@ class Exchange final : public BackendUser {
   RouteTerms terms() const;  // once there is a pool
   void set_wait_limit();
   Next end_tunnel();
+  void on_backend_down();
+  Next end_with_backend();
   std::uint64_t duration_us() const;
   void on_deadline();
   http::ResponseStyle style() const;
@@ -177,6 +179,7 @@ class Exchange final : public BackendUser {
   bool is_affinity_due_ = false;  // it gets a new cookie anyway
   std::optional<std::uint64_t> hash_;
   BackendSide* backend_ = nullptr;  // leased
+  LongStay stay_;                   // with it
   Backend* chosen_ = nullptr;
   Backend* next_ = nullptr;    // of a retry that has been decided
   std::array<Backend*, config::kMostAttempts> tried_{};

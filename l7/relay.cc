@@ -182,6 +182,7 @@ bool Exchange::start_tunnel(std::size_t length) {
   is_tunnel_ = is_response_begun_ = true;
   is_request_done_ = is_response_done_ = false;
   backend_->start_tunnel();
+  if (pool_->config().end_when_down) stay_.join<&Exchange::on_backend_down>(chosen_->stays(), this);
   return true;
 }
 

@@ -199,6 +199,30 @@ Exchange::Next Exchange::after_timeout() {
                 "no answer from " + to_string(chosen_->address()) + " within " + to_string(limit));
 }
 
+void Exchange::on_backend_down() {
+  context_.board.worker(context_.index).ended_with_backend.fetch_add(1, std::memory_order_relaxed);
+  decision_ = end_with_backend();
+  if (decision_ == Next::kAbort) return client_->break_off();
+  client_->on_backend_event();
+}
+
+// A call without an answer may go elsewhere. One that is being answered ends with what its client takes for a reason to make
+// another: trailers, where it can have them.
+Exchange::Next Exchange::end_with_backend() {
+  constexpr std::string_view kWhy = "the backend is down or disabled";
+  reason_ = "backend-down";
+  if (!is_response_begun_) return find_retry(Fault::kLost) ? retry() : answer(503, kWhy, kWhy);
+  if (!is_grpc_ || is_response_done_ || !client_->speaks_h2()) return break_off(kWhy);
+  error_ = kWhy;
+  http::Fields& trailers = context_.trailers;
+  trailers.clear();
+  trailers.add({"grpc-status", "14"});  // UNAVAILABLE
+  trailers.add({"grpc-message", kWhy});
+  client_->send_trailers(trailers);
+  client_->flush();
+  return go(kFinish);
+}
+
 bool Exchange::is_answer_tried_again() {
   const std::vector<std::uint16_t>& status = terms().retried_status();
   if (status.empty()) return false;

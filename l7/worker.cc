@@ -180,6 +180,7 @@ Worker::Worker(EventLoop& loop, Board& board, WorkerIdentity identity)
 Worker::~Worker() = default;
 
 Result<std::uint64_t> Worker::set_config(config::Config config, const TlsFiles& files) {
+  impl_->context.upkeep.run();  // what the pools of before have not seen those of now will not see either
   auto runtime = Runtime::build(std::move(config), files, impl_->context);
   if (!runtime) return runtime.error();
   impl_->context.runtime = std::move(*runtime);

@@ -113,6 +113,8 @@ inline constexpr auto kFields<Pool> = std::tuple{
     field("connect_attempt_delay", &Pool::connect_attempt_delay,
           "After so long without a connection a request goes to another backend, if there is one and the budget of retries allows; the connection is kept when it comes. \"0s\": only after connect_timeout.",
           kOptional, 0, kDay),
+    field("end_when_down", &Pool::end_when_down,
+          "WebSockets, gRPC calls and relayed connections end at once when their backend is found down by checks, or disabled; else they go on for as long as they can."),
     field("max_requests", &Pool::max_requests, "Requests on one connection, which then ends; 0: no limit. Those at once are a matter of `limits`.", kOptional, 0,
           1'000'000'000),
     field("protocol", &Pool::protocol, "\"http1\", or \"h2\": HTTP/2, in the clear with prior knowledge."),

@@ -20,6 +20,7 @@
 #include "l7/backend/backend_side.h"
 #include "l7/backend/connection_end.h"
 #include "l7/backend/dial.h"
+#include "l7/backend/long_stays.h"
 #include "l7/board.h"
 #include "l7/tls/client_context.h"
 
@@ -45,6 +46,7 @@ class Backend {
   void set_sources(const SourceAddresses& sources);
   bool is_degraded() const { return cell_ && cell_->is_degraded.load(std::memory_order_relaxed) != 0; }
   bool is_healthy() const { return !cell_ || cell_->is_healthy.load(std::memory_order_relaxed) != 0; }
+  bool is_down() const;  // by checks, or disabled
   // After a connection was refused or reset others are preferred for a while, until the health check knows.
   bool is_avoided() const;
   EventLoop::Clock::time_point avoided_until() const { return avoided_until_; }
@@ -69,6 +71,7 @@ class Backend {
   void count_lease(int change);
   // Makes connections ahead of requests, as many as are missing of pool.min_idle, or some of them.
   void warm(const config::Pool& pool);
+  LongStays& stays() { return stays_; }
 
   // For connections.
   void give_back(H1Connection& connection, const config::Pool& pool);
@@ -112,6 +115,7 @@ class Backend {
   TlsClientContext tls_;
   TlsSessions sessions_;
   SourceAddresses sources_;
+  LongStays stays_;
   std::vector<std::unique_ptr<H1Connection>> idle_;
   std::vector<std::unique_ptr<H1Connection>> warming_;  // nobody waits for them: see warm.cc
   std::vector<std::unique_ptr<H2Connection>> shared_;

@@ -29,6 +29,7 @@ struct Member {
   std::uint32_t weight = 1;      // that holds now; 0: it gets nothing
   std::uint32_t warmth = kWarm;  // of kWarm: the part of its weight that one in slow start has reached
   std::uint8_t rank = 0;         // as of the last look
+  bool is_down = false;          // as was last seen by Pool::end_stays()
 
   std::uint32_t share() const { return weight * warmth; }
 };

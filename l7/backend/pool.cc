@@ -58,6 +58,7 @@ void Pool::set_members(std::span<const config::Backend> backends) {
 Member Pool::make_member(const Endpoint& address) {
   Member member{BackendPin(context_.backends.find_or_add(config_.name, address, tls_, sources_))};
   member.key = key_of(*member.backend);
+  member.is_down = member.backend->is_down();
   return member;
 }
 

@@ -60,7 +60,7 @@ class Pool {
   void note_failure(Backend& backend, bool counts_for_ejection = true);
 
   // What is to be done although no request asks: see upkeep.h.
-  bool wants_upkeep() const { return config_.min_idle > 0; }
+  bool wants_upkeep() const { return config_.min_idle > 0 || config_.end_when_down; }
   void keep_up();
 
   // Of the limits; each entrance is to be followed by its leave.
@@ -95,6 +95,7 @@ class Pool {
   void make_policies();
   bool is_look_due() const;
   void look();
+  void end_stays();
   void refresh(Member& member);
   void warm_up(Member& member, std::int64_t since);
   Rank rank_of(const Member& member, bool is_panic);
@@ -142,6 +143,7 @@ class Pool {
   EventLoop::Clock::time_point next_judgement_{};
   bool is_refusing_ = false;  // in panic
   std::uint64_t version_ = 0, avoidances_ = 0;
+  std::uint64_t kept_version_ = 0;  // of the last keep_up()
   EventLoop::Clock::time_point next_look_{};
 };
 

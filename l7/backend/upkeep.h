@@ -1,5 +1,6 @@
-// What a worker does for its pools although no request asks: keeps connections ready (min_idle). It looks
-// every kInterval, and only while some pool wants that.
+// What a worker does for its pools although no request asks: keeps connections ready (min_idle) and ends what
+// stays with a backend that went down (end_when_down). It looks every kInterval, and only while some pool
+// wants one of these.
 #pragma once
 
 #include "common/event_loop.h"

@@ -17,8 +17,11 @@ constexpr Duration kLongestWait{30'000};
 
 }  // namespace
 
+// A backend that is down knows why it went down only once: who stays with it then was chosen in a panic.
 void Pool::keep_up() {
   if (is_look_due()) look();
+  if (kept_version_ != version_ && config_.end_when_down) end_stays();
+  kept_version_ = version_;
   if (config_.min_idle == 0 || context_.is_draining) return;
   for (Member& member : members_) {
     Backend& backend = *member.backend;
@@ -26,6 +29,17 @@ void Pool::keep_up() {
         member.weight > 0 && backend.is_healthy() && !backend.is_ejected() && !backend.is_avoided();
     if (gets_requests) backend.warm(config_);
   }
+}
+
+void Pool::end_stays() {
+  for (Member& member : members_) {
+    const bool was_down = std::exchange(member.is_down, member.backend->is_down());
+    if (member.is_down && !was_down) member.backend->stays().end_all();
+  }
+}
+
+bool Backend::is_down() const {
+  return !is_healthy() || (cell_ && cell_->state.load(std::memory_order_relaxed) == BackendState::kDisabled);
 }
 
 void Backend::warm(const config::Pool& pool) {

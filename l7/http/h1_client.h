@@ -32,6 +32,7 @@ class H1Client final : public ClientSide, public Codec {
   void send_trailers(const http::Fields& trailers) override;
   bool flush() override;
   bool has_unsent() const override;
+  bool speaks_h2() const override { return false; }
   bool is_lost() const override;
   void on_backend_event() override;
   void resume_later() override;

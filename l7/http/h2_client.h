@@ -30,6 +30,7 @@ class H2ClientStream final : public ClientSide, public H2Stream {
   void send_trailers(const http::Fields& trailers) override;
   bool flush() override;
   bool has_unsent() const override;
+  bool speaks_h2() const override { return true; }
   bool is_lost() const override;
   void on_backend_event() override;
   void resume_later() override;

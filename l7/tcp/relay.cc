@@ -151,6 +151,7 @@ bool Relay::begin_relaying() {
     const std::size_t size = write_proxy_header(pool_->proxy_version(), arrival_, client_, header);
     backend_->output().append({header, size});
   }
+  if (pool_->config().end_when_down) stay_.join<&Relay::on_backend_down>(chosen_->stays(), this);
   // A connection may live for days; the config that it began with does not.
   pool_ = nullptr;
   runtime_.reset();
@@ -193,6 +194,11 @@ void Relay::on_slow_connect() {
   advance();
 }
 
+void Relay::on_backend_down() {
+  context_.board.worker(context_.index).ended_with_backend.fetch_add(1, std::memory_order_relaxed);
+  end("the backend is down or disabled");
+}
+
 // Unless both directions came to their ends, both sides see a reset: an end would say that there was no more.
 bool Relay::end(std::string_view reason) {
   if (phase_ == Phase::kGone) return false;
@@ -217,6 +223,7 @@ void Relay::break_off() {
 
 void Relay::drop_backend() {
   backend_watch_.stop();
+  stay_.leave();
   if (backend_) chosen_->count_lease(-1);
   backend_.reset();
 }

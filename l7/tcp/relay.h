@@ -54,6 +54,7 @@ class Relay {
   void on_backend_event(std::uint32_t events);
   void on_deadline();
   void on_slow_connect();
+  void on_backend_down();
   // Each returns whether the phase changed.
   bool shake_hands();
   bool choose_backend();
@@ -84,6 +85,7 @@ class Relay {
   std::shared_ptr<const Runtime> runtime_;  // until connected
   Pool* pool_;                              // its
   Backend* chosen_ = nullptr;
+  LongStay stay_;  // with it
   static constexpr std::size_t kMaxAttempts = 3;
   std::array<Backend*, kMaxAttempts> tried_{};
   BackendHolds holds_;  // of all these

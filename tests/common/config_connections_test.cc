@@ -11,9 +11,10 @@ std::string pool(const std::string& more) {  // which begins at line 9
 }
 
 TEST(ConfigConnections, AreReadFromAPool) {
-  const Loaded loaded = load_text(pool("max_age = \"10m\"\nmax_requests = 1000\nmin_idle = 2\n"
-"source_addresses = [\"192.0.2.1\", \"2001:db8::1\"]\n"
-"connect_attempt_delay = \"100ms\"\n"), "f");
+  const Loaded loaded = load_text(pool("max_age = \"10m\"\nmax_requests = 1000\nmin_idle = "
+                                       "2\nsource_addresses = [\"192.0.2.1\", \"2001:db8::1\"]\n"
+                                       "connect_attempt_delay = \"100ms\"\nend_when_down = true\n"),
+                                  "f");
   ASSERT_TRUE(loaded.is_valid()) << loaded.errors();
   EXPECT_TRUE(loaded.findings.empty());
   const Pool& pool = loaded.config.pools[0];
@@ -23,6 +24,7 @@ TEST(ConfigConnections, AreReadFromAPool) {
   ASSERT_EQ(pool.source_addresses.size(), 2u);
   EXPECT_EQ(to_string(pool.source_addresses[1]), "2001:db8::1");
   EXPECT_EQ(pool.connect_attempt_delay, Duration(100));
+  EXPECT_TRUE(pool.end_when_down);
 }
 
 class ConfigConnectionsSay : public testing::TestWithParam<Row> {};
