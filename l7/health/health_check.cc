@@ -19,16 +19,11 @@ Endpoint target_of(Endpoint backend, const config::Health& health) {
   return backend;
 }
 
-std::unique_ptr<Stream> connect_to(const Endpoint& target, const TlsClientContext& tls) {
-  sockaddr_storage storage;
-  const socklen_t length = to_sockaddr(target, storage);
-  Fd socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const bool is_started =
-      socket.is_open() && (connect(socket.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0 ||
-                           errno == EINPROGRESS);
-  if (!is_started) return nullptr;
-  return tls.is_on() ? make_tls_client_stream(std::move(socket), tls, target, nullptr)
-                     : make_tcp_stream(std::move(socket), true);
+std::unique_ptr<Stream> connect_to(const Endpoint& target, const HealthPlan& plan) {
+  Fd socket = dial(target, plan.sources);
+  if (!socket.is_open()) return nullptr;
+  return plan.tls.is_on() ? make_tls_client_stream(std::move(socket), plan.tls, target, nullptr)
+                          : make_tcp_stream(std::move(socket), true);
 }
 
 }  // namespace
@@ -56,7 +51,7 @@ void HealthCheck::start() {
   if (wire_) conclude(HealthVerdict::down("no answer within " + to_string(health.interval)));
   start_after(health.interval);
   timeout_.arm<&HealthCheck::on_timeout>(loop_, health.timeout, this);
-  auto stream = connect_to(target_, plan_->tls);
+  auto stream = connect_to(target_, *plan_);
   if (!stream) return conclude(HealthVerdict::down(std::string("cannot connect: ") + std::strerror(errno)));
   wire_ = std::make_unique<Wire>(buffers_, std::move(stream));
   talk_ = make_health_talk(plan_, target_);

@@ -21,6 +21,7 @@ std::string fingerprint_of(const config::Pool& pool, const TlsClientContext& tls
     text += "\n" + to_string(time);
   for (const std::uint32_t number : {std::uint32_t{health.port}, health.rise, health.fall})
     text += "\n" + std::to_string(number);
+  for (const IpAddress& source : pool.source_addresses) text += "\n" + to_string(source);
   return text + tls.identity();
 }
 
@@ -50,6 +51,8 @@ Result<SharedHealthPlan> HealthPlan::make(const config::Pool& pool, const TlsFil
   plan->pool = pool.name;
   plan->health = health;
   plan->proxy_version = parse_proxy_version(pool.proxy_protocol);
+  // One that is gone since the config was taken: checks go on, from where they can.
+  if (const auto sources = find_sources(pool)) plan->sources = *sources;
   plan->speaks_h2 = health.kind == "grpc" || (health.kind == "http" && pool.protocol == "h2");
   auto tls = TlsClientContext::make(pool.name, tls_of(pool, plan->speaks_h2), files, keys);
   if (!tls) return tls.error();

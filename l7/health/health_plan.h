@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/config/model.h"
+#include "l7/backend/dial.h"
 #include "l7/proxy_protocol.h"
 #include "l7/tls/client_context.h"
 
@@ -23,6 +24,7 @@ struct HealthPlan {
   std::string pool;
   config::Health health;
   ProxyVersion proxy_version;  // of the header that connections begin with
+  SourceAddresses sources;     // that they come from
   TlsClientContext tls;        // where the pool speaks it, or its checks are of it
   bool speaks_h2 = false;
   std::unique_ptr<const re2::RE2> body_matches;  // nullptr: whatever it is
