@@ -89,6 +89,7 @@ void AccessLog::add(const AccessRecord& record) {
   add_text(lines_, "pool", record.pool);
   add_text(lines_, "backend", record.backend);
   add_number(lines_, "attempts", record.attempts);
+  if (record.is_hedged) lines_ += ",\"hedged\":true";
   add_text(lines_, "node", record.node);
   add_number(lines_, "worker", record.worker);
   add_number(lines_, "duration_us", record.duration_us);

@@ -28,6 +28,7 @@ struct AccessRecord {
   std::uint32_t worker = 0;
   std::uint16_t status = 0;      // 0: the client got none
   std::uint32_t attempts = 0;    // tries of backends
+  bool is_hedged = false;        // two of them at once
   std::uint64_t duration_us = 0;
   std::uint64_t queued_ms = 0;   // of that, in front of its pool
   std::uint64_t bytes = 0;       // of the response body

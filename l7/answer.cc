@@ -135,6 +135,7 @@ Exchange::Next Exchange::finish() {
 
 void Exchange::end() {
   const std::uint64_t duration = duration_us();
+  drop_hedge();
   leave_queue();
   count_answer(duration);
   write_log(duration);
@@ -210,6 +211,7 @@ void Exchange::write_log(std::uint64_t duration) {
   record.error = error_;
   record.status = status_;
   record.attempts = attempts_;
+  record.is_hedged = is_hedged_;
   record.reason = reason_;
   record.queued_ms = queued_ms_;
   record.bytes = response_bytes_;

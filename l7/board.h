@@ -71,6 +71,8 @@ struct alignas(64) WorkerCell {
   std::atomic<std::uint64_t> backend_connections;  // that were begun
   std::atomic<std::uint64_t> failed_warm_connections;  // of these: made before a request asked, and lost before it
   std::atomic<std::uint64_t> slow_connects;        // whose requests went to another backend meanwhile
+  std::atomic<std::uint64_t> hedges;               // second copies of requests
+  std::atomic<std::uint64_t> won_hedges;           // that were answered first
   std::atomic<std::uint64_t> ended_with_backend;   // WebSockets, gRPC calls, relays
 };
 
@@ -108,6 +110,8 @@ inline constexpr WorkerCount kWorkerCounts[] = {
     {"backend_connections", &WorkerCell::backend_connections},
     {"failed_warm_connections", &WorkerCell::failed_warm_connections},
     {"slow_connects", &WorkerCell::slow_connects},
+    {"hedges", &WorkerCell::hedges},
+    {"won_hedges", &WorkerCell::won_hedges},
     {"ended_with_backend", &WorkerCell::ended_with_backend},
 };
 

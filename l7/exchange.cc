@@ -66,7 +66,8 @@ void Exchange::begin(ClientSide& client) {
   sets_sticky_ = is_bound_known_ = keeps_bound_ = has_moved_ = is_affinity_due_ = false;
   bound_ = nullptr;
   hash_.reset();
-  expires_ = try_expires_ = asked_ = EventLoop::Clock::time_point::max();
+  is_hedged_ = false;
+  expires_ = try_expires_ = asked_ = hedge_at_ = EventLoop::Clock::time_point::max();
   own_id_ = context_.request_ids.next();
   error_.clear();
   queued_ms_ = 0;

@@ -126,6 +126,25 @@ class Exchange final : public BackendUser {
   void expect_answer();
   bool resend_body();
   void end_waiting();
+  void mark_tried(Backend* backend);
+
+  // A second copy, while there is no answer: hedge_step.cc.
+  struct Hedge {
+    BackendSide* side = nullptr;  // leased; nullptr: there is none
+    Backend* backend = nullptr;
+    std::size_t sent = 0;         // of kept_body_
+    bool is_begun = false;        // its head has been sent
+    bool is_asking = false;       // Pool::counts_asking()
+    EventLoop::Clock::time_point asked{};
+  };
+  void plan_hedge();
+  void begin_hedge();
+  bool run_hedge();
+  void send_hedge_body();
+  bool fail_hedge();
+  void drop_hedge();
+  void leave_pool_for_hedge();
+  Next promote_hedge();
 
   // Parts of relay(): each returns whether bytes moved; a decision is left in decision_.
   bool relay_request();
@@ -180,6 +199,8 @@ class Exchange final : public BackendUser {
   std::optional<std::uint64_t> hash_;
   BackendSide* backend_ = nullptr;  // leased
   LongStay stay_;                   // with it
+  Hedge hedge_;
+  bool is_hedged_ = false;          // it has, or had one
   Backend* chosen_ = nullptr;
   Backend* next_ = nullptr;    // of a retry that has been decided
   std::array<Backend*, config::kMostAttempts> tried_{};
@@ -203,6 +224,7 @@ class Exchange final : public BackendUser {
   std::size_t sent_again_ = 0;  // of kept_body_, to this backend
   EventLoop::Clock::time_point pause_ends_{};
   EventLoop::Clock::time_point connect_expires_{};
+  EventLoop::Clock::time_point hedge_at_{};  // the clock's largest: never
   EventLoop::Clock::time_point asked_{};        // when the backend had the whole request; the clock's largest: it has not
   EventLoop::Clock::time_point try_expires_{};  // the clock's largest: not yet, or never
 

@@ -19,6 +19,7 @@ Exchange::Next Exchange::relay() {
   bool has_moved = false;
   for (int round = 0; round < kRoundsPerTurn; ++round) {
     is_decided_ = false;
+    if (hedge_.side && run_hedge() && step_ != kRelay) return Next::kGo;
     bool is_moving = !is_request_done_ && relay_request();
     if (is_decided_) return decision_;
     const bool has_flushed = backend_->flush();
@@ -151,6 +152,7 @@ bool Exchange::start_response(std::size_t length) {
     pool_->note_success(*chosen_);
   }
   try_expires_ = EventLoop::Clock::time_point::max();
+  drop_hedge();
   forget_body();
   is_response_begun_ = true;
   is_response_done_ = is_last;
@@ -187,7 +189,7 @@ bool Exchange::start_tunnel(std::size_t length) {
 }
 
 void Exchange::wait_at_most(Duration limit) {
-  const auto end = std::min(expires_, try_expires_);
+  const auto end = std::min({expires_, try_expires_, hedge_at_});
   if (end == EventLoop::Clock::time_point::max()) return deadline_.set(limit);
   const auto left = std::chrono::ceil<Duration>(end - context_.loop.now());
   deadline_.set(std::clamp(left, Duration(0), limit));
@@ -226,6 +228,10 @@ void Exchange::on_deadline() {
     decision_ = break_off("the client does not read");
   } else if (is_expired()) {
     decision_ = after_expiry();
+  } else if (hedge_at_ <= context_.loop.now() && step_ == kRelay) {
+    begin_hedge();
+    set_wait_limit();
+    decision_ = Next::kWait;
   } else if (step_ == kPause) {
     decision_ = Next::kGo;
   } else if (step_ == kQueue) {

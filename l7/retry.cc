@@ -81,14 +81,22 @@ void Exchange::expect_answer() {
   const Duration limit = terms().try_timeout();
   if (!is_response_begun_) asked_ = context_.loop.now();
   if (limit.count() > 0 && !is_response_begun_) try_expires_ = context_.loop.now() + limit;
+  plan_hedge();
 }
 
-// Whether the failed try may be followed by another, on next_; it is paid for then.
+// Who has failed the request gets it no more.
+void Exchange::mark_tried(Backend* backend) {
+  Backend** const end = tried_.data() + tried_count_;
+  if (tried_count_ < tried_.size() && std::find(tried_.data(), end, backend) == end) tried_[tried_count_++] = backend;
+}
+
+// Whether the failed try may be followed by another, on next_; it is paid for then. A hedge is that already.
 bool Exchange::find_retry(Fault fault) {
+  if (hedge_.side && !is_response_begun_) return true;
   const bool may_have_been_seen = fault >= Fault::kLost;
   if (attempts_ >= most_attempts_ || !is_body_kept_ || is_response_begun_) return false;
   if (may_have_been_seen && !is_repeatable_) return false;
-  tried_[tried_count_++] = chosen_;
+  mark_tried(chosen_);
   next_ = choose();
   const bool is_refusal = fault == Fault::kTurnedAway || fault == Fault::kRefused;
   if (!next_ && is_refusal) next_ = chosen_;
@@ -110,6 +118,7 @@ bool Exchange::pays_for_retry() {
 }
 
 Exchange::Next Exchange::retry() {
+  if (hedge_.side) return promote_hedge();
   rewind_request();
   return go(kPause);
 }
@@ -118,7 +127,7 @@ void Exchange::rewind_request() {
   if (backend_) release_backend(false);
   sent_again_ = 0;
   is_request_done_ = is_body_read_ && kept_body_.is_empty();
-  try_expires_ = asked_ = EventLoop::Clock::time_point::max();
+  try_expires_ = asked_ = hedge_at_ = EventLoop::Clock::time_point::max();
 }
 
 Exchange::Next Exchange::pause() {
@@ -179,7 +188,7 @@ Exchange::Next Exchange::after_lost_backend() {
   }
   const bool may_repeat =
       is_repeatable_ && is_body_kept_ && !is_response_begun_ && attempts_ < most_attempts_;
-  if (backend_->is_reused() && may_repeat && !std::exchange(must_connect_, true) && pays_for_retry()) {
+  if (backend_->is_reused() && may_repeat && !hedge_.side && !std::exchange(must_connect_, true) && pays_for_retry()) {
     rewind_request();
     return go(kLease);
   }

@@ -147,6 +147,10 @@ inline constexpr auto kFields<Route> = std::tuple_cat(
         field("response_timeout", &Route::response_timeout, "In place of the pool's response_timeout; \"0s\": that.", kOptional, 0, kDay),
         field("max_body", &Route::max_body, "In place of the listener's max_body; 0: that."),
         field("retry", &Route::retry, "In place of what the pool's retry says of the same."),
+        field("hedge_after", &Route::hedge_after,
+              "A request that may be repeated and has no answer so long after it was sent goes to another backend as well, within the pool's budget of retries: the first head of an "
+              "answer is the answer, and the other copy is cancelled. \"0s\": none does.",
+              kOptional, 0, kDay),
         field("priority_class", &Route::priority_class,
               "Who goes first when not all can be served: \"critical\", then \"default\", then \"sheddable\", which is refused before the others are."),
     });

@@ -162,6 +162,7 @@ struct Route : RouteMatch {
   Duration response_timeout{0};         // in place of the pool's; 0: that
   ByteSize max_body{0};                 // in place of the listener's; 0: that
   std::optional<RouteRetry> retry;      // none: the pool's
+  Duration hedge_after{0};              // without an answer another backend is asked as well; 0: none is
   int line = 0;                         // of the file, for what is found out after it was read
   std::string priority_class = "default";  // one of kPriorityClasses
 };

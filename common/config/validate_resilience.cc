@@ -21,6 +21,7 @@ class ResilienceValidator : Validator {
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
       check_class(at("route", i, "priority_class"), config_.routes[i]);
       check_terms(i, config_.routes[i]);
+      if (config_.routes[i].hedge_after.count() > 0) check_hedge(at("route", i, "hedge_after"), config_.routes[i]);
     }
   }
 
@@ -109,6 +110,16 @@ class ResilienceValidator : Validator {
       error(path, "[[pool]] panic_answer content_type: expected the value of a field, such as \"text/html\"");
     if (pool.panic_answer->status == 204 && !pool.panic_answer->body.empty())
       error(path, "[[pool]] panic_answer: an answer of status 204 has no body");
+  }
+  void check_hedge(const std::string& path, const Route& route) {
+    std::vector<std::string> names = names_of(route.pools);
+    if (!route.pool.empty()) names.push_back(route.pool);
+    if (names.empty()) error(path, "[[route]] hedge_after: expected a pool with it: what the route answers itself is never late");
+    for (const Pool& pool : config_.pools) {
+      if (std::find(names.begin(), names.end(), pool.name) == names.end()) continue;
+      if (pool.retry.attempts == 1) warn(path, "[[route]] hedge_after: " + quoted(pool.name) + " has retry.attempts = 1: nothing is sent twice");
+      if (pool.affinity) warn(path, "[[route]] hedge_after: " + quoted(pool.name) + " has affinity: nothing is sent to another backend than the client's");
+    }
   }
   void check_class(const std::string& path, const Route& route) {
     const bool is_known = std::find(std::begin(kPriorityClasses), std::end(kPriorityClasses), route.priority_class) != std::end(kPriorityClasses);
