@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <ctime>
 
+#include "common/check.h"
+#include "common/hex.h"
+
 namespace gatehouse {
 namespace {
 
@@ -75,10 +78,26 @@ bool is_certificate_name_for(std::string_view certificate_name, std::string_view
          certificate_name.substr(1) == host.substr(dot);
 }
 
+std::string common_name_of(const X509* certificate) {
+  char name[256] = "";
+  const int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
+  return length > 0 ? std::string(name, static_cast<std::size_t>(length)) : std::string();
+}
+
 std::string key_type_of(X509* certificate) {
   const EVP_PKEY* key = X509_get0_pubkey(certificate);
   const char* name = key ? EVP_PKEY_get0_type_name(key) : nullptr;
   return name ? name : "";
+}
+
+std::string pin_of(const X509* certificate) {
+  std::uint8_t digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  unsigned char* der = nullptr;
+  const int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+  GH_CHECK(length > 0 && EVP_Digest(der, static_cast<std::size_t>(length), digest, &size, EVP_sha256(), nullptr) == 1);
+  OPENSSL_free(der);
+  return to_hex({digest, size});
 }
 
 std::chrono::system_clock::time_point expiry_of(const CertificateChain& chain) {
@@ -86,6 +105,10 @@ std::chrono::system_clock::time_point expiry_of(const CertificateChain& chain) {
   for (const X509Ptr& issuer : chain.issuers)
     first = std::min(first, time_of(X509_get0_notAfter(issuer.get())));
   return first;
+}
+
+std::chrono::system_clock::time_point beginning_of(const CertificateChain& chain) {
+  return time_of(X509_get0_notBefore(chain.leaf.get()));
 }
 
 std::int64_t days_left(std::chrono::system_clock::time_point expiry) {

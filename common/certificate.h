@@ -26,9 +26,14 @@ Result<CertificateChain> read_chain(std::string_view pem);
 std::vector<std::string> names_of(const X509* certificate);
 // "*.shop.example" is for names of one label more.
 bool is_certificate_name_for(std::string_view certificate_name, std::string_view host);
+std::string common_name_of(const X509* certificate);
 std::string key_type_of(X509* certificate);  // "EC", "RSA", "ED25519"
+// SHA-256 of its public key (SubjectPublicKeyInfo), in hexadecimal digits.
+std::string pin_of(const X509* certificate);
 // Of the chain's certificate that expires first.
 std::chrono::system_clock::time_point expiry_of(const CertificateChain& chain);
+// When its leaf begins to be good.
+std::chrono::system_clock::time_point beginning_of(const CertificateChain& chain);
 std::int64_t days_left(std::chrono::system_clock::time_point expiry);
 
 // Reads private keys, PKCS #8 or traditional, without a passphrase. One reader for many: OpenSSL 3.0 takes

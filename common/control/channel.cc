@@ -69,12 +69,17 @@ class FrameChannel final : public Channel {
     reason_ = reason;
     watch_.stop();
     open_timer_.cancel();
+    end_timer_.cancel();
     later(&FrameChannel::finish_close);
   }
   const std::string& peer() const override { return peer_; }
   const std::string& peer_name() const override { return peer_name_; }
   int peer_pid() const override { return transport_->peer_pid(); }
   int peer_uid() const override { return transport_->peer_uid(); }
+  void confine(std::size_t longest_frame, Duration longest_life) override {
+    longest_frame_ = longest_frame;
+    end_timer_.arm<&FrameChannel::on_end>(loop_, longest_life, this);
+  }
 
  private:
   struct Outgoing {
@@ -90,6 +95,7 @@ class FrameChannel final : public Channel {
   }
 
   void on_event(std::uint32_t) { advance(); }
+  void on_end() { close("its time is over"); }
   void on_open_timeout() { close("no connection within " + to_string(kOpenTimeout)); }
 
   void advance() {
@@ -141,8 +147,8 @@ class FrameChannel final : public Channel {
     std::uint32_t length = 0;
     std::memcpy(&length, input_.data(), kHeader);
     length = ntohl(length);
-    if (length > kMaxFrame) {
-      close("frame of " + std::to_string(length) + " bytes; expected at most " + std::to_string(kMaxFrame));
+    if (length > longest_frame_) {
+      close("frame of " + std::to_string(length) + " bytes; expected at most " + std::to_string(longest_frame_));
       return false;
     }
     if (input_.size() < kHeader + length) return false;
@@ -261,7 +267,8 @@ class FrameChannel final : public Channel {
   std::unique_ptr<Transport> transport_;
   std::shared_ptr<const Handlers> handlers_;  // kept by what calls one: it may destroy this
   Watch watch_;
-  Timer open_timer_;
+  Timer open_timer_, end_timer_;
+  std::size_t longest_frame_ = kMaxFrame;  // to us
   std::string peer_ = "the peer";
   std::string peer_name_;
   std::string input_;

@@ -43,9 +43,14 @@ struct Handlers {
   std::function<void(Channel&, const std::string& reason)> on_close;
 };
 
-// Keys for TCP channels, loaded once from config::Control; nullptr where there is none.
+// Keys for TCP channels, of config::Control; nullptr where there is none.
 class TlsIdentity;
 Result<std::shared_ptr<TlsIdentity>> load_tls_identity(const config::Control& control);
+// Of a host that has none yet: it shows nothing, and takes for the site whoever proves an authority whose public key has
+// this SHA-256 (64 hexadecimal digits).
+std::shared_ptr<TlsIdentity> identity_of_stranger(const std::string& pin);
+// Channels that begin from now on have the keys of `next`; those that are open stay as they are.
+void replace_identity(TlsIdentity& identity, TlsIdentity& next);
 
 class Channel {
  public:
@@ -57,6 +62,8 @@ class Channel {
   virtual const std::string& peer_name() const = 0;   // the common name of the peer's certificate; empty on Unix
   virtual int peer_pid() const = 0;                   // of the process that connected; 0 over TCP
   virtual int peer_uid() const = 0;                   // of its user; -1 over TCP
+  // From now on: no longer frames than that, and no longer than that.
+  virtual void confine(std::size_t longest_frame, Duration longest_life) = 0;
 };
 
 // Both return at once; on_open or on_close follows.
@@ -77,8 +84,16 @@ class Server {
 // the process's own user. Mode 0600, or 0666 when other users are allowed (credentials are what is checked).
 Result<std::unique_ptr<Server>> listen_unix(EventLoop& loop, const std::string& path, Handlers handlers,
                                             std::vector<unsigned> allowed_uids = {});
-Result<std::unique_ptr<Server>> listen_tcp(EventLoop& loop, const Endpoint& address,
-                                           std::shared_ptr<TlsIdentity> identity, Handlers handlers);
+// Who comes without a certificate is refused in the handshake; unless `are_welcome` says otherwise: it may then ask once, in
+// kStrangersFrame bytes and kStrangersLife, is answered by `on_request`, and never gets near the other handlers.
+struct Strangers {
+  std::function<bool()> are_welcome;
+  std::function<void(Channel&, std::string_view method, const Json& params, Reply reply)> on_request;
+};
+inline constexpr std::size_t kStrangersFrame = 32u << 10;
+inline constexpr Duration kStrangersLife{10'000};
+Result<std::unique_ptr<Server>> listen_tcp(EventLoop& loop, const Endpoint& address, std::shared_ptr<TlsIdentity> identity,
+                                           Handlers handlers, Strangers strangers = {});
 
 // One request from a program without a loop of its own (the command line): connects, asks, waits, at most `timeout`.
 Result<Json> call_unix(const std::string& path, std::string_view method, Json params, Duration timeout);

@@ -52,9 +52,10 @@ bool is_allowed(int socket, const std::vector<unsigned>& uids) {
 class SocketServer final : public Server {
  public:
   using Adopt = std::function<std::unique_ptr<Transport>(Fd)>;
-  SocketServer(EventLoop& loop, Fd socket, Handlers handlers, Adopt adopt, std::string path)
+  SocketServer(EventLoop& loop, Fd socket, Handlers handlers, Strangers strangers, Adopt adopt, std::string path)
       : loop_(loop),
         handlers_(std::move(handlers)),
+        strangers_(std::move(strangers)),
         adopt_(std::move(adopt)),
         path_(std::move(path)),
         acceptor_(loop, std::move(socket), [this](Fd client) { take(std::move(client)); }) {}
@@ -70,31 +71,59 @@ class SocketServer final : public Server {
     if (!transport) return;
     Handlers handlers = handlers_;
     handlers.on_open = [this](Channel& channel) {
+      if (is_stranger(channel)) return receive_stranger(channel);
       open_.push_back(&channel);
       if (handlers_.on_open) handlers_.on_open(channel);
     };
+    if (strangers_.on_request) keep_strangers_apart(handlers);
     handlers.on_close = [this](Channel& channel, const std::string& reason) {
       std::erase(open_, &channel);
-      if (handlers_.on_close) handlers_.on_close(channel, reason);
+      if (std::erase(received_, &channel) == 0 && handlers_.on_close) handlers_.on_close(channel, reason);
       std::erase_if(owned_, [&channel](const auto& owned) { return owned.get() == &channel; });
     };
     owned_.push_back(make_channel(loop_, std::move(transport), std::move(handlers)));
   }
 
+  static bool is_stranger(const Channel& channel) { return channel.peer_uid() < 0 && channel.peer_name().empty(); }
+
+  // It stays among those who have not proved who they are, and makes room for the next of them.
+  void receive_stranger(Channel& channel) {
+    received_.push_back(&channel);
+    if (!strangers_.on_request) return channel.close("its certificate has no name");
+    channel.confine(kStrangersFrame, kStrangersLife);
+  }
+
+  void keep_strangers_apart(Handlers& handlers) {
+    handlers.on_request = [this, has_asked = false](Channel& channel, std::string_view method, const Json& params, Reply reply) mutable {
+      if (!is_stranger(channel) && !handlers_.on_request) return reply(Error{"nothing is asked for on this channel"});
+      if (!is_stranger(channel)) return handlers_.on_request(channel, method, params, std::move(reply));
+      if (std::exchange(has_asked, true)) return channel.close("a stranger asked twice");
+      strangers_.on_request(channel, method, params, std::move(reply));
+    };
+    handlers.on_notify = [this](Channel& channel, std::string_view method, const Json& params, std::vector<Fd>& descriptors) {
+      if (is_stranger(channel)) return channel.close("a stranger told something");
+      if (handlers_.on_notify) handlers_.on_notify(channel, method, params, descriptors);
+    };
+  }
+
   // Strangers may connect, but not keep those out who can prove who they are.
   void drop_oldest_unopened() {
     const auto is_unopened = [this](const auto& owned) { return std::find(open_.begin(), open_.end(), owned.get()) == open_.end(); };
-    owned_.erase(std::find_if(owned_.begin(), owned_.end(), is_unopened));
+    const auto oldest = std::find_if(owned_.begin(), owned_.end(), is_unopened);
+    std::erase(received_, oldest->get());
+    owned_.erase(oldest);
   }
 
   static constexpr std::size_t kMostUnopened = 64;
 
   EventLoop& loop_;
   Handlers handlers_;
+  Strangers strangers_;
   Adopt adopt_;
   std::string path_;  // of a Unix socket
   std::vector<std::unique_ptr<Channel>> owned_;
   std::vector<Channel*> open_;
+  std::vector<Channel*> received_;  // strangers, open
   Acceptor acceptor_;
 };
 
@@ -167,19 +196,20 @@ Result<std::unique_ptr<Server>> listen_unix(EventLoop& loop, const std::string& 
     return nullptr;
   };
   return std::unique_ptr<Server>(
-      std::make_unique<SocketServer>(loop, std::move(socket), std::move(handlers), std::move(adopt), path));
+      std::make_unique<SocketServer>(loop, std::move(socket), std::move(handlers), Strangers(), std::move(adopt), path));
 }
 
 Result<std::unique_ptr<Server>> listen_tcp(EventLoop& loop, const Endpoint& address, std::shared_ptr<TlsIdentity> identity,
-                                           Handlers handlers) {
+                                           Handlers handlers, Strangers strangers) {
   auto socket = gatehouse::listen_tcp(address, 128);
   if (!socket) return socket.error();
-  auto adopt = [identity = std::move(identity)](Fd accepted) {
+  auto adopt = [identity = std::move(identity), are_welcome = strangers.are_welcome](Fd accepted) {
     detect_death(accepted);
-    return make_tls_transport(std::move(accepted), identity, TlsRole::kServer);
+    const bool is_open = are_welcome && are_welcome();
+    return make_tls_transport(std::move(accepted), identity, is_open ? TlsRole::kServerOfStrangers : TlsRole::kServer);
   };
-  return std::unique_ptr<Server>(
-      std::make_unique<SocketServer>(loop, std::move(*socket), std::move(handlers), std::move(adopt), ""));
+  return std::unique_ptr<Server>(std::make_unique<SocketServer>(loop, std::move(*socket), std::move(handlers), std::move(strangers),
+                                                                std::move(adopt), ""));
 }
 
 Result<Json> call_unix(const std::string& path, std::string_view method, Json params, Duration timeout) {

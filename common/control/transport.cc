@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/certificate.h"
 #include "common/check.h"
 
 namespace gatehouse::control {
@@ -127,6 +128,8 @@ class TlsTransport final : public Transport {
       : socket_(std::move(socket)), identity_(std::move(identity)), ssl_(SSL_new(identity_->context())) {
     GH_CHECK(ssl_ && SSL_set_fd(ssl_, socket_.get()) == 1);
     role == TlsRole::kClient ? SSL_set_connect_state(ssl_) : SSL_set_accept_state(ssl_);
+    // A certificate that is shown must be the site's all the same.
+    if (role == TlsRole::kServerOfStrangers) SSL_set_verify(ssl_, SSL_VERIFY_PEER, nullptr);
   }
   ~TlsTransport() override { SSL_free(ssl_); }
 
@@ -161,14 +164,12 @@ class TlsTransport final : public Transport {
     sockaddr_storage storage{};
     socklen_t length = sizeof storage;
     getpeername(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length);
-    return to_string(Endpoint::from_sockaddr(storage)) + " (CN " + peer_name() + ")";
+    const std::string name = peer_name();
+    return to_string(Endpoint::from_sockaddr(storage)) + (name.empty() ? "" : " (CN " + name + ")");
   }
   std::string peer_name() const override {
     const X509* certificate = SSL_get0_peer_certificate(ssl_);
-    if (!certificate) return {};
-    char name[256] = {};
-    const int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
-    return length > 0 ? std::string(name, static_cast<std::size_t>(length)) : std::string();
+    return certificate ? common_name_of(certificate) : std::string();
   }
 
  private:
@@ -202,41 +203,12 @@ class TlsTransport final : public Transport {
   std::string failure_;
 };
 
-Error tls_file_error(const std::string& what, const std::string& file) {
-  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
-  return Error{"[control] " + what + " " + file + ": " + (reason ? reason : "not usable")};
-}
-
 }  // namespace
-
-TlsIdentity::~TlsIdentity() { SSL_CTX_free(context_); }
 
 std::unique_ptr<Transport> make_unix_transport(Fd socket) { return std::make_unique<UnixTransport>(std::move(socket)); }
 
 std::unique_ptr<Transport> make_tls_transport(Fd socket, std::shared_ptr<TlsIdentity> identity, TlsRole role) {
   return std::make_unique<TlsTransport>(std::move(socket), std::move(identity), role);
-}
-
-Result<std::shared_ptr<TlsIdentity>> load_tls_identity(const config::Control& control) {
-  if (control.certificate.empty()) return std::shared_ptr<TlsIdentity>();
-  ERR_clear_error();
-  auto identity = std::make_shared<TlsIdentity>(SSL_CTX_new(TLS_method()));
-  SSL_CTX* context = identity->context();
-  GH_CHECK(context && SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);  // a frame is whole or it is not: that is enough
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_num_tickets(context, 0);
-  if (SSL_CTX_use_certificate_chain_file(context, control.certificate.c_str()) != 1) {
-    return tls_file_error("certificate", control.certificate);
-  }
-  if (SSL_CTX_use_PrivateKey_file(context, control.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(context) != 1) {
-    return tls_file_error("key", control.key);
-  }
-  if (SSL_CTX_load_verify_file(context, control.ca.c_str()) != 1) return tls_file_error("ca", control.ca);
-  return identity;
 }
 
 }  // namespace gatehouse::control

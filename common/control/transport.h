@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/address.h"
@@ -41,17 +42,22 @@ class Transport {
 
 class TlsIdentity {
  public:
-  explicit TlsIdentity(ssl_ctx_st* context) : context_(context) {}
+  explicit TlsIdentity(ssl_ctx_st* context, std::shared_ptr<const std::string> pin = {}) : context_(context), pin_(std::move(pin)) {}
   TlsIdentity(const TlsIdentity&) = delete;
   ~TlsIdentity();
-  ssl_ctx_st* context() const { return context_; }
+  ssl_ctx_st* context() const { return context_; }  // for connections that begin now
+  void swap(TlsIdentity& other) {
+    std::swap(context_, other.context_);
+    std::swap(pin_, other.pin_);
+  }
 
  private:
   ssl_ctx_st* context_;
+  std::shared_ptr<const std::string> pin_;  // what the context looks at
 };
 
 std::unique_ptr<Transport> make_unix_transport(Fd socket);
-enum class TlsRole { kClient, kServer };
+enum class TlsRole { kClient, kServer, kServerOfStrangers };  // the last one asks for a certificate and goes on without
 std::unique_ptr<Transport> make_tls_transport(Fd socket, std::shared_ptr<TlsIdentity> identity, TlsRole role);
 
 // A transport of one's own (of connect_*) or an accepted one becomes a channel.
