@@ -114,8 +114,12 @@ inline constexpr auto kFields<Store> = std::tuple{
 template <>
 inline constexpr auto kFields<Control> = std::tuple{
     field("certificate", &Control::certificate, "PEM file: this host's certificate; its common name is the host's name.", kPath),
-    field("key", &Control::key, "PEM file: its key.", kPath),
+    field("key", &Control::key, "PEM file: its key; none: it stands in the same file, and the daemon renews both.", kPath),
     field("ca", &Control::ca, "PEM file: the site's authority, which signs every host's certificate.", kPath),
+    field("authority", &Control::authority,
+          "Folder of the site's own authority (`gatehouse authority init`): an L4 host where it is there lets hosts join and renews their certificates.", kPath),
+    field("identity_life", &Control::identity_life, "How long certificates of that authority are good; they are renewed when two thirds of it are over.",
+          kOptional, 10'000, 825 * kDay),
 };
 
 template <>

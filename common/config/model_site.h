@@ -93,6 +93,8 @@ struct Control {
   std::string certificate;
   std::string key;
   std::string ca;
+  std::string authority;                    // folder
+  Duration identity_life{90 * 24 * 3'600'000LL};
 };
 
 // Where the daemons answer a Prometheus server, on loopback; none: nowhere.

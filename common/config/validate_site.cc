@@ -45,9 +45,9 @@ class SiteValidator : Validator {
                                                   quoted(to_string(*host.address_v6)));
       }
       const Control& control = config_.control;
-      if (host.control && (control.certificate.empty() || control.key.empty() || control.ca.empty())) {
+      if (host.control && (control.certificate.empty() || control.ca.empty())) {
         error(at("l4_host", i, "control"),
-              "[[l4_host]] control is only served with mutual TLS: [control] needs certificate, key and ca");
+              "[[l4_host]] control is only served with mutual TLS: [control] needs certificate and ca");
       }
       if (!host.control && !config_.nodes.empty()) {
         warn(at("l4_host", i), "[[l4_host]] " + quoted(host.name) + " has no control address: no node can join it");

@@ -72,7 +72,7 @@ const Row kSites[] = {
      kSecret + kControl + host("192.0.2.1", "control = \"192.0.2.1:7\"\naddress_v6 = \"192.0.2.2\"\n"),
      "f:12: [[l4_host]] address_v6: expected an IPv6 address, found \"192.0.2.2\""},
     {"ControlWithoutTls", kSecret + host("192.0.2.1") + "[control]\nkey = \"k\"\n",
-     "f:7: [[l4_host]] control is only served with mutual TLS: [control] needs certificate, key and ca"},
+     "f:7: [[l4_host]] control is only served with mutual TLS: [control] needs certificate and ca"},
     {"HostWithoutControl", kSecret + host("192.0.2.1", "") + node("1", "192.0.2.21"),
      "f:3: warning: [[l4_host]] \"h\" has no control address: no node can join it"},
     {"HostWithoutControlAndNodes", kSecret + host("192.0.2.1", ""), ""},
