@@ -26,6 +26,7 @@ inline constexpr std::string_view kEventKinds[] = {
     "drain",         // began, ended
     "node",          // as L4 hosts see it
     "announcement",  // of an address, by BGP
+    "identity",      // of hosts: tokens, who joined or may not, certificates
     "worker",        // began, ended, was replaced
     "scale",         // the number of workers
     "backend",       // its health, and what an operator set

@@ -70,4 +70,11 @@ Status sync_folder_of(const std::string& file) {
   return {};
 }
 
+std::string state_of_file(const std::string& file) {
+  struct stat info {};
+  if (stat(file.c_str(), &info) != 0) return "";
+  return std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec) + " " + std::to_string(info.st_ino) + " " +
+         std::to_string(info.st_size);
+}
+
 }  // namespace gatehouse

@@ -22,4 +22,7 @@ Status replace_file(const std::string& file, std::string_view text, Sync sync = 
 // Makes names that were given or taken in the folder of `file` durable.
 Status sync_folder_of(const std::string& file);
 
+// Another text whenever the file has been written or replaced; empty: it is not there.
+std::string state_of_file(const std::string& file);
+
 }  // namespace gatehouse
