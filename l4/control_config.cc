@@ -64,7 +64,8 @@ Status ControlServer::use(const config::Config& config) {
   if (const Status listening = metrics_.listen(config.metrics.l4); !listening) return listening;
   if (const Status set = director_.set_config(config); !set) return set;
   if (announcer_) announcer_->set_config(config);
-  links_.follow(config.l4_hosts, options_.host, identity_);
+  if (const Status taken = identity_.use(config.control); !taken) log_error("{}: the certificate of before stays", taken.error().message);
+  links_.follow(config.l4_hosts, options_.host, identity_.identity());
   // Later: it may be the store that brought this config.
   loop_.defer([this] {
     if (const Status opened = open_store(director_.config()); !opened) log_error("{}", opened.error().message);
@@ -161,7 +162,9 @@ control::HostLink::Speaker ControlServer::speaker() {
             if (!versions::Participant::takes(method)) return reply(Error{"unknown request \"" + std::string(method) + "\""});
             versions_.participant().on_request(from.host(), method, params, std::move(reply));
           },
-          [](const control::HostLink&, std::string_view, const Json&) {}};
+          [this](const control::HostLink&, std::string_view method, const Json& params) {
+            if (method == "authority") identity_.hear_authority(params);
+          }};
 }
 
 // Another L4 host, which proves its name as nodes do.
@@ -180,6 +183,7 @@ void ControlServer::on_host_hello(control::Channel& channel, const Json& params,
   log_info("L4 host {} joins from {}", hello->name, channel.peer());
   hosts_[hello->name] = &channel;
   reply(Json::object());
+  tell_authority(channel);
   versions_.coordinator().join(hello->name, channel, hello->versions);
 }
 

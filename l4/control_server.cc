@@ -29,10 +29,8 @@ Status ControlServer::start() {
   if (const Status listening = metrics_.listen(config.metrics.l4); !listening) return listening;
   const auto self = std::find_if(config.l4_hosts.begin(), config.l4_hosts.end(), [&](const auto& host) { return host.name == options_.host; });
   GH_CHECK(self != config.l4_hosts.end());
-  auto identity = control::load_tls_identity(config.control);
-  if (!identity) return identity.error();
-  identity_ = std::move(*identity);
-  links_.follow(config.l4_hosts, options_.host, identity_);
+  if (const Status used = identity_.use(config.control); !used) return used;
+  links_.follow(config.l4_hosts, options_.host, identity_.identity());
   if (!self->control) return {};
   control::Handlers nodes;
   nodes.on_request = [this](control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
@@ -49,7 +47,7 @@ Status ControlServer::start() {
     // One that proved its name has been told, and logged, why it was refused.
     if (!removed && channel.peer_name().empty()) log_warn("a peer was refused: {}", reason);
   };
-  auto tcp_server = control::listen_tcp(loop_, *self->control, identity_, std::move(nodes));
+  auto tcp_server = control::listen_tcp(loop_, *self->control, identity_.identity(), std::move(nodes), strangers());
   if (!tcp_server) return tcp_server.error();
   nodes_ = std::move(*tcp_server);
   return {};
@@ -62,6 +60,7 @@ Json ControlServer::status() {
   status["began_ms"] = successor_.began_ms();
   if (store_) status["store"] = {{"problem", store_->problem()}};
   status["config_version"] = to_json(versions_.state());
+  if (Json identity = identity_.status(); !identity.is_null()) status["identity"] = std::move(identity);
   if (announcer_) status["announcements"] = announcer_->status();
   for (const Port& port : director_.plane().ports()) {
     status["interfaces"].push_back({{"name", port.name}, {"mode", port.mode.empty() ? "gone" : port.mode}});
@@ -74,6 +73,7 @@ void ControlServer::on_second() {
   rates_.remember(status(), loop_.now());
   manager_.set_status(summary());
   count_answers();
+  tell_authority();
 }
 
 std::string ControlServer::summary() {
@@ -95,6 +95,7 @@ void ControlServer::on_operator_request(std::string_view method, const Json& par
   if (method == "drain") return relay_drain(params, std::move(reply));
   if (method == "scale") return relay_.ask_one(method, params, std::move(reply));
   if (method == "weight" || method == "backend") return relay_.ask_all(method, params, std::move(reply));
+  if (method == "token") return reply(desk_.make_token(params));
   if (method == "reload") return reload(std::move(reply));
   if (method == "explain") return relay_.ask_any(method, params, std::move(reply));  // routes are the nodes' business
   if (method == "prefix") return reply(director_.guard().request(params));
@@ -120,6 +121,7 @@ Status ControlServer::check_hello(const control::Channel& channel, const control
 
 void ControlServer::on_node_request(control::Channel& channel, std::string_view method, const Json& params, control::Reply reply) {
   if (method == "hello_host") return on_host_hello(channel, params, std::move(reply));
+  if (method == "renew") return on_renew(channel, params, std::move(reply));
   if (method != "hello") return reply(Error{"a node may say hello and report, not \"" + std::string(method) + "\""});
   const auto hello = control::hello_from_json(params);
   if (!hello) return reply(hello.error());
@@ -137,6 +139,7 @@ void ControlServer::on_node_request(control::Channel& channel, std::string_view 
   }
   director_.on_hello(hello->node);
   reply(Json::object());
+  tell_authority(channel);
   versions_.coordinator().join(hello->name, channel, hello->versions.value_or(versions::VersionState()));
 }
 

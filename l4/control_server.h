@@ -1,5 +1,6 @@
 // The L4 host's control sockets: the operator's on this host, and that of the nodes and the other L4 hosts, who dial in
-// over mutual TLS and may say hello and report, nothing else. It dials in to the other L4 hosts the same way.
+// over mutual TLS and may say hello, report and have their certificate renewed, nothing else. It dials in to the other L4 hosts the
+// same way. Who has no certificate may join with a token (common/identity/join_desk.h), and is not heard otherwise.
 #pragma once
 
 #include <map>
@@ -10,6 +11,8 @@
 #include "common/control/host_link.h"
 #include "common/control/rates.h"
 #include "common/etcd/version_keeper.h"
+#include "common/identity/identity_keeper.h"
+#include "common/identity/join_desk.h"
 #include "common/metrics/metrics.h"
 #include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
@@ -32,6 +35,7 @@ class ControlServer {
   ControlServer(EventLoop& loop, Director& director, ServiceManager& manager, versions::HostVersions& versions, Successor& successor,
                 Options options)
       : loop_(loop), director_(director), manager_(manager), versions_(versions), successor_(successor), options_(std::move(options)), links_(loop, speaker()),
+        desk_(desk_host()), identity_(loop, [this](const std::string& request, control::Reply reply) { ask_for_certificate(request, std::move(reply)); }),
         metrics_(loop, [this] { return metrics::metrics_of(status()); }) {}
 
   Status start();
@@ -61,6 +65,13 @@ class ControlServer {
   void upgrade(control::Reply reply);
   void send_config(control::Reply reply);
   void say_weights(const control::Weights& weights);
+  // control_identity.cc
+  identity::JoinDesk::Host desk_host();
+  control::Strangers strangers();
+  void on_renew(control::Channel& channel, const control::Json& params, control::Reply reply);
+  void tell_authority();
+  void tell_authority(control::Channel& channel) const;
+  void ask_for_certificate(const std::string& request, control::Reply reply);
 
   control::Json status();
   void on_second();
@@ -77,10 +88,12 @@ class ControlServer {
   NodeRelay::Links connected_;
   NodeRelay relay_{loop_, director_, connected_};
   std::map<std::string, control::Channel*> hosts_;  // the other L4 hosts
-  std::shared_ptr<control::TlsIdentity> identity_;
   std::optional<config::Store> store_config_;
   std::unique_ptr<etcd::VersionKeeper> store_;  // none: the config has none
   control::HostLinks links_;  // to them
+  identity::JoinDesk desk_;
+  identity::IdentityKeeper identity_;
+  std::string told_authority_;  // its pin
   std::unique_ptr<Capture> capture_;  // one at a time
   std::uint16_t last_messenger_ = 0;  // a node's id
   control::StatusRates rates_;

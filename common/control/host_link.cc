@@ -73,6 +73,11 @@ void HostLink::notify(std::string_view method, const Json& params) {
   if (is_welcome_ && channel_) channel_->notify(method, params);
 }
 
+void HostLink::request(std::string_view method, Json params, Reply reply) {
+  if (!is_welcome_ || !channel_) return reply(Error{"no link"});
+  channel_->request(method, std::move(params), std::move(reply));
+}
+
 void HostLinks::follow(const std::vector<config::L4Host>& hosts, const std::string& self,
                        const std::shared_ptr<TlsIdentity>& identity) {
   std::erase_if(links_, [&](const auto& link) {
@@ -88,6 +93,41 @@ void HostLinks::follow(const std::vector<config::L4Host>& hosts, const std::stri
 
 void HostLinks::report_now() {
   for (const auto& link : links_) link->report_now();
+}
+
+struct HostLinks::Question {
+  std::string method;
+  Json params;
+  Reply reply;
+  std::vector<std::string> hosts;  // still to be asked, the last one first
+  std::string refusals;
+};
+
+void HostLinks::ask_any(const std::string& method, Json params, Reply reply) {
+  auto question = std::make_shared<Question>(Question{method, std::move(params), std::move(reply), {}, {}});
+  for (const auto& link : links_) question->hosts.push_back(link->host());
+  ask_next(question);
+}
+
+void HostLinks::ask_next(const std::shared_ptr<Question>& question) {
+  if (question->hosts.empty()) {
+    return question->reply(Error{question->refusals.empty() ? "there is no other L4 host" : question->refusals});
+  }
+  const std::string host = question->hosts.back();
+  question->hosts.pop_back();
+  const auto hear = [this, question, host, alive = std::weak_ptr<bool>(alive_)](Result<Json> answer) {
+    if (answer) return question->reply(std::move(answer));
+    question->refusals += (question->refusals.empty() ? "" : "; ") + host + ": " + answer.error().message;
+    // Later: this may be the end of that link, in the middle of a change of all.
+    if (alive.expired()) return;
+    loop_.defer([this, question, alive] {
+      if (!alive.expired()) ask_next(question);
+    });
+  };
+  for (const auto& link : links_) {
+    if (link->host() == host) return link->request(question->method, question->params, hear);
+  }
+  hear(Error{"it is in the config no more"});
 }
 
 bool HostLinks::has_welcome() const {

@@ -31,6 +31,7 @@ class HostLink {
 
   void report_now();
   void notify(std::string_view method, const Json& params);  // lost when there is no link
+  void request(std::string_view method, Json params, Reply reply);  // an Error when there is no link
   const std::string& host() const { return host_.name; }
   bool is_welcome() const { return is_welcome_; }
   bool leads_to(const config::L4Host& host) const {
@@ -63,12 +64,18 @@ class HostLinks {
               const std::shared_ptr<TlsIdentity>& identity);
   void report_now();
   bool has_welcome() const;
+  // Asks one L4 host after the other until one does it; the Error is what all have said.
+  void ask_any(const std::string& method, Json params, Reply reply);
   const std::vector<std::unique_ptr<HostLink>>& all() const { return links_; }
 
  private:
+  struct Question;
+  void ask_next(const std::shared_ptr<Question>& question);
+
   EventLoop& loop_;
   HostLink::Speaker speaker_;
   std::vector<std::unique_ptr<HostLink>> links_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace gatehouse::control

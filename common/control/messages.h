@@ -15,6 +15,7 @@
 // status      CLI → either           request   {} → SiteStatus       (as `gatehouse status --json` prints it)
 // weight      CLI → either, L4 → node  request   {route, pool, weight} → {name, pools: [{name, weight, weight_now, share, requests}]}
 // backend     CLI → either, L4 → node  request   {pool, address, action: drain|undrain|disable|enable|weight, weight} → BackendReport; an L4 host asks all: {nodes: [{node, answer or error}]}
+// token, join, renew  see identity/join_desk.h   authority  L4 host → who dialled in  notify  {pin}   whose certificates are good from now on
 // apply, rollback, history, version  CLI → either  request   see versions/requests.h
 // explain     CLI → either           request   {method, url, headers, client} → {route, pool, why: [...]}; L4 asks a node
 // explain_packet  CLI → L4 host      request   {source, vip} → {slot, hops, node, ...}

@@ -88,6 +88,7 @@ Json Supervisor::status() const {
   answer["handshake_failures"] = handshake_failures();
   if (workers_) answer["workers"] = scale_report(scale_, workers_->serving().now);
   answer["began_ms"] = successor_.began_ms();
+  if (Json identity = identity_.status(); !identity.is_null()) answer["identity"] = std::move(identity);
   answer["config_version"] = to_json(versions_->state());
   for (Json& pool : answer["pools"]) {
     if (Json found = discovery_->report(pool["name"].get<std::string>()); !found.is_null()) pool["discovery"] = std::move(found);

@@ -44,7 +44,11 @@ std::uint64_t descriptors_for(const config::Config& config) {
 Supervisor::Supervisor(EventLoop& loop, Successor& successor, Options options)
     : loop_(loop), successor_(successor), options_(std::move(options)), manager_(loop),
       scale_(options_.state_folder + "/scale", WorkerScale::cores_here()),
-      links_(loop, speaker()), metrics_(loop, [this] { return metrics::metrics_of(status()); }) {
+      links_(loop, speaker()),
+      identity_(loop, [this](const std::string& request, control::Reply reply) {
+        links_.ask_any("renew", {{"request", request}}, std::move(reply));
+      }),
+      metrics_(loop, [this] { return metrics::metrics_of(status()); }) {
   tls_ = std::make_unique<TlsStore>(loop_, [this] { on_files_replaced(); });
   tickets_ = std::make_unique<TicketKeeper>(loop_, [this] {
     if (workers_) workers_->send_ticket_keys();
@@ -159,14 +163,12 @@ Status Supervisor::listen() {
   auto server = control::listen_unix(loop_, options_.state_folder + "/control.sock", std::move(handlers));
   if (!server) return server.error();
   control_ = std::move(*server);
-  auto identity = control::load_tls_identity(config_.control);
-  if (!identity) return identity.error();
-  identity_ = std::move(*identity);
-  return {};
+  return identity_.use(config_.control);
 }
 
 void Supervisor::connect_site() {
-  if (node_.id != 0) links_.follow(config_.l4_hosts, node_.name, identity_);
+  if (const Status taken = identity_.use(config_.control); !taken) log_error("{}: the certificate of before stays", taken.error().message);
+  if (node_.id != 0) links_.follow(config_.l4_hosts, node_.name, identity_.identity());
 }
 
 control::HostLink::Speaker Supervisor::speaker() {
@@ -178,6 +180,7 @@ control::HostLink::Speaker Supervisor::speaker() {
           },
           // What an L4 host tells the others by way of this node.
           [this](const control::HostLink& from, std::string_view method, const Json& params) {
+            if (method == "authority") identity_.hear_authority(params);
             if (method != "weights") return;
             for (const auto& link : links_.all()) {
               if (link.get() != &from) link->notify(method, params);

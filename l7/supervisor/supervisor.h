@@ -11,6 +11,7 @@
 #include "common/control/host_link.h"
 #include "common/control/messages.h"
 #include "common/control/rates.h"
+#include "common/identity/identity_keeper.h"
 #include "common/metrics/metrics_server.h"
 #include "common/service_manager.h"
 #include "common/successor.h"
@@ -114,10 +115,10 @@ class Supervisor {
   std::unique_ptr<Prober> prober_;
   CpuMeter cpu_meter_;
   WorkerScale scale_;
-  std::shared_ptr<control::TlsIdentity> identity_;
   std::unique_ptr<versions::HostVersions> versions_;
   std::unique_ptr<control::Server> control_;
   control::HostLinks links_;
+  identity::IdentityKeeper identity_;
   std::map<std::string, std::uint64_t> ejections_;  // that have been events, by backend
   bool is_draining_ = false;
   bool is_report_due_ = false;
