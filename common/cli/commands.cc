@@ -18,6 +18,7 @@
 #include "common/cli/diff.h"
 #include "common/cli/doctor.h"
 #include "common/cli/documentation.h"
+#include "common/cli/join_command.h"
 #include "common/cli/prefix_command.h"
 #include "common/cli/report.h"
 #include "common/cli/site_command.h"
@@ -394,6 +395,27 @@ const Command kCommands[] = {
       {"--count", "N", "at most N packets; default: 1000"},
       {"--seconds", "N", "no longer than that; default: 10"}},
      capture},
+    {"authority",
+     "ACTION",
+     "The site's own authority, which signs the certificates of its hosts, on an L4 host: init, show, rotate, finish.",
+     {{"--config", "FILE", "default: /etc/gatehouse/site.toml"},
+      {"--host", "NAME", "with init: which [[l4_host]] this is; it gets its certificate at once"}},
+     site_authority},
+    {"token",
+     "ACTION",
+     "create: prints what lets one host join the site, once. Ask an L4 host that has the site's authority.",
+     {{"--role", "ROLE", "node (default) or l4"},
+      {"--name", "NAME", "only this one of the config; default: any"},
+      {"--ttl", "TIME", "for how long; default: 10m"}},
+     token},
+    {"join",
+     "TOKEN",
+     "Makes this host the one of the site that the token says: certificate, key and config; \"-\": the token comes by standard input.",
+     {{"--name", "NAME", "which host of the config this is, when the token does not say it"},
+      {"--address", "ADDRESS", "where the L4 host is, if not where the token says"},
+      {"--config", "FILE", "where the config is to be; default: /etc/gatehouse/site.toml"},
+      {"--defaults", "FILE", "gets the host's name for the daemon's unit; default: that in /etc/default"}},
+     join},
     {"doctor",
      "",
      "What is wrong with this host, each with its cure: kernel, network, files, limits. Changes nothing.",

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "common/certificate.h"
 #include "common/cli/doctor.h"
 #include "common/config/check_certificates.h"
 #include "common/config/check_discovery.h"
@@ -13,6 +14,8 @@
 #include "common/config/check_prefix_lists.h"
 #include "common/control/channel.h"
 #include "common/fd.h"
+#include "common/identity/identity_files.h"
+#include "common/identity/site_authority.h"
 
 namespace gatehouse::cli {
 namespace {
@@ -24,10 +27,20 @@ void check_certificates(const Patient& patient, Findings& findings) {
   }
 }
 
+// Who this host is to the others of its site.
 void check_control(const Patient& patient, Findings& findings) {
-  if (const auto identity = control::load_tls_identity(patient.loaded.config.control); !identity) {
-    findings.fault(identity.error().message,
-                   "a certificate of the site's authority for this host, with its key");
+  const config::Control& control = patient.loaded.config.control;
+  const char* cure = "gatehouse join TOKEN, or a certificate of the site's authority for this host, with its key";
+  if (const auto identity = control::load_tls_identity(control); !identity) {
+    return findings.fault(identity.error().message, cure);
+  }
+  const std::string name = patient.l4_host ? patient.l4_host->name : patient.node ? patient.node->name : "";
+  for (const std::string& problem : identity::identity_problems(control, name)) findings.fault(problem, cure);
+  if (!patient.l4_host || !identity::SiteAuthority::is_there(control.authority)) return;
+  if (const auto authority = identity::SiteAuthority::open(control.authority); !authority) {
+    findings.fault(authority.error().message, "the copy of the folder that you keep");
+  } else if (days_left(authority->expiry()) < 90) {
+    findings.fault("the site's authority ends in " + std::to_string(days_left(authority->expiry())) + " days", "gatehouse authority rotate");
   }
 }
 
