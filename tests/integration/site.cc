@@ -42,13 +42,20 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 
 std::string binary(const std::string& name) { return std::string(GATEHOUSE_BINARY_DIR "/") + name; }
 
-Result<std::unique_ptr<Site>> Site::up(const std::string& config) {
+Result<std::unique_ptr<Site>> Site::raise(const std::string& config) {
   auto topology = lab::load_topology(GATEHOUSE_SOURCE_DIR "/tests/lab/site.toml");
   if (!topology) return topology.error();
   auto lab = lab::Lab::up(std::move(*topology));
   if (!lab) return lab.error();
   std::unique_ptr<Site> site(new Site(std::move(*lab)));
   site->write_config(config);
+  return site;
+}
+
+Result<std::unique_ptr<Site>> Site::up(const std::string& config) {
+  auto raised = raise(config);
+  if (!raised) return raised;
+  std::unique_ptr<Site> site = std::move(*raised);
   if (Status status = site->start_all(); !status) return status.error();
   if (!site->wait_until_ready()) {
     return Error{"the site did not get ready: " + site->why_not_ready_ + "\nl4a: " + site->log("l4a") +
@@ -57,10 +64,15 @@ Result<std::unique_ptr<Site>> Site::up(const std::string& config) {
   return site;
 }
 
-Status Site::start_all() {
+Status Site::start_backends() {
   for (const BackendPlace& backend : kBackends) {
     if (Status status = start_backend(backend.host, backend.address, backend.port); !status) return status;
   }
+  return {};
+}
+
+Status Site::start_all() {
+  if (Status status = start_backends(); !status) return status;
   for (const lab::Host* host : lab_->topology().with_role(lab::Role::kL4)) {
     if (Status status = start_l4(host->name); !status) return status;
   }

@@ -25,11 +25,15 @@ class Site {
   // Raises all of it and waits until every node is active at both L4 hosts and every backend is healthy.
   static Result<std::unique_ptr<Site>> up(const std::string& config);
 
+  // The lab, with the config on all hosts; nothing runs.
+  static Result<std::unique_ptr<Site>> raise(const std::string& config);
+
   lab::Lab& lab() { return *lab_; }
 
   // Processes are called like their host (l4a, n1), backends like their host and port (b1-9001).
   Status start_l4(const std::string& host);
   Status start_node(const std::string& node);
+  Status start_backends();
   Status start_backend(const std::string& host, const std::string& address, int port);
   bool is_ready();
   bool wait_until_ready(std::chrono::seconds limit = std::chrono::seconds(20));
