@@ -120,7 +120,8 @@ Exchange::Next Exchange::promote_hedge() {
   try_expires_ = limit.count() > 0 && asked_ != kNever ? asked_ + limit : kNever;
   hedge_at_ = kNever;
   if (hedge_.is_begun) {
-    if (is_grpc_ && pool_->config().end_when_down) stay_.join<&Exchange::on_backend_down>(chosen_->stays(), this);
+    if (is_grpc_ && pool_->config().end_when_down)
+      stay_.join<&Exchange::on_backend_down>(chosen_->stays(), this);
     set_wait_limit();
     return go(kRelay);
   }
