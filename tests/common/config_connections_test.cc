@@ -5,9 +5,7 @@ namespace gatehouse::config {
 namespace {
 
 std::string pool(const std::string& more) {  // which begins at line 9
-  return "[[listener]]\nname = \"web\"\naddresses = [\"127.0.0.1:80\"]\n[[route]]\npool = \"p\"\n[[pool]]\n"
-         "name = \"p\"\nbackends = [\"192.0.2.7:80\"]\n" +
-         more;
+  return of_a_pool("backends = [\"192.0.2.7:80\"]\n" + more);
 }
 
 TEST(ConfigConnections, AreReadFromAPool) {
