@@ -12,12 +12,11 @@ namespace gatehouse::l7 {
 namespace {
 
 constexpr std::uint32_t kWarmAtOnce = 4;  // in a look
-constexpr Duration kFirstWait{500};       // after a failure; doubled with each
+constexpr Duration kFirstWait{1'000};     // after a failure; doubled with each
 constexpr Duration kLongestWait{30'000};
 
 }  // namespace
 
-// A backend that is down knows why it went down only once: who stays with it then was chosen in a panic.
 void Pool::keep_up() {
   if (is_look_due()) look();
   if (kept_version_ != version_ && config_.end_when_down) end_stays();
@@ -31,6 +30,7 @@ void Pool::keep_up() {
   }
 }
 
+// Only a fall ends them: whom a panic sent to a backend that is down stays there.
 void Pool::end_stays() {
   for (Member& member : members_) {
     const bool was_down = std::exchange(member.is_down, member.backend->is_down());
@@ -65,9 +65,11 @@ void Backend::warm(const config::Pool& pool) {
   }
 }
 
-// A backend that refuses, or ends what was made for it, is asked less and less often.
+// A backend that refuses, or ends what was made for it, is asked less and less often. Those that were made
+// together fail together: that is one failure.
 void Backend::note_cold() {
   context_.board.worker(context_.index).failed_warm_connections.fetch_add(1, std::memory_order_relaxed);
+  if (context_.loop.now() < warm_due_) return;
   warm_wait_ = std::clamp(warm_wait_ * 2, kFirstWait, kLongestWait);
   const auto some = static_cast<std::int64_t>(context_.request_ids.next_word() %
                                               static_cast<std::uint64_t>(warm_wait_.count() / 4));
