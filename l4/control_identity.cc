@@ -40,7 +40,7 @@ void ControlServer::on_renew(control::Channel& channel, const Json& params, cont
 // Hosts whose certificates are of an earlier authority have them renewed.
 void ControlServer::tell_authority() {
   const std::string pin = desk_.pin();
-  if (pin.empty() || std::exchange(told_authority_, pin) == pin) return;
+  if (pin.empty() || !identity_.identity() || std::exchange(told_authority_, pin) == pin) return;
   identity_.hear_authority({{"pin", pin}});
   for (const auto& [id, channel] : connected_) tell_authority(*channel);
   for (const auto& [name, channel] : hosts_) tell_authority(*channel);
