@@ -340,6 +340,7 @@ std::string headline(const Json& status) {
     append(text, "workers: ", text_of(member(workers, "wanted")) + " (" + text_of(member(workers, "why")) + "), configured " + text_of(member(workers, "configured")));
   }
   append(text, "the store is away: ", text_of(member(member(status, "store"), "problem")));
+  append(text, "", text_of(member(member(status, "identity"), "problem")));
   return text.empty() ? "" : text + "\n";
 }
 

@@ -184,6 +184,14 @@ TEST(Report, StatusShowsRatesBesideAnEarlierOne) {
        "n1         0   11         0         5.0", "n1         1   12"});
 }
 
+TEST(Report, StatusSaysThatACertificateIsNotRenewed) {
+  Json status = sample_status();
+  status["identity"] = {{"name", "n1"}, {"days_left", 12}, {"problem", ""}};
+  EXPECT_EQ(status_report(status), status_report(sample_status()));
+  status["identity"]["problem"] = "the certificate of this host is not renewed: l4a: no link";
+  EXPECT_NE(status_report(status).find("not renewed: l4a: no link"), std::string::npos);
+}
+
 TEST(Report, StatusSumsUpWhatWorkersRefused) {
   Json status = sample_status();
   status["nodes"][0]["workers"][0] = {{"index", 0}, {"refused_clients", 3}, {"refused_headers", 4}, {"relays", 5}, {"paused_listeners", 1}};
