@@ -79,6 +79,7 @@ bool is_certificate_name_for(std::string_view certificate_name, std::string_view
 }
 
 std::string common_name_of(const X509* certificate) {
+  if (!certificate) return {};
   char name[256] = "";
   const int length = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof name);
   return length > 0 ? std::string(name, static_cast<std::size_t>(length)) : std::string();

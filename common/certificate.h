@@ -26,7 +26,7 @@ Result<CertificateChain> read_chain(std::string_view pem);
 std::vector<std::string> names_of(const X509* certificate);
 // "*.shop.example" is for names of one label more.
 bool is_certificate_name_for(std::string_view certificate_name, std::string_view host);
-std::string common_name_of(const X509* certificate);
+std::string common_name_of(const X509* certificate);  // nullptr has none
 std::string key_type_of(X509* certificate);  // "EC", "RSA", "ED25519"
 // SHA-256 of its public key (SubjectPublicKeyInfo), in hexadecimal digits.
 std::string pin_of(const X509* certificate);

@@ -168,8 +168,7 @@ class TlsTransport final : public Transport {
     return to_string(Endpoint::from_sockaddr(storage)) + (name.empty() ? "" : " (CN " + name + ")");
   }
   std::string peer_name() const override {
-    const X509* certificate = SSL_get0_peer_certificate(ssl_);
-    return certificate ? common_name_of(certificate) : std::string();
+    return common_name_of(SSL_get0_peer_certificate(ssl_));
   }
 
  private:

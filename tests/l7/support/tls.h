@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/certificate.h"
 #include "common/check.h"
 #include "common/config/model.h"
 #include "common/openssl_ptr.h"
@@ -24,13 +25,6 @@ inline void add_certificate(config::Listener& listener, l7::TlsFiles& files, con
   files.put(name + ".chain", l7::describe_chain(issued.chain));
   files.put(name + ".key", {issued.key});
   if (!ocsp.empty()) files.put(name + ".ocsp", {ocsp});
-}
-
-inline std::string common_name_of(const X509* certificate) {
-  char text[256] = {};
-  if (certificate)
-    X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, text, sizeof text);
-  return text;
 }
 
 // One end of a TLS connection. What it wants to send is taken by take(), what came for it is given to it by
