@@ -8,7 +8,7 @@
 #include <ctime>
 
 #include "common/check.h"
-#include "common/hex.h"
+#include "common/digest.h"
 
 namespace gatehouse {
 namespace {
@@ -92,13 +92,12 @@ std::string key_type_of(X509* certificate) {
 }
 
 std::string pin_of(const X509* certificate) {
-  std::uint8_t digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
   unsigned char* der = nullptr;
   const int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-  GH_CHECK(length > 0 && EVP_Digest(der, static_cast<std::size_t>(length), digest, &size, EVP_sha256(), nullptr) == 1);
+  GH_CHECK(length > 0);
+  const std::string pin = sha256_hex({reinterpret_cast<const char*>(der), static_cast<std::size_t>(length)});
   OPENSSL_free(der);
-  return to_hex({digest, size});
+  return pin;
 }
 
 std::chrono::system_clock::time_point expiry_of(const CertificateChain& chain) {

@@ -2,13 +2,13 @@
 #include "common/identity/token_store.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
 #include <ctime>
 
 #include "common/control/field_reader.h"
+#include "common/digest.h"
 #include "common/files.h"
 #include "common/hex.h"
 #include "common/identity/join_token.h"
@@ -16,13 +16,6 @@
 
 namespace gatehouse::identity {
 namespace {
-
-std::string digest_of(std::string_view secret) {
-  std::uint8_t digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  GH_CHECK(EVP_Digest(secret.data(), secret.size(), digest, &size, EVP_sha256(), nullptr) == 1);
-  return to_hex({digest, size});
-}
 
 Json to_json(const TokenStore::Grant& grant) {
   return {{"role", to_string(grant.role)},
@@ -106,14 +99,14 @@ Result<std::string> TokenStore::create(Role role, const std::string& name, std::
   std::uint8_t bytes[kSecretDigits / 2];
   GH_CHECK(RAND_bytes(bytes, sizeof bytes) == 1);
   const std::string secret = to_hex(bytes);
-  grants.push_back({role, name, now + seconds, "", digest_of(secret)});
+  grants.push_back({role, name, now + seconds, "", sha256_hex(secret)});
   if (const Status saved = save(std::move(grants)); !saved) return saved.error();
   return secret;
 }
 
 Result<TokenStore::Grant> TokenStore::find(std::string_view secret) {
   if (const Status loaded = load(); !loaded) return loaded.error();
-  const std::string digest = digest_of(secret);
+  const std::string digest = sha256_hex(secret);
   const auto is_it = [&digest](const Grant& grant) {
     return grant.digest.size() == digest.size() &&
            CRYPTO_memcmp(grant.digest.data(), digest.data(), digest.size()) == 0;

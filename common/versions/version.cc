@@ -5,7 +5,6 @@
 
 #include "common/control/field_reader.h"
 #include "common/digest.h"
-#include "common/hex.h"
 #include "common/units.h"
 
 namespace gatehouse::versions {
@@ -16,11 +15,6 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kDigestDigits = 2 * kDigestBytes;
 constexpr std::size_t kLongestWord = 1024;  // of who, coordinator, comment
-
-std::string digest_of(std::string_view text) {
-  const std::string digest = sha256(text);
-  return to_hex({reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()});
-}
 
 bool is_digest(const std::string& text) {
   return text.size() == kDigestDigits && text.find_first_not_of("0123456789abcdef") == text.npos;
@@ -44,7 +38,7 @@ std::int64_t now_in_seconds() { return unix_milliseconds() / 1'000; }
 
 Version make_version(std::uint64_t number, std::string text) {
   Version version;
-  version.id = {number, digest_of(text)};
+  version.id = {number, sha256_hex(text)};
   version.text = std::move(text);
   return version;
 }
@@ -122,7 +116,7 @@ Result<Version> version_from_json(const Json& json) {
   if (std::max({version.who.size(), version.coordinator.size(), version.comment.size()}) > kLongestWord)
     return Error{"version: expected who, coordinator and comment of at most " + std::to_string(kLongestWord) +
                  " bytes"};
-  if (digest_of(version.text) != id->digest)
+  if (sha256_hex(version.text) != id->digest)
     return Error{"version " + to_string(*id) +
                  ": its text has another digest: half of it is missing, or it was changed"};
   version.id = *id;
