@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "common/log.h"
 #include "l7/backend/h1_connection.h"
 #include "l7/backend/h2_connection.h"
 #include "l7/tls/stream.h"
@@ -80,9 +81,17 @@ void Backend::retire_worn(const config::Pool& pool) {
 void Backend::drop(H2Connection& connection, ConnectionEnd end) {
   const auto found = find_in(shared_, connection);
   GH_CHECK(found != shared_.end());
-  if (connection.requests() == 0 && end == ConnectionEnd::kBackend) note_cold();
+  if (end == ConnectionEnd::kBackend) note_close(connection);
   this->end(std::move(*found), end);
   shared_.erase(found);
+}
+
+// By the backend.
+void Backend::note_close(const BackendConnection& connection) {
+  if (connection.requests() == 0) return note_cold();
+  const auto rested = connection.rested();
+  if (!rested || !idle_habit_.note_close(*rested, context_.loop.now())) return;
+  log_info("backend {} closes idle connections after {}: ours end before", to_string(address_), to_string(*rested));
 }
 
 void Backend::end(std::unique_ptr<BackendConnection> connection, ConnectionEnd end) {
@@ -190,7 +199,7 @@ void Backend::give_back(H1Connection& leased, const config::Pool& pool) {
 void Backend::drop_idle(H1Connection& connection, ConnectionEnd end) {
   const auto found = find_in(idle_, connection);
   if (found == idle_.end()) return;
-  if (connection.requests() == 0 && end == ConnectionEnd::kBackend) note_cold();
+  if (end == ConnectionEnd::kBackend) note_close(connection);
   this->end(std::move(*found), end);
   idle_.erase(found);
 }

@@ -20,6 +20,7 @@
 #include "l7/backend/backend_side.h"
 #include "l7/backend/connection_end.h"
 #include "l7/backend/dial.h"
+#include "l7/backend/idle_habit.h"
 #include "l7/backend/long_stays.h"
 #include "l7/board.h"
 #include "l7/tls/client_context.h"
@@ -72,6 +73,7 @@ class Backend {
   // Makes connections ahead of requests, as many as are missing of pool.min_idle, or some of them.
   void warm(const config::Pool& pool);
   LongStays& stays() { return stays_; }
+  const IdleHabit& idle_habit() const { return idle_habit_; }
 
   // For connections.
   void give_back(H1Connection& connection, const config::Pool& pool);
@@ -104,6 +106,7 @@ class Backend {
   H2Connection& add_shared(std::unique_ptr<Stream> stream);
   void keep_connecting(std::unique_ptr<H1Connection> connection, const config::Pool& pool);
   void note_cold();
+  void note_close(const BackendConnection& connection);
   template <typename Connection>
   static auto find_in(std::vector<std::unique_ptr<Connection>>& all, const Connection& connection) {
     return std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.get() == &connection; });
@@ -116,6 +119,7 @@ class Backend {
   TlsSessions sessions_;
   SourceAddresses sources_;
   LongStays stays_;
+  IdleHabit idle_habit_;
   std::vector<std::unique_ptr<H1Connection>> idle_;
   std::vector<std::unique_ptr<H1Connection>> warming_;  // nobody waits for them: see warm.cc
   std::vector<std::unique_ptr<H2Connection>> shared_;

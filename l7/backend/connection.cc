@@ -42,7 +42,8 @@ void BackendConnection::plan_rest(const config::Pool& pool) {
 }
 
 void BackendConnection::rest() {
-  Duration time = idle_time_;
+  rests_since_ = loop_.now();
+  Duration time = requests_ > 0 ? owner_.idle_habit().bound(idle_time_, rests_since_) : idle_time_;
   rest_end_ = ConnectionEnd::kIdle;
   if (old_at_ < loop_.now() + time) {
     time = std::max(std::chrono::ceil<Duration>(old_at_ - loop_.now()), Duration(0));

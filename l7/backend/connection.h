@@ -31,10 +31,15 @@ class BackendConnection {
 
   Wire& wire() { return wire_; }
   const Wire& wire() const { return wire_; }
+  bool is_resting() const { return idle_timer_.is_armed(); }
   void detach();  // it is ending: events are for nobody any more
   // Why it takes no further request of `pool`, if that is so.
   std::optional<ConnectionEnd> wear(const config::Pool& pool) const;
   std::uint32_t requests() const { return requests_; }
+  // For how long nobody has used it; nullopt: somebody does.
+  std::optional<Duration> rested() const {
+    return is_resting() ? std::optional(std::chrono::floor<Duration>(loop_.now() - rests_since_)) : std::nullopt;
+  }
 
  protected:
   Backend& owner() { return owner_; }
@@ -45,7 +50,6 @@ class BackendConnection {
   void expect_open(Duration timeout);  // in place of a rest
   ConnectionEnd rest_end() const { return rest_end_; }  // why it was not to rest longer
   void wake() { idle_timer_.cancel(); }
-  bool is_resting() const { return idle_timer_.is_armed(); }
 
  private:
   virtual void on_ready() = 0;  // the wire has noted an event
@@ -62,6 +66,7 @@ class BackendConnection {
   Duration idle_time_{0};
   EventLoop::Clock::time_point old_at_ = EventLoop::Clock::time_point::max();
   ConnectionEnd rest_end_ = ConnectionEnd::kIdle;
+  EventLoop::Clock::time_point rests_since_{};
   std::atomic<std::uint32_t>* count_;  // of open ones, on the board
   Wire wire_;
   Watch watch_;

@@ -49,6 +49,32 @@ TEST_F(BackendConnections, EndAfterSoManyRequests) {
   EXPECT_EQ(begun(), 3u);
 }
 
+// Of requests that come just as the backend closes none can be told from those that it has seen.
+TEST_F(BackendConnections, EndBeforeABackendClosesThoseThatAreIdle) {
+  constexpr Duration kPatience(200);
+  Hostile& backend = site.add(Manner::kAnswers);
+  site.apply();
+  int closes = 0;
+  const auto is_closed_by_us = [&] {
+    EXPECT_EQ(site.ask(get("/")).status, 200);
+    const auto since = EventLoop::Clock::now();
+    RawSocket& connection = *backend.server->connections.back();
+    EXPECT_TRUE(
+        site.until([&] { return connection.is_ended() || EventLoop::Clock::now() - since >= kPatience; }));
+    if (connection.is_ended()) return true;
+    connection.close();
+    ++closes;
+    const std::uint64_t by_backend = ended(ConnectionEnd::kBackend);
+    EXPECT_TRUE(site.until([&] { return ended(ConnectionEnd::kBackend) > by_backend; }));
+    return false;
+  };
+  // On a slow machine some are closed later than others.
+  while (closes < 100 && !is_closed_by_us()) continue;
+  EXPECT_GE(closes, 3);
+  EXPECT_LT(closes, 100);
+  EXPECT_EQ(ended(ConnectionEnd::kIdle), 1u);
+}
+
 TEST_F(BackendConnections, EndByThemselvesWhenTheyAreIdleAndOld) {
   Hostile& backend = site.add(Manner::kAnswers);
   site.config.pools[0].max_age = Duration(50);
