@@ -117,7 +117,7 @@ struct Pool {
   std::uint32_t max_requests = 0;       // on one connection; 0: no limit
   std::uint32_t min_idle = 0;           // connections ready for a request, to a backend, per worker
   std::vector<IpAddress> source_addresses;  // of connections; of a family without any the kernel chooses
-  Duration connect_attempt_delay{250};  // then another backend is tried beside; 0: never
+  Duration connect_attempt_delay{1'000};  // then another backend is tried beside; 0: never
   bool end_when_down = false;           // WebSockets, gRPC calls and relayed connections end with their backend
   std::string protocol = "http1";       // http1 | h2
   std::uint32_t max_streams = 100;      // of a connection, at once
