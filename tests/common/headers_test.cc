@@ -1,8 +1,10 @@
-// Every header is self-contained: alone, it compiles. All are checked by a few compilers side by side, each over a list of
-// headers, because a compiler per header would take minutes.
+// Every header is self-contained: alone, it compiles. Of most the build has shown it, because their source includes them
+// before anything else; a compiler for each of the others takes seconds, for all of them minutes.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <string>
 
 #include "tests/support/source_tree.h"
 
@@ -16,12 +18,20 @@ std::string compile_command(const std::filesystem::path& header) {
          "-DGATEHOUSE_SOURCE_DIR='\"\"' -I'" + kSourceRoot.string() + "' -I'" GATEHOUSE_BINARY_DIR "/skeletons' -";
 }
 
+bool is_first_in_its_source(const std::filesystem::path& header) {
+  std::ifstream source((kSourceRoot / header).replace_extension(".cc"));
+  std::string line;
+  while (std::getline(source, line) && !line.starts_with("#include")) continue;
+  return line == "#include \"" + header.string() + "\"";
+}
+
 class Headers : public testing::TestWithParam<const char*> {};
 
 TEST_P(Headers, CompileAlone) {
   for (const auto& header : files_below(GetParam(), {".h"})) {
     // hooks.h declares what an adapter defines before it includes the core; the core's headers follow it.
     if (header.string().starts_with("bpf/") && header.filename() != "abi.h" && header.filename() != "wire.h") continue;
+    if (is_first_in_its_source(header)) continue;
     EXPECT_EQ(std::system(compile_command(header).c_str()), 0) << header;
   }
 }
