@@ -25,7 +25,20 @@ class Hedging : public testing::Test {
   std::uint64_t won() { return site.counts().won_hedges.load(); }
   static bool is_ended(const Hostile& backend) { return backend.server->connections.back()->is_ended(); }
 
+  // The first backend hangs, and the request is with both of two.
+  bool is_hedged(Manner of_second = Manner::kHangs) {
+    first = &site.add(Manner::kHangs);
+    second = &site.add(of_second);
+    site.apply();
+    client = site.connect();
+    client->send(get("/"));
+    return site.until([&] { return second->requests.size() == 1; });
+  }
+
   ResilienceSite site;
+  Hostile* first = nullptr;
+  Hostile* second = nullptr;
+  std::unique_ptr<RawSocket> client;
 };
 
 TEST_F(Hedging, TheFirstAnswerWinsAndTheOtherCopyIsCancelled) {
@@ -44,16 +57,11 @@ TEST_F(Hedging, TheFirstAnswerWinsAndTheOtherCopyIsCancelled) {
 }
 
 TEST_F(Hedging, TheFirstBackendMayStillWin) {
-  Hostile& first = site.add(Manner::kHangs);
-  Hostile& second = site.add(Manner::kHangs);
-  site.apply();
-  const auto client = site.connect();
-  client->send(get("/"));
-  ASSERT_TRUE(site.until([&] { return second.requests.size() == 1; }));
-  first.server->connections[0]->send(kFine);
+  ASSERT_TRUE(is_hedged());
+  first->server->connections[0]->send(kFine);
   EXPECT_EQ(site.next_reply(*client).status, 200);
-  EXPECT_TRUE(site.until([&] { return is_ended(second); }));
-  EXPECT_FALSE(is_ended(first));
+  EXPECT_TRUE(site.until([&] { return is_ended(*second); }));
+  EXPECT_FALSE(is_ended(*first));
   EXPECT_EQ(hedges(), 1u);
   EXPECT_EQ(won(), 0u);
 }
@@ -102,31 +110,21 @@ TEST_F(Hedging, IsForRequestsThatMayBeRepeated) {
 }
 
 TEST_F(Hedging, AnErrorThatComesFastIsNoAnswer) {
-  Hostile& first = site.add(Manner::kHangs);
-  Hostile& second = site.add(Manner::kBusy);
-  site.apply();
-  const auto client = site.connect();
-  client->send(get("/"));
-  ASSERT_TRUE(site.until([&] { return second.requests.size() == 1; }));
+  ASSERT_TRUE(is_hedged(Manner::kBusy));
   wait(30);
-  first.server->connections[0]->send(kFine);
+  first->server->connections[0]->send(kFine);
   EXPECT_EQ(site.next_reply(*client).status, 200);
   EXPECT_EQ(won(), 0u);
 }
 
 TEST_F(Hedging, TheSecondCopyTakesThePlaceOfOneThatFails) {
-  Hostile& first = site.add(Manner::kHangs);
-  Hostile& second = site.add(Manner::kHangs);
-  site.apply();
-  const auto client = site.connect();
-  client->send(get("/"));
-  ASSERT_TRUE(site.until([&] { return second.requests.size() == 1; }));
-  first.server->connections[0]->reset();
+  ASSERT_TRUE(is_hedged());
+  first->server->connections[0]->reset();
   wait(30);
-  second.server->connections[0]->send(kFine);
+  second->server->connections[0]->send(kFine);
   EXPECT_EQ(site.next_reply(*client).status, 200);
   EXPECT_EQ(site.cell(0).failures.load(), 1u);
-  EXPECT_EQ(first.requests.size() + second.requests.size(), 2u);
+  EXPECT_EQ(first->requests.size() + second->requests.size(), 2u);
 }
 
 TEST_F(Hedging, WaitsAsBeforeWhenThereIsNobodyElse) {
@@ -142,14 +140,9 @@ TEST_F(Hedging, WaitsAsBeforeWhenThereIsNobodyElse) {
 }
 
 TEST_F(Hedging, AClientThatLeavesCancelsBoth) {
-  Hostile& first = site.add(Manner::kHangs);
-  Hostile& second = site.add(Manner::kHangs);
-  site.apply();
-  const auto client = site.connect();
-  client->send(get("/"));
-  ASSERT_TRUE(site.until([&] { return second.requests.size() == 1; }));
+  ASSERT_TRUE(is_hedged());
   client->reset();
-  EXPECT_TRUE(site.until([&] { return is_ended(first) && is_ended(second); }));
+  EXPECT_TRUE(site.until([&] { return is_ended(*first) && is_ended(*second); }));
   EXPECT_EQ(l7::sum_of(site.cell(0).in_flight) + l7::sum_of(site.cell(1).in_flight), 0u);
 }
 
